@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The demo: compresses the PP-OCRv4 text recogniser to int8, writes the .whittle file, and holds float32, int8 and
+ * onnxruntime-web beside each other on the text lines in demo/lines. Every number it prints was measured in this run.
+ */
+import { execFile } from 'node:child_process'
+import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { cpus } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import Table from 'cli-table3'
+import { compare, probe } from 'whittle'
+import { compress } from 'whittle/compress'
+import { open } from './engines.mjs'
+import { readKeys, readLines, readText, recogniserPath } from './ocr.mjs'
+
+/** Rounds in which the engines take turns on every line, after one that is not counted. */
+const ROUNDS = 9
+/** Fresh processes per engine for the cold start. */
+const COLD_STARTS = 3
+
+const output = fileURLToPath(new URL('../build/demo/', import.meta.url))
+await mkdir(output, { recursive: true })
+
+const host = await probe()
+console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${host.runtime}, build ${host.build}, relaxed dot: ${host.relaxed}\n`)
+
+const paths = {}
+for (const recipe of ['float32', 'int8']) {
+  const { model } = await compress(recogniserPath, recipe)
+  paths[recipe] = `${output}ch_PP-OCRv4_rec.${recipe}.whittle`
+  await writeFile(paths[recipe], model)
+}
+console.log(`wrote ${paths.int8}\n`)
+
+const contenders = [
+  { title: 'onnxruntime-web float32', engine: 'onnxruntime-web', path: recogniserPath },
+  { title: 'whittle float32', engine: 'whittle', path: paths.float32 },
+  { title: 'whittle int8', engine: 'whittle', path: paths.int8 },
+]
+
+for (const contender of contenders) {
+  const starts = []
+  for (let i = 0; i < COLD_STARTS; i++) starts.push(await coldStart(contender))
+  contender.load = median(starts.map(({ load }) => load))
+  contender.firstRun = median(starts.map(({ firstRun }) => firstRun))
+  contender.bytes = (await stat(contender.path)).size
+  contender.model = await open(contender.engine, contender.path)
+  contender.results = []
+}
+
+const keys = await readKeys()
+const lines = await readLines()
+for (const line of lines) {
+  const times = contenders.map(() => [])
+  for (let round = -1; round < ROUNDS; round++) {
+    for (const [i, { model, results }] of contenders.entries()) {
+      const start = performance.now()
+      const outputs = await model.run({ [model.inputs[0]]: line })
+      const time = performance.now() - start
+      if (round >= 0) times[i].push(time)
+      else results.push({ line, output: outputs[model.outputs[0]] })
+    }
+  }
+  for (const [i, { results }] of contenders.entries()) {
+    const result = results.at(-1)
+    result.time = median(times[i])
+    result.text = readText(result.output, keys)
+  }
+}
+
+const [peer, float32, int8] = contenders
+const texts = new Table({ head: ['line', 'pixels', ...contenders.map(({ title }) => title)] })
+for (const [i, line] of lines.entries()) {
+  texts.push([line.name, `${line.dims[3]}x${line.dims[2]}`, ...contenders.map(({ results }) => results[i].text)])
+}
+console.log(texts.toString())
+
+const times = new Table({ head: ['median latency, ms', 'pixels', ...contenders.map(({ title }) => title), 'int8 / onnxruntime-web'] })
+for (const [i, line] of lines.entries()) {
+  const row = contenders.map(({ results }) => results[i].time)
+  times.push([line.name, `${line.dims[3]}x${line.dims[2]}`, ...row.map((t) => t.toFixed(1)), `${((100 * row[2]) / row[0]).toFixed(0)} %`])
+}
+console.log(times.toString())
+
+const figures = new Table({ head: ['', ...contenders.map(({ title }) => title)] })
+figures.push(
+  ['bytes on disk', ...contenders.map((c) => `${c.bytes} (${((100 * c.bytes) / peer.bytes).toFixed(1)} %)`)],
+  ['load, ms (fresh process)', ...contenders.map((c) => c.load.toFixed(0))],
+  ['first run, ms (fresh process)', ...contenders.map((c) => c.firstRun.toFixed(0))],
+  ['median latency a line, ms', ...contenders.map((c) => median(c.results.map(({ time }) => time)).toFixed(1))],
+  ...['output cosine', 'largest error', 'largest error / largest value'].map((name) => [
+    `${name} against onnxruntime-web`,
+    ...contenders.map((c) => (c === peer ? '' : worst(c, peer)[name])),
+  ]),
+)
+console.log(figures.toString())
+
+const own = await compare(float32.model.session, int8.model.session, lines.map((line) => feed(int8, line)))
+console.log('int8 against float32, both in whittle, all lines:')
+const ownTable = new Table({ head: ['output', 'cosine', 'largest error', 'largest error / largest value', 'signal to noise, dB'] })
+for (const { name, cosine, maxAbsError, maxRelError, snr } of own.outputs) {
+  ownTable.push([name, cosine.toFixed(6), maxAbsError.toExponential(2), maxRelError.toExponential(2), snr.toFixed(1)])
+}
+console.log(ownTable.toString())
+
+const wrong = lines.filter((_, i) => int8.results[i].text !== float32.results[i].text)
+for (const { model } of contenders) await model.close()
+if (wrong.length > 0) {
+  console.error(`int8 reads ${wrong.map(({ name }) => name).join(', ')} otherwise than float32`)
+  process.exit(1)
+}
+console.log(`int8 reads all ${lines.length} lines as float32 does`)
+process.exit(0)
+
+async function coldStart({ engine, path }) {
+  const script = fileURLToPath(new URL('./cold-start.mjs', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, [script, engine, path])
+  return JSON.parse(stdout.trim().split('\n').at(-1))
+}
+
+function feed({ model }, { data, dims }) {
+  return { [model.inputs[0]]: { type: 'float32', data, dims } }
+}
+
+/** The worst of each figure over all lines. */
+function worst(contender, reference) {
+  const all = contender.results.map(({ output }, i) => errors(output.data, reference.results[i].output.data))
+  return {
+    'output cosine': Math.min(...all.map(({ cosine }) => cosine)).toFixed(6),
+    'largest error': Math.max(...all.map(({ absolute }) => absolute)).toExponential(2),
+    'largest error / largest value': Math.max(...all.map(({ relative }) => relative)).toExponential(2),
+  }
+}
+
+function errors(a, b) {
+  let dot = 0
+  let aa = 0
+  let bb = 0
+  let absolute = 0
+  let largest = 0
+  for (let i = 0; i < b.length; i++) {
+    dot += a[i] * b[i]
+    aa += a[i] * a[i]
+    bb += b[i] * b[i]
+    absolute = Math.max(absolute, Math.abs(a[i] - b[i]))
+    largest = Math.max(largest, Math.abs(b[i]))
+  }
+  return { cosine: dot / Math.sqrt(aa * bb), absolute, relative: absolute / largest }
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
