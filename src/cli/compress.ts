@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+/** `whittle compress`: a model file in, a smaller `.whittle` file out. */
+import { readFile } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { InputError } from '../base/errors.ts'
+import { type CompressReport, compress, presets } from '../compress.ts'
+import { writeFileAtomically } from '../platform/files.ts'
+import { bytes, interrupt, print, progressBar, table } from './output.ts'
+
+interface Options {
+  readonly output?: string
+  readonly recipe: string
+  readonly json?: boolean
+  readonly verbose?: boolean
+}
+
+export function addCompress(program: Command): void {
+  program
+    .command('compress')
+    .summary('write a smaller .whittle model')
+    .description('Optimises the graph, compresses its weights and writes a .whittle file.')
+    .argument('<model>', 'an .onnx or .whittle file')
+    .option('-o, --output <file>', 'where to write (default: the model with the ending .whittle)')
+    .option('-r, --recipe <preset|file>', `one of ${Object.keys(presets).join(', ')}, or a JSON file with a recipe`, 'int8')
+    .option('-v, --verbose', 'a line per layer and per pass')
+    .option('--json', 'print the report as JSON')
+    .addHelpText(
+      'after',
+      `
+Recipes as JSON, every field optional:
+  { "weights": "int8", "exclude": ["conv2d_10.w_0"], "minElements": 64, "disablePasses": ["fuse-epilogue"] }
+
+Examples:
+  $ whittle compress model.onnx
+  $ whittle compress model.onnx --recipe float32 -o plain.whittle`,
+    )
+    .action(async (model: string, options: Options) => {
+      const output = options.output ?? `${model.replace(/\.(onnx|whittle)$/i, '')}${/\.whittle$/i.test(model) ? `.${options.recipe}` : ''}.whittle`
+      const bar = progressBar('compress')
+      try {
+        const recipe = /\.json$/i.test(options.recipe) ? await readRecipe(options.recipe) : options.recipe
+        const { model: file, report } = await compress(model, recipe, { onProgress: bar.onProgress, signal: interrupt() })
+        await writeFileAtomically(output, file)
+        bar.stop()
+        print(options.json, { output, ...report }, () => describe(output, report, options.verbose === true))
+      } finally {
+        bar.stop()
+      }
+    })
+}
+
+async function readRecipe(file: string): Promise<object> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as object
+  } catch (cause) {
+    throw new InputError({ where: `recipe ${file}`, expected: 'a readable JSON file', got: String((cause as Error).message) }, { cause })
+  }
+}
+
+function describe(output: string, report: CompressReport, verbose: boolean): string {
+  const { bytesBefore, bytesAfter } = report
+  const lines = [
+    `${output}: ${bytes(bytesAfter)} of ${bytes(bytesBefore)} (${((100 * bytesAfter) / bytesBefore).toFixed(1)} %), recipe ${report.recipe.name}`,
+  ]
+  if (verbose) {
+    const passes = report.passes.filter(({ fired }) => fired > 0)
+    lines.push(table(['pass', 'fired'], passes.map(({ name, fired }) => [name, fired])))
+    const rows = report.layers.map(({ node, op, dims, to, bytesBefore: before, bytesAfter: after, weightSnr, kept }) => [
+      node, op, dims.join('x'), to, before, after, weightSnr === null ? (kept ?? '') : `${weightSnr.toFixed(1)} dB`,
+    ])
+    lines.push(table(['node', 'operator', 'weight', 'stored as', 'bytes before', 'after', 'weight SNR'], rows))
+  }
+  return lines.join('\n')
+}

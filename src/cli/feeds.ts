@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Inputs from the command line: `--input name=file.npy`, `--inputs file.npz`, or seeded random numbers. */
+import { readFile } from 'node:fs/promises'
+import { InputError, SourceError, inContext } from '../base/errors.ts'
+import { seededRandom } from '../base/rng.ts'
+import { readNpy } from '../format/npy.ts'
+import { readNpz } from '../format/npz.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { sizeOf } from '../tensor/shape.ts'
+
+export type Feeds = Record<string, Tensor>
+
+/** What a session says of an input: its name, type and dims (a string or null where a dim is free). */
+export interface InputDescription {
+  readonly name: string
+  readonly type: string
+  readonly dims: readonly (number | string | null)[] | null
+}
+
+export interface FeedOptions {
+  readonly input?: readonly string[]
+  readonly inputs?: string
+  readonly random?: boolean
+  readonly dim?: readonly string[]
+}
+
+/** Help lines that every command with inputs shares. */
+export const feedHelp = `
+Inputs are NumPy arrays: --input x=line.npy (again for each input), or --inputs all.npz with an array per input.
+--random fills what is not given with seeded random numbers; --dim width=320 sets a free dimension (default 1).`
+
+/** Reads the inputs a session wants. @throws InputError for what is missing or malformed */
+export async function readFeeds(wanted: readonly InputDescription[], options: FeedOptions): Promise<Feeds> {
+  const feeds: Feeds = {}
+  if (options.inputs !== undefined) Object.assign(feeds, readNpz(await readBytes(options.inputs)))
+  for (const pair of options.input ?? []) {
+    const at = pair.indexOf('=')
+    if (at < 1) throw new InputError({ where: '--input', expected: 'name=file.npy', got: pair })
+    const file = pair.slice(at + 1)
+    try {
+      feeds[pair.slice(0, at)] = readNpy(await readBytes(file))
+    } catch (error) {
+      throw inContext(file, error)
+    }
+  }
+  const dims = readDims(options.dim ?? [])
+  for (const input of wanted) {
+    if (feeds[input.name] !== undefined) continue
+    if (options.random !== true) {
+      throw new InputError({
+        where: `input ${input.name}`,
+        expected: `an array of ${input.type}[${input.dims?.join(', ') ?? '…'}]`,
+        got: 'none',
+        todo: `give --input ${input.name}=file.npy, or --random`,
+      })
+    }
+    feeds[input.name] = randomTensor(input, dims)
+  }
+  return feeds
+}
+
+function readDims(pairs: readonly string[]): Map<string, number> {
+  return new Map(
+    pairs.map((pair) => {
+      const match = /^(.+)=(\d+)$/.exec(pair)
+      if (match === null) throw new InputError({ where: '--dim', expected: 'name=number', got: pair })
+      return [match[1], Number(match[2])]
+    }),
+  )
+}
+
+function randomTensor({ name, type, dims }: InputDescription, named: Map<string, number>): Tensor {
+  const shape = (dims ?? []).map((dim) => (typeof dim === 'number' ? dim : (named.get(String(dim)) ?? 1)))
+  const random = seededRandom(name.length + 1)
+  const integer = !type.startsWith('float')
+  const values = Array.from({ length: sizeOf(shape) }, () => (integer ? Math.floor(random() * 2) : random() * 2 - 1))
+  return new Tensor(type as Tensor['type'], values, shape)
+}
+
+async function readBytes(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file)
+  } catch (cause) {
+    throw new SourceError({ where: file, expected: 'a readable file', got: (cause as Error).message }, { cause })
+  }
+}

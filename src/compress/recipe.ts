@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A recipe: a compression as plain data. It is what the caller writes, what the report shows and what the model file
+ * keeps, so that a result can be made again. Presets are recipes with a name; adding one is a row.
+ */
+import * as v from 'valibot'
+import { InputError } from '../base/errors.ts'
+
+/** Element types weights can be stored in. */
+export const weightTypes = ['float32', 'int8'] as const
+export type WeightType = (typeof weightTypes)[number]
+
+const recipeSchema = v.strictObject({
+  /** Shown in reports; a preset's own name where it came from one. */
+  name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200)), 'custom'),
+  /** What the weights of convolutions and matrix products become. */
+  weights: v.optional(v.picklist(weightTypes), 'float32'),
+  /** Weights with fewer elements stay as they are: they cost nothing and hurt most. */
+  minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
+  /** Names of nodes (or of their weights) left in float32. */
+  exclude: v.optional(v.array(v.string()), []),
+  /** Passes switched off, by name. */
+  disablePasses: v.optional(v.array(v.string()), []),
+})
+
+export type Recipe = v.InferInput<typeof recipeSchema>
+/** A recipe with every default filled in. */
+export type FullRecipe = v.InferOutput<typeof recipeSchema>
+
+/** Recipes by name. */
+export const presets: Readonly<Record<string, Recipe>> = {
+  /** The optimised graph, weights untouched. */
+  float32: { name: 'float32', weights: 'float32' },
+  /** Symmetric int8 weights per output channel; activations quantised on the fly at run time. */
+  int8: { name: 'int8', weights: 'int8' },
+}
+
+/** The full recipe behind a preset's name or a plain object. @throws InputError naming the field that is wrong */
+export function resolveRecipe(recipe: string | Recipe): FullRecipe {
+  if (typeof recipe === 'string' && !Object.hasOwn(presets, recipe)) {
+    throw new InputError({
+      where: 'recipe',
+      expected: `one of ${Object.keys(presets).join(', ')}, or a plain object`,
+      got: JSON.stringify(recipe),
+    })
+  }
+  const result = v.safeParse(recipeSchema, typeof recipe === 'string' ? presets[recipe] : recipe)
+  if (result.success) return result.output
+  const issue = result.issues[0]
+  const path = v.getDotPath(issue)
+  throw new InputError({
+    where: path === null ? 'recipe' : `recipe.${path}`,
+    expected: issue.expected ?? issue.message,
+    got: issue.received,
+  })
+}
