@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Integer dot steps: four int32 accumulators, each fed by the four bytes (or two int16) of its lane.
+ *
+ * Relaxed builds issue `i32x4.relaxed_dot_i8x16_i7x16_add_s`, whose second operand a host reads as unsigned or as
+ * signed bytes; the start-up probe says which, and only dotU8 or only dotS8 gives that host's integers. Simd builds
+ * emulate the one asked for exactly, so that the byte kernels mean the same in every build (they are slow there: the
+ * pair step is the fast one).
+ */
+
+/** acc[l] + sum over i of signed w[4l+i] * unsigned a[4l+i]. Relaxed: only on hosts whose second operand is unsigned. */
+// @ts-ignore: decorator
+@inline
+export function dotU8(w: v128, a: v128, acc: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, acc)
+  return addPairs(
+    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(w), i16x8.extend_low_i8x16_u(a)),
+    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(w), i16x8.extend_high_i8x16_u(a)),
+    acc,
+  )
+}
+
+/** acc[l] + sum over i of signed w[4l+i] * signed a[4l+i]. Relaxed: only on hosts whose second operand is signed. */
+// @ts-ignore: decorator
+@inline
+export function dotS8(w: v128, a: v128, acc: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, acc)
+  return addPairs(
+    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(w), i16x8.extend_low_i8x16_s(a)),
+    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(w), i16x8.extend_high_i8x16_s(a)),
+    acc,
+  )
+}
+
+/** acc[l] + w[2l] * a[2l] + w[2l+1] * a[2l+1] over int16: exact in every build and on every host. */
+// @ts-ignore: decorator
+@inline
+export function dotPairs(w: v128, a: v128, acc: v128): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(w, a), acc)
+}
+
+/** acc + (lo0+lo1, lo2+lo3, hi0+hi1, hi2+hi3). */
+// @ts-ignore: decorator
+@inline
+function addPairs(lo: v128, hi: v128, acc: v128): v128 {
+  return i32x4.add(
+    i32x4.add(v128.shuffle<i32>(lo, hi, 0, 2, 4, 6), v128.shuffle<i32>(lo, hi, 1, 3, 5, 7)),
+    acc,
+  )
+}
