@@ -74,10 +74,11 @@ function joinSharings(buffers: readonly ArenaBuffer[], sharings: readonly Sharin
   for (const { id, bytes, first, last } of buffers) {
     blockOf.set(id, { ids: [id], bytes: roundUp(bytes, alignment), first, last, offset: 0 })
   }
+  const passing = new Set(buffers.filter((buffer) => buffer.first < buffer.last).map((buffer) => buffer.id))
   for (const { from, to } of sharings) {
     const before = blockOf.get(from)
     const after = blockOf.get(to)
-    if (!before || !after || before === after) continue
+    if (!before || !after || before === after || !passing.has(from)) continue
     if (before.ids.at(-1) !== from || after.ids[0] !== to) continue
     if (before.last !== after.first || before.bytes !== after.bytes) continue
     before.ids.push(...after.ids)

@@ -85,9 +85,9 @@ describe('planMemory', () => {
           const bt = plan.offsets.get(b.id)!
           const apart = at + a.bytes <= bt || bt + b.bytes <= at
           if (apart) continue
-          const [from, to] = a.last === b.first ? [a, b] : [b, a]
-          const handedOn = at === bt && from.last === to.first && sharings.some((s) => s.from === from.id && s.to === to.id)
-          expect(handedOn, `${a.id} ${b.id}`).toBe(true)
+          const handedOn = (from: ArenaBuffer, to: ArenaBuffer): boolean =>
+            at === bt && from.last === to.first && sharings.some((s) => s.from === from.id && s.to === to.id)
+          expect(handedOn(a, b) || handedOn(b, a), `${a.id} ${b.id}`).toBe(true)
           taken++
         }
       }
