@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What an op's `lower` speaks to. Lowering happens for concrete shapes, before addresses are known: operands are
+ * `Ref`s (value + byte offset), and the memory planner turns them into addresses later.
+ */
+import type { KernelArgs, KernelName } from '../kernels/table.ts'
+import type { Dtype } from '../tensor/dtype.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+
+/** A place in Wasm memory, resolved by the planner. `id` names a value, a packed weight or a scratch buffer. */
+export interface Ref {
+  readonly id: string
+  readonly offset: number
+}
+
+export interface Operand {
+  readonly name: string
+  readonly dtype: Dtype
+  readonly dims: readonly number[]
+  /** Elements. */
+  readonly size: number
+  readonly ref: Ref
+  /** True for weights: their content never changes, so they may be packed. */
+  readonly constant: boolean
+  /** The content, where it is known on the host (shapes, axes, scalars). */
+  readonly tensor?: Tensor
+}
+
+/**
+ * How a weight is to lie in memory. `kernel` is a row of the pack family, called once when the model is loaded with
+ * `args(source, target)`; one packed copy is kept per (constant, key) and serves every shape, so neither may depend
+ * on activation shapes. Packing may be split: `rows` source rows (of `rowBytes` bytes each) at a time, so that a
+ * stream is packed through a small staging buffer.
+ */
+export interface WeightLayout {
+  /** Distinguishes layouts of one constant: 'f32x8', 's8x8c4', … */
+  readonly key: string
+  /** Bytes of the packed form. */
+  readonly bytes: number
+  steps(source: Ref, target: Ref): StepSpec[]
+}
+
+/** One kernel call as plain data. Pointers are Refs; numbers are encoded as the table's row says. */
+export type StepSpec = {
+  [K in KernelName]: {
+    readonly kernel: K
+    readonly args: { readonly [A in keyof KernelArgs<K>]: KernelArgs<K>[A] extends 'ptr' ? Ref | null : number }
+    /** Independent units of work; the kernel is called with ranges of them, in any order, on any thread. */
+    readonly units: number
+    /** Units a thread takes at a time; 1 where left out. */
+    readonly grain?: number
+  }
+}[KernelName]
+
+/** What the host's instructions are, from the probe. Lowerings choose kernels by it. */
+export interface HostTraits {
+  /** Fastest exact way to multiply bytes on this host and build. `u8`/`s8`: relaxed dot with an unsigned/signed activation operand; `pairs`: int16 dot. */
+  readonly int8: 'u8' | 's8' | 'pairs'
+  readonly threads: number
+}
+
+export interface Lowering {
+  readonly host: HostTraits
+  /** Input i, or null when left out. */
+  input(i: number): Operand | null
+  output(i: number): Operand
+  /** Number of outputs the node writes. */
+  readonly outputs: number
+  /** The constant input i in a packed layout (raw bytes where `layout` is left out). */
+  weight(i: number, layout?: WeightLayout): Ref
+  /** A host-made constant (tables of offsets, zero rows), kept once per content. */
+  table(data: Int32Array | Float32Array | Uint8Array): Ref
+  /** A buffer for this node's steps alone; 16-byte aligned. */
+  scratch(bytes: number): Ref
+  /** A buffer for each thread; the kernel adds thread * stride. Steps get the base. */
+  threadScratch(bytesPerThread: number): Ref
+  step<K extends KernelName>(step: Extract<StepSpec, { kernel: K }>): void
+  /** Output i is input j's memory from `byteOffset` on: nothing is computed (Reshape, Squeeze, contiguous Slice). */
+  alias(output: number, input: number, byteOffset?: number): void
+}
