@@ -1,5 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Suites run in forked processes: Wasm memories and workers of one file never meet those of another. */
 import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
-  test: { include: ['test/**/*.test.ts'], testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' },
+  test: {
+    include: ['test/**/*.test.ts'],
+    globalSetup: ['test/support/build-workers.ts'],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: 'forks',
+  },
 })

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Builds everything that ships into `dist/`:
+ *
+ *     wasm/*.wasm                     the four builds, as files
+ *     index.js compress.js cli.js     the library and the command, runtime dependencies left as imports
+ *     engine-worker.js helper-worker.js worker/    worker scripts, self-contained
+ *     chunks/ ops/ references/        what those load on demand
+ *     types/                          declarations
+ *
+ *     node scripts/build.mjs [wasm] [library] [workers] [types]      # all of them where none is named
+ *
+ * A full build ends by removing what it did not write, so `dist/` holds no leftovers.
+ */
+import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { buildTypes } from './build-types.mjs'
+import { buildWasm, wasmTargets } from './build-wasm.mjs'
+import { bundle } from './bundle.mjs'
+import { root } from './load-source.mjs'
+
+const dist = path.join(root, 'dist')
+
+async function wasm() {
+  await buildWasm({})
+  await mkdir(path.join(dist, 'wasm'), { recursive: true })
+  const files = (await wasmTargets()).map((target) => `wasm/${target}.wasm`)
+  for (const file of files) await copyFile(path.join(root, 'build', file), path.join(dist, file))
+  return files
+}
+
+const parts = { wasm, library: () => bundle('library'), workers: () => bundle('workers'), types: () => buildTypes() }
+
+async function removeLeftovers(written) {
+  const keep = new Set(written.map((file) => path.join(dist, file)))
+  for (const name of await readdir(dist, { recursive: true })) {
+    const file = path.join(dist, name)
+    if ((await stat(file)).isFile() && !keep.has(file)) await rm(file)
+  }
+}
+
+process.chdir(root)
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !(name in parts))
+try {
+  if (unknown.length > 0) throw new Error(`part: expected ${Object.keys(parts).join(', ')}, got ${unknown.join(', ')}`)
+  const names = wanted.length > 0 ? wanted : Object.keys(parts)
+  const written = await Promise.all(
+    names.map(async (name) => {
+      const files = await parts[name]()
+      console.log(`built ${name}: ${files.length} files`)
+      return files
+    }),
+  )
+  if (wanted.length === 0) await removeLeftovers(written.flat())
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}

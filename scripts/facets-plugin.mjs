@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Splits op files into facets while bundling (ARCHITECTURE.md, "Facets").
+ *
+ * An op file exports `ops`, `references` and `samples`; only `src/ops/table.ts` imports it, by `import()`. A bundle sees
+ * the table twice: as it is, where each op file has nothing but `ops`; and through `src/ops/references.ts`, where the
+ * table and its op files are modules of their own that have nothing but `references`. `samples` is in neither. What only
+ * a dropped export used is dropped with it.
+ */
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { parseSync } from 'rolldown/utils'
+
+const kept = { ops: 'ops', references: 'references' }
+const exportNames = ['ops', 'references', 'samples']
+
+const pathOf = (id) => id.split('?', 1)[0]
+const facetOf = (id) => /\?facet=(\w+)$/.exec(id)?.[1]
+
+/** Names a top-level statement declares; undefined where it is no plain declaration. */
+function declaredNames(statement) {
+  const declaration = statement.type === 'ExportNamedDeclaration' ? statement.declaration : statement
+  if (declaration?.type === 'VariableDeclaration') {
+    const ids = declaration.declarations.map((one) => one.id)
+    return ids.every((id) => id.type === 'Identifier') ? ids.map((id) => id.name) : undefined
+  }
+  if (declaration?.type === 'FunctionDeclaration' || declaration?.type === 'ClassDeclaration') return [declaration.id.name]
+  return undefined
+}
+
+/** Every identifier spelled in a subtree; names of properties count too, which only ever keeps too much. */
+function namesIn(node, into = new Set()) {
+  if (Array.isArray(node)) for (const child of node) namesIn(child, into)
+  else if (node && typeof node === 'object') {
+    if (node.type === 'Identifier') into.add(node.name)
+    for (const [key, child] of Object.entries(node)) if (key !== 'id' || node.type !== 'VariableDeclarator') namesIn(child, into)
+  }
+  return into
+}
+
+/**
+ * Removes from an op file's source every facet but one, and the top-level declarations that nothing left needs.
+ * @param {string} code TypeScript
+ * @param {'ops' | 'references'} facet the export that stays
+ * @param {string} file for messages
+ */
+export function keepFacet(code, facet, file) {
+  const { program, errors } = parseSync(file, code, { lang: 'ts', sourceType: 'module' })
+  if (errors.length > 0) throw new Error(`${file}: expected TypeScript, got ${errors[0].message}`)
+  const dropped = new Set(exportNames.filter((name) => name !== kept[facet]))
+  let statements = program.body.filter((statement) => {
+    if (statement.type !== 'ExportNamedDeclaration' || statement.source) return true
+    if (!statement.declaration) {
+      if (statement.specifiers.some((one) => exportNames.includes(one.exported.name))) {
+        throw new Error(`${file}: expected \`export const ${exportNames.join(' | ')} = …\`, got an export list`)
+      }
+      return true
+    }
+    const names = declaredNames(statement)
+    if (!names?.some((name) => dropped.has(name))) return true
+    if (names.length > 1) throw new Error(`${file}: expected one name in \`export const ${names.join(', ')}\``)
+    return false
+  })
+  const uses = statements.map((statement) => namesIn(statement))
+  const declares = statements.map((statement) =>
+    statement.type.startsWith('Export') ? undefined : declaredNames(statement),
+  )
+  const needed = new Set()
+  const need = (i) => {
+    if (needed.has(i)) return
+    needed.add(i)
+    declares.forEach((names, j) => names?.some((name) => uses[i].has(name)) && need(j))
+  }
+  declares.forEach((names, i) => names || need(i))
+  statements = statements.filter((_, i) => needed.has(i))
+  return statements.map((statement) => code.slice(statement.start, statement.end)).join('\n')
+}
+
+/** @param {string} opsFolder absolute path of `src/ops` */
+export function facets(opsFolder) {
+  const table = path.join(opsFolder, 'table.ts')
+  const references = path.join(opsFolder, 'references.ts')
+  return {
+    name: 'facets',
+    resolveId(source, importer, { kind }) {
+      if (!importer || !source.startsWith('.')) return undefined
+      const from = pathOf(importer)
+      const target = path.resolve(path.dirname(from), source)
+      if (from === references && target === table) return `${table}?facet=references`
+      if (from === table && kind === 'dynamic-import') {
+        return { id: `${target}?facet=${facetOf(importer) ?? 'ops'}`, moduleSideEffects: false }
+      }
+      return facetOf(importer) ? target : undefined
+    },
+    async load(id) {
+      const facet = facetOf(id)
+      if (!facet) return undefined
+      const file = pathOf(id)
+      const code = await readFile(file, 'utf8')
+      return { code: file === table ? code : keepFacet(code, facet, path.relative(process.cwd(), file)), moduleType: 'ts' }
+    },
+  }
+}

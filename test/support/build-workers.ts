@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Runs once before the suites: bundles the worker scripts, so that sessions with threads run today's sources.
+ *
+ * `npm test` builds everything itself and says so by WHITTLE_BUILT. A bundle that fails is reported and the suites go
+ * on: only those that start workers depend on it.
+ */
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+
+const root = path.resolve(import.meta.dirname, '../..')
+
+export default async function setup(): Promise<void> {
+  if (process.env['WHITTLE_BUILT'] || !existsSync(path.join(root, 'src/runtime/engine-worker.ts'))) return
+  const url = new URL('../../scripts/bundle.mjs', import.meta.url).href
+  const { bundle } = (await import(url)) as { bundle: (name: string) => Promise<string[]> }
+  try {
+    await bundle('workers')
+  } catch (error) {
+    console.error(`workers: the scripts in dist/ are stale, since bundling them failed: ${String(error)}`)
+  }
+}
