@@ -6,6 +6,7 @@
  * ONNX's arithmetic does; saturating is the caller's to ask for. Sub-byte types are unpacked here and packed again.
  */
 import * as half from '../base/half.ts'
+import * as narrow from '../base/narrow-float.ts'
 import { type Dtype, type TensorData, dtypes } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -18,20 +19,20 @@ interface Codec {
   encode(value: number): number
 }
 
-function codec(format: half.NarrowFloat): Codec {
-  return { decode: (p) => half.decodeNarrow(format, p), encode: (v) => half.encodeNarrow(format, v, true) }
+function codec(format: narrow.NarrowFloat): Codec {
+  return { decode: (p) => narrow.decodeNarrow(format, p), encode: (v) => narrow.encodeNarrow(format, v, true) }
 }
 
 /** How stored patterns become doubles, for the types whose JavaScript array does not do it. */
 const codecs: Readonly<Partial<Record<Dtype, Codec>>> = {
   float16: { decode: half.fromFloat16, encode: half.toFloat16 },
   bfloat16: { decode: half.fromBfloat16, encode: half.toBfloat16 },
-  float8e4m3fn: codec(half.float8e4m3fn),
-  float8e4m3fnuz: codec(half.float8e4m3fnuz),
-  float8e5m2: codec(half.float8e5m2),
-  float8e5m2fnuz: codec(half.float8e5m2fnuz),
-  float8e8m0: { decode: half.fromFloat8e8m0, encode: half.toFloat8e8m0 },
-  float4e2m1: codec(half.float4e2m1),
+  float8e4m3fn: codec(narrow.float8e4m3fn),
+  float8e4m3fnuz: codec(narrow.float8e4m3fnuz),
+  float8e5m2: codec(narrow.float8e5m2),
+  float8e5m2fnuz: codec(narrow.float8e5m2fnuz),
+  float8e8m0: { decode: narrow.fromFloat8e8m0, encode: narrow.toFloat8e8m0 },
+  float4e2m1: codec(narrow.float4e2m1),
   int4: { decode: (p) => (p << 28) >> 28, encode: (v) => wrapBits(v, 4) },
   uint4: { decode: (p) => p, encode: (v) => wrapBits(v, 4) },
   int2: { decode: (p) => (p << 30) >> 30, encode: (v) => wrapBits(v, 2) },
@@ -138,7 +139,7 @@ export function encoderOf(dtype: Dtype): (value: Exact) => Exact {
 export function saturate(dtype: Dtype, value: number): number {
   const [low, high] = rangeOf(dtype)
   if (Number.isNaN(value)) return 0
-  return Math.min(Math.max(half.roundHalfEven(value), Number(low)), Number(high))
+  return Math.min(Math.max(narrow.roundHalfEven(value), Number(low)), Number(high))
 }
 
 /** A tensor whose element i is element `source(i)` of `tensor`; -1 takes `fill` (a stored pattern, zero by default). */
