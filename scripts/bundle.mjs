@@ -62,7 +62,9 @@ export async function bundle(name, dist = path.join(root, 'dist')) {
     input: Object.fromEntries(Object.entries(entries).map(([file, source]) => [file, path.join(root, source)])),
     external,
     platform: name === 'workers' ? 'browser' : 'neutral',
-    treeshake: { moduleSideEffects: (id, isExternal) => (isExternal || id.startsWith(path.join(root, 'src')) ? false : undefined) },
+    treeshake: {
+      moduleSideEffects: (id, isExternal) => (isExternal || id.startsWith(path.join(root, 'src')) ? false : undefined),
+    },
     plugins: [facets(path.join(root, 'src/ops')), assets],
     onLog: (level, log) => {
       if (level === 'warn') console.warn(`rolldown: ${log.message}`)

@@ -24,7 +24,8 @@ function declaredNames(statement) {
     const ids = declaration.declarations.map((one) => one.id)
     return ids.every((id) => id.type === 'Identifier') ? ids.map((id) => id.name) : undefined
   }
-  if (declaration?.type === 'FunctionDeclaration' || declaration?.type === 'ClassDeclaration') return [declaration.id.name]
+  if (declaration?.type === 'FunctionDeclaration' || declaration?.type === 'ClassDeclaration')
+    return [declaration.id.name]
   return undefined
 }
 
@@ -33,7 +34,8 @@ function namesIn(node, into = new Set()) {
   if (Array.isArray(node)) for (const child of node) namesIn(child, into)
   else if (node && typeof node === 'object') {
     if (node.type === 'Identifier') into.add(node.name)
-    for (const [key, child] of Object.entries(node)) if (key !== 'id' || node.type !== 'VariableDeclarator') namesIn(child, into)
+    for (const [key, child] of Object.entries(node))
+      if (key !== 'id' || node.type !== 'VariableDeclarator') namesIn(child, into)
   }
   return into
 }
@@ -97,7 +99,10 @@ export function facets(opsFolder) {
       if (!facet) return undefined
       const file = pathOf(id)
       const code = await readFile(file, 'utf8')
-      return { code: file === table ? code : keepFacet(code, facet, path.relative(process.cwd(), file)), moduleType: 'ts' }
+      return {
+        code: file === table ? code : keepFacet(code, facet, path.relative(process.cwd(), file)),
+        moduleType: 'ts',
+      }
     },
   }
 }

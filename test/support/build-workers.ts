@@ -10,7 +10,7 @@ import path from 'node:path'
 
 const root = path.resolve(import.meta.dirname, '../..')
 
-export default async function setup(): Promise<void> {
+export async function setup(): Promise<void> {
   if (process.env['WHITTLE_BUILT'] || !existsSync(path.join(root, 'src/runtime/engine-worker.ts'))) return
   const url = new URL('../../scripts/bundle.mjs', import.meta.url).href
   const { bundle } = (await import(url)) as { bundle: (name: string) => Promise<string[]> }
