@@ -50,9 +50,6 @@ export function collapse(dims: readonly number[], strides: readonly (readonly nu
   return axes.length > 0 ? axes : [{ size: 1, strides: strides.map(() => 0) }]
 }
 
-/** Elements of a run that is worth a unit of its own: 16 KB of float32, half of a small first-level cache. */
-export const runLength = 4096
-
 /** The largest divisor of `size` that is at most `limit`. */
 export function divisorUpTo(size: number, limit: number): number {
   for (let divisor = Math.min(size, limit); divisor > 1; divisor--) if (size % divisor === 0) return divisor

@@ -14,6 +14,8 @@ import type { Tensor } from '../tensor/tensor.ts'
 /** Evaluates a subgraph with the references; given to control flow. */
 export interface ReferenceContext {
   readonly opset: number
+  /** Number of outputs the node asks for. */
+  readonly outputs: number
   evaluate(graph: Graph, inputs: readonly (Tensor | null)[]): Tensor[]
 }
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Runs a graph, or one node, by references: the oracle of the tests, the folding evaluator of the passes and what the
+ * runtime does with operators that have no kernels. Values live in a scope; a subgraph's scope has its parent behind
+ * it, so that bodies may read the names of the graphs around them.
+ */
+import { inContext, GraphError, UnsupportedError } from '../base/errors.ts'
+import { type Attributes, type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { AttributeSpec, OpSet } from './define.ts'
+import type { ReferenceSet } from './references.ts'
+
+/** What evaluation needs: the references, and the definitions for the defaults of attributes. */
+export interface Evaluator {
+  readonly references: ReferenceSet
+  readonly ops: OpSet
+}
+
+/** Looks a name up; undefined where it has no value. */
+export type Scope = (name: string) => Tensor | undefined
+
+/** Names of all operators of a graph, its subgraphs' included: what to load. */
+export function operatorsOf(graph: Graph): Set<string> {
+  const names = new Set<string>()
+  const visit = (g: Graph): void => {
+    for (const node of g.nodes) {
+      names.add(node.op)
+      subgraphsOf(node).forEach(visit)
+    }
+  }
+  visit(graph)
+  return names
+}
+
+/**
+ * Outputs of a graph, in the order of `graph.outputs`.
+ * @param feeds the graph inputs by name; a constant of the same name is the default of one that is not fed
+ * @throws UnsupportedError for an operator without a reference, GraphError for a value that is not there
+ */
+export function evaluateGraph(evaluator: Evaluator, graph: Graph, feeds: ReadonlyMap<string, Tensor>, outer?: Scope): Tensor[] {
+  const values = new Map<string, Tensor>()
+  const scope: Scope = (name) => values.get(name) ?? constantOf(graph, name) ?? outer?.(name)
+  for (const { name } of graph.inputs) {
+    const fed = feeds.get(name)
+    if (fed !== undefined) values.set(name, fed)
+  }
+  const uses = lastUses(graph)
+  graph.nodes.forEach((node, position) => {
+    const outputs = evaluateNode(evaluator, node, inputsOf(node, scope), graph.opset, scope)
+    node.outputs.forEach((name, i) => {
+      if (name !== '' && outputs[i] !== undefined) values.set(name, outputs[i])
+    })
+    for (const name of uses.get(position) ?? []) values.delete(name)
+  })
+  return graph.outputs.map(({ name }) => demand(scope, name, `graph '${graph.name}'`))
+}
+
+/**
+ * Outputs of one node.
+ * @param scope names that subgraphs of the node may read
+ */
+export function evaluateNode(
+  evaluator: Evaluator,
+  node: Node,
+  inputs: readonly (Tensor | null)[],
+  opset: number,
+  scope?: Scope,
+): Tensor[] {
+  const reference = evaluator.references.get(node.op)
+  const place = `${node.op} '${node.name}'`
+  if (reference === undefined) {
+    throw new UnsupportedError({ where: place, expected: 'an operator with a reference', got: node.op })
+  }
+  const evaluate = (graph: Graph, given: readonly (Tensor | null)[]): Tensor[] => {
+    const feeds = new Map<string, Tensor>()
+    graph.inputs.forEach(({ name }, i) => {
+      const tensor = given[i]
+      if (tensor) feeds.set(name, tensor)
+    })
+    return evaluateGraph(evaluator, graph, feeds, scope)
+  }
+  try {
+    const context = { opset, outputs: node.outputs.length, evaluate }
+    return reference(inputs, withDefaults(evaluator.ops.get(node.op)?.attributes, node.attributes), context)
+  } catch (error) {
+    throw inContext(place, error)
+  }
+}
+
+/** The attributes of a node with the defaults of those it leaves out. */
+export function withDefaults(specs: Readonly<Record<string, AttributeSpec>> | undefined, attributes: Attributes): Attributes {
+  const defaults = Object.entries(specs ?? {}).flatMap(([name, { default: value }]) =>
+    value === undefined ? [] : [[name, value] as const],
+  )
+  return { ...Object.fromEntries(defaults), ...attributes }
+}
+
+function constantOf(graph: Graph, name: string): Tensor | undefined {
+  return graph.constants.get(name)?.tensor
+}
+
+function inputsOf(node: Node, scope: Scope): (Tensor | null)[] {
+  return node.inputs.map((name) => (name === '' ? null : demand(scope, name, `${node.op} '${node.name}'`)))
+}
+
+function demand(scope: Scope, name: string, where: string): Tensor {
+  const tensor = scope(name)
+  if (tensor === undefined) throw new GraphError({ where, expected: `a value for '${name}'`, got: 'none' })
+  return tensor
+}
+
+/** Position of a node to the values nobody reads after it; what a subgraph reads counts for the node that holds it. */
+function lastUses(graph: Graph): Map<number, string[]> {
+  const last = new Map<string, number>()
+  graph.nodes.forEach((node, position) => {
+    for (const name of readsOf(node)) last.set(name, position)
+  })
+  for (const { name } of graph.outputs) last.delete(name)
+  const byPosition = new Map<number, string[]>()
+  for (const [name, position] of last) byPosition.set(position, [...(byPosition.get(position) ?? []), name])
+  return byPosition
+}
+
+function readsOf(node: Node): string[] {
+  const inner = subgraphsOf(node).flatMap((graph) => [
+    ...graph.outputs.map(({ name }) => name),
+    ...graph.nodes.flatMap(readsOf),
+  ])
+  return [...node.inputs, ...inner]
+}
