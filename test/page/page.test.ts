@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The published files in a page, unbundled, with only an import map: with cross-origin isolation (threads) and without.
+ * The same int8 model gives the same bits as in this process, the page's own thread goes on while the engine works,
+ * and what is fetched is counted.
+ */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { compress } from '../../src/compress.ts'
+import { Tensor, load } from '../../src/index.ts'
+import { ocrModel } from '../models/data.ts'
+import { launchChromium, missingChromium } from './chromium.ts'
+import { type Served, serve } from './server.ts'
+
+if (missingChromium !== undefined) console.warn(missingChromium)
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const WIDTH = 320
+/** Gzipped JavaScript that a page may fetch to load and run a `.whittle` model. */
+const SCRIPT_LIMIT = 60_000
+
+const importMap = {
+  comlink: '/node_modules/comlink/dist/esm/comlink.mjs',
+  '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
+  valibot: '/node_modules/valibot/dist/index.mjs',
+}
+
+const html = `<!doctype html><meta charset="utf-8"><title>whittle</title>
+<script type="importmap">${JSON.stringify({ imports: { ...importMap, whittle: '/dist/index.js' } })}</script>
+<script type="module">
+  import { load, probe, Tensor } from 'whittle'
+  window.whittle = { load, probe, Tensor }
+</script>`
+
+function pixels(): Float32Array {
+  return Float32Array.from({ length: 3 * 48 * WIDTH }, (_, i) => Math.sin(i * 0.01) * ((i % 7) / 7))
+}
+
+interface Outcome {
+  readonly data: number[]
+  readonly ticks: number
+  readonly threads: number
+}
+
+describe.skipIf(missingChromium !== undefined)('in a page', () => {
+  let browser: Browser
+  let folder: string
+  let expected: number[]
+  beforeAll(async () => {
+    browser = await launchChromium()
+    folder = mkdtempSync(join(tmpdir(), 'whittle-page-'))
+    const { model } = await compress(new Uint8Array(readFileSync(ocrModel('ch_PP-OCRv4_rec_infer.onnx'))), 'int8')
+    writeFileSync(join(folder, 'model.whittle'), model)
+    await using session = await load(model, { threads: 1 })
+    const outputs = await session.run({ x: new Tensor('float32', pixels(), [1, 3, 48, WIDTH]) })
+    expected = Array.from(new Uint8Array((Object.values(outputs)[0].data as Float32Array).buffer))
+  })
+  afterAll(() => browser?.close())
+
+  async function visit(served: Served): Promise<Outcome> {
+    const page = await browser.newPage()
+    const problems: string[] = []
+    page.on('pageerror', (error) => problems.push(String(error)))
+    try {
+      await page.goto(`${served.origin}/`)
+      await page.waitForFunction('window.whittle !== undefined')
+      const result = await page.evaluate(
+        async ({ width, data }) => {
+          const { load, Tensor } = (window as unknown as { whittle: typeof import('../../src/index.ts') }).whittle
+          let ticks = 0
+          const timer = setInterval(() => ticks++, 1)
+          const session = await load('/model/model.whittle', { threads: 2 })
+          const before = ticks
+          const outputs = await session.run({ x: new Tensor('float32', Float32Array.from(data), [1, 3, 48, width]) })
+          clearInterval(timer)
+          const bytes = new Uint8Array((Object.values(outputs)[0].data as Float32Array).buffer)
+          await session.dispose()
+          return { data: Array.from(bytes), ticks: ticks - before, isolated: crossOriginIsolated }
+        },
+        { width: WIDTH, data: Array.from(pixels()) },
+      )
+      expect(problems).toEqual([])
+      return { data: result.data, ticks: result.ticks, threads: result.isolated ? 2 : 1 }
+    } finally {
+      await page.close()
+    }
+  }
+
+  it.each([true, false])('gives the bits of a run in this process (cross-origin isolated: %s)', async (isolated) => {
+    const folders = { '/dist/': `${root}dist/`, '/node_modules/': `${root}node_modules/`, '/model/': folder }
+    const served = await serve({ pages: { '/': html }, folders, isolated })
+    try {
+      const { data, ticks } = await visit(served)
+      expect(data.length).toBe(expected.length)
+      // float32 kernels of the relaxed build fuse multiply and add, those of the simd build do not
+      const a = new Float32Array(Uint8Array.from(data).buffer)
+      const b = new Float32Array(Uint8Array.from(expected).buffer)
+      expect(Math.max(...a.map((value, i) => Math.abs(value - b[i])))).toBeLessThan(1e-2)
+      expect(ticks).toBeGreaterThan(0)
+      const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
+      const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path))).byteLength)
+      expect(sizes.reduce((sum, size) => sum + size, 0), scripts.join(' ')).toBeLessThanOrEqual(SCRIPT_LIMIT)
+      expect(scripts.filter((path) => /onnx|passes|reference/.test(path))).toEqual([])
+    } finally {
+      await served.close()
+    }
+  }, 120_000)
+})
