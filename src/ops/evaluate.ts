@@ -5,9 +5,11 @@
  * it, so that bodies may read the names of the graphs around them.
  */
 import { inContext, GraphError, UnsupportedError } from '../base/errors.ts'
-import { type Attributes, type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import { describeNode, resolveAttributes } from '../ir/attributes.ts'
+import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import { readNames } from '../ir/topo.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import type { AttributeSpec, OpSet } from './define.ts'
+import type { OpSet } from './define.ts'
 import type { ReferenceSet } from './references.ts'
 
 /** What evaluation needs: the references, and the definitions for the defaults of attributes. */
@@ -67,8 +69,9 @@ export function evaluateNode(
   scope?: Scope,
 ): Tensor[] {
   const reference = evaluator.references.get(node.op)
-  const place = `${node.op} '${node.name}'`
-  if (reference === undefined) {
+  const def = evaluator.ops.get(node.op)
+  const place = describeNode(node)
+  if (reference === undefined || def === undefined) {
     throw new UnsupportedError({ where: place, expected: 'an operator with a reference', got: node.op })
   }
   const evaluate = (graph: Graph, given: readonly (Tensor | null)[]): Tensor[] => {
@@ -81,18 +84,10 @@ export function evaluateNode(
   }
   try {
     const context = { opset, outputs: node.outputs.length, evaluate }
-    return reference(inputs, withDefaults(evaluator.ops.get(node.op)?.attributes, node.attributes), context)
+    return reference(inputs, resolveAttributes(node, def), context)
   } catch (error) {
     throw inContext(place, error)
   }
-}
-
-/** The attributes of a node with the defaults of those it leaves out. */
-export function withDefaults(specs: Readonly<Record<string, AttributeSpec>> | undefined, attributes: Attributes): Attributes {
-  const defaults = Object.entries(specs ?? {}).flatMap(([name, { default: value }]) =>
-    value === undefined ? [] : [[name, value] as const],
-  )
-  return { ...Object.fromEntries(defaults), ...attributes }
 }
 
 function constantOf(graph: Graph, name: string): Tensor | undefined {
@@ -100,7 +95,7 @@ function constantOf(graph: Graph, name: string): Tensor | undefined {
 }
 
 function inputsOf(node: Node, scope: Scope): (Tensor | null)[] {
-  return node.inputs.map((name) => (name === '' ? null : demand(scope, name, `${node.op} '${node.name}'`)))
+  return node.inputs.map((name) => (name === '' ? null : demand(scope, name, describeNode(node))))
 }
 
 function demand(scope: Scope, name: string, where: string): Tensor {
@@ -113,18 +108,10 @@ function demand(scope: Scope, name: string, where: string): Tensor {
 function lastUses(graph: Graph): Map<number, string[]> {
   const last = new Map<string, number>()
   graph.nodes.forEach((node, position) => {
-    for (const name of readsOf(node)) last.set(name, position)
+    for (const name of readNames(node)) last.set(name, position)
   })
   for (const { name } of graph.outputs) last.delete(name)
   const byPosition = new Map<number, string[]>()
   for (const [name, position] of last) byPosition.set(position, [...(byPosition.get(position) ?? []), name])
   return byPosition
-}
-
-function readsOf(node: Node): string[] {
-  const inner = subgraphsOf(node).flatMap((graph) => [
-    ...graph.outputs.map(({ name }) => name),
-    ...graph.nodes.flatMap(readsOf),
-  ])
-  return [...node.inputs, ...inner]
 }

@@ -5,6 +5,7 @@
  * helpers here return is either all there or null.
  */
 import { GraphError } from '../base/errors.ts'
+import { describeNode } from '../ir/attributes.ts'
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import type { Dtype } from '../tensor/dtype.ts'
@@ -16,7 +17,7 @@ export const maxContent = 1024
 
 /** A GraphError whose place is the node. */
 export function complaint(context: OpContext, expected: string, got?: string, todo?: string): GraphError {
-  return new GraphError({ where: `${context.node.op} '${context.node.name}'`, expected, got, todo })
+  return new GraphError({ where: describeNode(context.node), expected, got, todo })
 }
 
 /** Text of dims for messages. */
