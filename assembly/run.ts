@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Walks a step list: the contract is docs/steps.md.
+ *
+ * Without threads it is a loop over steps. With threads the coordinator opens steps one after the other by raising
+ * the gate; everyone takes chunks from a step's cursor, and the step is over when as many units are done as it has.
+ * A helper joins a run by moving its own state word from CALLED to WORKING; the coordinator takes back the calls that
+ * nobody answered, so a helper that sleeps, starts late or died between two runs delays nothing, and no helper touches
+ * the list after `run` has returned. Every wait ends: by a notify, by the stop word, or after a time without progress.
+ */
+import { dispatch } from './generated/dispatch'
+
+/** Words of a step's header, as byte offsets. */
+// @ts-ignore: decorator
+@inline
+const SIZE: usize = 4
+// @ts-ignore: decorator
+@inline
+const UNITS: usize = 8
+// @ts-ignore: decorator
+@inline
+const GRAIN: usize = 12
+// @ts-ignore: decorator
+@inline
+const CURSOR: usize = 16
+// @ts-ignore: decorator
+@inline
+const DONE: usize = 20
+// @ts-ignore: decorator
+@inline
+const ARGS: usize = 32
+
+/** Words of the control block, as byte offsets. */
+// @ts-ignore: decorator
+@inline
+const GATE: usize = 0
+/** Helpers that sleep at the gate. */
+// @ts-ignore: decorator
+@inline
+const SLEEPERS: usize = 4
+// @ts-ignore: decorator
+@inline
+const STOP: usize = 64
+// @ts-ignore: decorator
+@inline
+const LIST: usize = 128
+// @ts-ignore: decorator
+@inline
+const WORDS: usize = 132
+/** Not 0 while the coordinator sleeps. */
+// @ts-ignore: decorator
+@inline
+const WAITING: usize = 136
+// @ts-ignore: decorator
+@inline
+const THREADS: usize = 192
+/** Bytes of a thread's part of the control block: its state, then whether it sleeps there. */
+// @ts-ignore: decorator
+@inline
+const THREAD_BYTES: usize = 64
+// @ts-ignore: decorator
+@inline
+const ASLEEP: usize = 4
+
+/** States of a helper. */
+// @ts-ignore: decorator
+@inline
+const IDLE: u32 = 0
+// @ts-ignore: decorator
+@inline
+const CALLED: u32 = 1
+// @ts-ignore: decorator
+@inline
+const WORKING: u32 = 2
+
+/** A gate behind which there is no run. */
+// @ts-ignore: decorator
+@inline
+const CLOSED: u32 = 0xffffffff
+
+/** What `run` returns. */
+// @ts-ignore: decorator
+@inline
+const FINISHED: u32 = 0
+// @ts-ignore: decorator
+@inline
+const STOPPED: u32 = 1
+// @ts-ignore: decorator
+@inline
+const LOST: u32 = 2
+
+/** Looks at a word before sleeping on it: some tens of microseconds, the length of a short step. */
+// @ts-ignore: decorator
+@inline
+const SPINS: i32 = 20000
+/** Nanoseconds of one sleep. */
+// @ts-ignore: decorator
+@inline
+const SLEEP: i64 = 50000000
+/** Sleeps without any progress after which a helper counts as lost: 30 seconds. */
+// @ts-ignore: decorator
+@inline
+const PATIENCE: u32 = 600
+
+/**
+ * Does the steps of `list` (`words` 4-byte words) as thread `thread` with up to `threads` - 1 helpers in `serve`.
+ * Returns 0 when all is done, 1 when the stop word was set, 2 when a helper that had taken work made no progress;
+ * after 1 and 2 the contents of outputs are unspecified and the pool must be given up.
+ */
+export function run(list: usize, words: u32, control: usize, thread: u32, threads: u32): u32 {
+  if (ASC_FEATURE_THREADS) {
+    if (threads > 1) return coordinate(list, words, control, thread, threads)
+  }
+  const end = list + (<usize>words << 2)
+  for (let step = list; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
+    const units = load<u32>(step, UNITS)
+    if (units) dispatch(load<u32>(step), step + ARGS, 0, units, thread)
+  }
+  return FINISHED
+}
+
+/** A helper's life: waits to be called, works, waits again; returns when the stop word is set. */
+export function serve(control: usize, thread: u32): void {
+  if (ASC_FEATURE_THREADS) {
+    const state = stateOf(control, thread)
+    while (!atomic.load<u32>(control, STOP)) {
+      if (atomic.load<u32>(state) == CALLED && atomic.cmpxchg<u32>(state, CALLED, WORKING) == CALLED) {
+        help(control, thread)
+        atomic.store<u32>(state, IDLE)
+        if (atomic.load<u32>(control, WAITING)) atomic.notify(state, -1)
+      } else if (!spin(state, IDLE)) {
+        atomic.store<u32>(state, 1, ASLEEP)
+        atomic.wait<u32>(state, IDLE, SLEEP)
+        atomic.store<u32>(state, 0, ASLEEP)
+      }
+    }
+  }
+}
+
+/** Sets the stop word and wakes everyone: helpers return from `serve`, a `run` under way returns 1. */
+export function stop(control: usize, threads: u32): void {
+  if (ASC_FEATURE_THREADS) {
+    atomic.store<u32>(control, 1, STOP)
+    atomic.notify(control + GATE, -1)
+    for (let t: u32 = 0; t < threads; t++) atomic.notify(stateOf(control, t), -1)
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function stateOf(control: usize, thread: u32): usize {
+  return control + THREADS + <usize>thread * THREAD_BYTES
+}
+
+/** True as soon as the word is not `value`; false after SPINS looks. */
+function spin(word: usize, value: u32): bool {
+  for (let i = 0; i < SPINS; i++) {
+    if (atomic.load<u32>(word) != value) return true
+  }
+  return false
+}
+
+function coordinate(list: usize, words: u32, control: usize, thread: u32, threads: u32): u32 {
+  let status = settle(control, threads)
+  if (status != FINISHED) return status
+  store<u32>(control, <u32>list, LIST)
+  store<u32>(control, words, WORDS)
+  atomic.store<u32>(control, 0, GATE)
+  call(control, thread, threads)
+  const end = list + (<usize>words << 2)
+  let index: u32 = 0
+  for (let step = list; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
+    if (atomic.load<u32>(control, STOP)) {
+      status = STOPPED
+      break
+    }
+    const units = load<u32>(step, UNITS)
+    if (units <= load<u32>(step, GRAIN)) {
+      if (units) dispatch(load<u32>(step), step + ARGS, 0, units, thread)
+    } else {
+      atomic.store<u32>(step, 0, CURSOR)
+      atomic.store<u32>(step, 0, DONE)
+      open(control, index + 1)
+      takeChunks(step, units, control, thread)
+      status = awaitUnits(step, units, control)
+      if (status != FINISHED) break
+    }
+    index++
+  }
+  const settled = settle(control, threads)
+  return status != FINISHED ? status : settled
+}
+
+/** Calls every helper into the run. */
+function call(control: usize, thread: u32, threads: u32): void {
+  for (let t: u32 = 0; t < threads; t++) {
+    if (t == thread) continue
+    const state = stateOf(control, t)
+    atomic.store<u32>(state, CALLED)
+    if (atomic.load<u32>(state, ASLEEP)) atomic.notify(state, -1)
+  }
+}
+
+/** Closes the gate, takes back unanswered calls and waits until no helper works. */
+function settle(control: usize, threads: u32): u32 {
+  open(control, CLOSED)
+  for (let t: u32 = 0; t < threads; t++) {
+    const state = stateOf(control, t)
+    if (atomic.cmpxchg<u32>(state, CALLED, IDLE) != WORKING) continue
+    let patience = PATIENCE
+    while (atomic.load<u32>(state) == WORKING) {
+      if (!patience--) return LOST
+      if (!spin(state, WORKING)) sleep(state, WORKING, control)
+      if (atomic.load<u32>(control, STOP)) return STOPPED
+    }
+  }
+  return FINISHED
+}
+
+// @ts-ignore: decorator
+@inline
+function open(control: usize, gate: u32): void {
+  atomic.store<u32>(control, gate, GATE)
+  if (atomic.load<u32>(control, SLEEPERS)) atomic.notify(control + GATE, -1)
+}
+
+/** The coordinator's sleep, while `word` is `value`; the flag asks for a notify. */
+function sleep(word: usize, value: u32, control: usize): void {
+  atomic.store<u32>(control, 1, WAITING)
+  atomic.wait<u32>(word, value, SLEEP)
+  atomic.store<u32>(control, 0, WAITING)
+}
+
+/** Works at an open step until its cursor is used up. */
+function takeChunks(step: usize, units: u32, control: usize, thread: u32): void {
+  const grain = load<u32>(step, GRAIN)
+  let finished: u32 = 0
+  while (atomic.load<u32>(step, CURSOR) < units) {
+    const from = atomic.add<u32>(step, grain, CURSOR)
+    if (from >= units) break
+    const to = min<u32>(units - from, grain) + from
+    dispatch(load<u32>(step), step + ARGS, from, to, thread)
+    finished += to - from
+  }
+  if (finished && atomic.add<u32>(step, finished, DONE) + finished == units) {
+    if (atomic.load<u32>(control, WAITING)) atomic.notify(step + DONE, -1)
+  }
+}
+
+function awaitUnits(step: usize, units: u32, control: usize): u32 {
+  let patience = PATIENCE
+  let done = atomic.load<u32>(step, DONE)
+  while (done != units) {
+    if (atomic.load<u32>(control, STOP)) return STOPPED
+    if (!spin(step + DONE, done)) sleep(step + DONE, done, control)
+    const now = atomic.load<u32>(step, DONE)
+    if (now != done) patience = PATIENCE
+    else if (!patience--) return LOST
+    done = now
+  }
+  return FINISHED
+}
+
+/** One run of a helper: walks the list behind the gate until it closes. */
+function help(control: usize, thread: u32): void {
+  let step = <usize>load<u32>(control, LIST)
+  const end = step + (<usize>load<u32>(control, WORDS) << 2)
+  for (let index: u32 = 0; step < end; index++) {
+    const units = load<u32>(step, UNITS)
+    if (units > load<u32>(step, GRAIN)) {
+      if (!passGate(control, index)) return
+      takeChunks(step, units, control, thread)
+    }
+    step += <usize>load<u32>(step, SIZE) << 2
+  }
+}
+
+/** Waits until step `index` is open; false when the run is over or the stop word is set. */
+function passGate(control: usize, index: u32): bool {
+  while (true) {
+    const gate = atomic.load<u32>(control, GATE)
+    if (gate == CLOSED || atomic.load<u32>(control, STOP)) return false
+    if (gate > index) return true
+    if (spin(control + GATE, gate)) continue
+    atomic.add<u32>(control, 1, SLEEPERS)
+    atomic.wait<u32>(control + GATE, gate, SLEEP)
+    atomic.sub<u32>(control, 1, SLEEPERS)
+  }
+}
