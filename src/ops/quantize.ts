@@ -4,6 +4,7 @@
  * (rules: kernels/pack.ts). Every step is rounded to float32 as the kernels round it, so the integers are equal, not near.
  * Asymmetric 8 bits, the range is widened to hold 0, ties go to even.
  */
+import { roundHalfEven } from '../base/half.ts'
 
 /** Real value = (q - zero) * scale, q in 0..255. */
 export interface QuantizedRange {
@@ -16,7 +17,7 @@ export function rangeOf(lo: number, hi: number): QuantizedRange {
   const low = Math.min(0, Math.fround(lo))
   const high = Math.max(0, Math.fround(hi))
   const scale = high === low ? 1 : Math.fround(Math.fround(high - low) / 255)
-  return { scale, zero: clampByte(nearestEven(Math.fround(-low / scale))) }
+  return { scale, zero: clampByte(roundHalfEven(Math.fround(-low / scale))) }
 }
 
 /** q of each value of `x` under `range`. */
@@ -24,7 +25,7 @@ export function quantizeWith(x: ArrayLike<number>, { scale, zero }: QuantizedRan
   const inverse = Math.fround(1 / scale)
   const q = new Uint8Array(x.length)
   for (let i = 0; i < q.length; i++) {
-    q[i] = clampByte(nearestEven(Math.fround(Math.fround(x[i]) * inverse)) + zero)
+    q[i] = clampByte(roundHalfEven(Math.fround(Math.fround(x[i]) * inverse)) + zero)
   }
   return q
 }
@@ -40,12 +41,18 @@ export function extentOf(x: ArrayLike<number>): readonly [number, number] {
   return [lo, hi]
 }
 
-/** The integer nearest to `value`; halves go to the even neighbour (IEEE 754 roundTiesToEven). */
-export function nearestEven(value: number): number {
-  const below = Math.floor(value)
-  const rest = value - below
-  if (rest !== 0.5) return rest < 0.5 ? below : below + 1
-  return below % 2 === 0 ? below : below + 1
+/** Quantises each run of `size` numbers by its own extent; gives q - zero, the integers a product sums, and the scales. */
+export function quantizeRuns(x: ArrayLike<number>, size: number): { centred: Int32Array; scales: Float64Array } {
+  const runs = size === 0 ? 0 : x.length / size
+  const centred = new Int32Array(x.length)
+  const scales = new Float64Array(runs)
+  for (let run = 0; run < runs; run++) {
+    const part = Array.prototype.slice.call(x, run * size, (run + 1) * size) as number[]
+    const range = rangeOf(...extentOf(part))
+    scales[run] = range.scale
+    quantizeWith(part, range).forEach((q, i) => (centred[run * size + i] = q - range.zero))
+  }
+  return { centred, scales }
 }
 
 function clampByte(value: number): number {

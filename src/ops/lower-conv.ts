@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Convolutions as steps, channels last. A shape goes the fastest way it fits: depthwise; a plain matrix product when
+ * the kernel is one pixel wide and nothing moves; else implicit GEMM, which gathers pixels into the thread's scratch.
+ * Channels-first convolutions come here between two transposes (lower-layout.ts).
+ */
+import type { EpilogueArgs } from './epilogue.ts'
+import { gemmGrid, roundUp } from './grid.ts'
+import { type Packing, type QuantizedParts, byteRecipes, emitByteGemm, emitGemm } from './lower-gemm.ts'
+import type { Lowering, Ref, WeightLayout } from './lower.ts'
+import type { Window } from './window.ts'
+
+/** A convolution over NHWC with weights [outC, kh, kw, inC / group]. */
+export interface ConvShape {
+  readonly images: number
+  readonly inH: number
+  readonly inW: number
+  readonly inC: number
+  readonly outC: number
+  readonly group: number
+  /** Two spatial axes. */
+  readonly window: Window<number>
+}
+
+export type ConvWay = 'depthwise' | 'gemm' | 'gather'
+
+/** One input channel for each output channel: x is not mixed over channels. */
+export function isDepthwise({ group, inC, outC }: Pick<ConvShape, 'group' | 'inC' | 'outC'>): boolean {
+  return group === inC && outC === inC
+}
+
+/** Which kernels do this shape. */
+export function convWay(shape: ConvShape): ConvWay {
+  const { group, window } = shape
+  if (isDepthwise(shape)) return 'depthwise'
+  const still = [...window.kernel, ...window.strides].every((v) => v === 1)
+  const whole = [...window.begin, ...window.end].every((v) => v === 0)
+  return group === 1 && still && whole ? 'gemm' : 'gather'
+}
+
+/** The packed weights of a product form: per group outC / group columns of depth kh * kw * inC / group. */
+export function convMatrix({ inC, outC, group, window }: ConvShape) {
+  const [kh, kw] = window.kernel
+  const k = (kh * kw * inC) / group
+  const n = outC / group
+  return { n, k, colStride: k, depthStride: 1, batch: group, batchSrc: n * k }
+}
+
+/** [C][kh * kw] to [kh * kw][C], float32: the weights of dwconv_f32. */
+export function depthwiseLayout({ inC, window }: ConvShape): WeightLayout {
+  const taps = window.kernel[0] * window.kernel[1]
+  return {
+    key: `dw:${inC}:${taps}`,
+    bytes: inC * taps * 4,
+    steps: (x, y) => [
+      { kernel: 'transpose_4', units: Math.ceil(inC / 8), args: { x, y, batch: 1, rows: inC, cols: taps } },
+    ],
+  }
+}
+
+/** The same from int8 rows with a scale each. */
+export function depthwiseByteLayout({ inC, window }: ConvShape, scale: Ref): WeightLayout {
+  const taps = window.kernel[0] * window.kernel[1]
+  return {
+    key: `dw-s8:${inC}:${taps}`,
+    bytes: inC * taps * 4,
+    steps: (src, dst) => [
+      { kernel: 'dequantize_rows_s8', units: inC, args: { src, dst, scale, n: inC, k: taps, transposed: 1 } },
+    ],
+  }
+}
+
+export interface ConvCall {
+  readonly shape: ConvShape
+  readonly x: Ref
+  /** Packed as `convWay` wants. */
+  readonly w: Ref
+  readonly packing?: Packing
+  readonly y: Ref
+  readonly epilogue: EpilogueArgs
+}
+
+/** Emits the float32 convolution. */
+export function emitConv(lowering: Lowering, call: ConvCall): void {
+  const { shape, x, w, y, epilogue, packing } = call
+  const { images, inH, inW, inC, outC } = shape
+  const [outH, outW] = shape.window.out
+  if (images * outH * outW * outC === 0) return
+  const way = convWay(shape)
+  if (way === 'depthwise') {
+    lowering.step({
+      kernel: 'dwconv_f32',
+      units: images * outH,
+      args: { x, w, y, images, channels: inC, inH, inW, outH, outW, ...windowWords(shape.window), ...epilogue },
+    })
+  } else if (way === 'gemm') {
+    const m = images * outH * outW
+    emitGemm(lowering, { a: x, lda: inC, b: w, c: y, ldc: outC, m, n: outC, k: inC, epilogue })
+  } else {
+    const { units, args } = gatherWords(lowering, call, inC, 4, packing!.batchBytes)
+    lowering.step({ kernel: 'conv_f32', units, args: { ...args, a: x, b: w, c: y, ...epilogue } })
+  }
+}
+
+/** Emits the byte convolution: `x` is float32, quantised per image here; `parts` are the weight's scales and sums. */
+export function emitByteConv(
+  lowering: Lowering,
+  call: ConvCall,
+  weights: Pick<QuantizedParts, 'wScale' | 'wSum'>,
+): void {
+  const { shape, x, w, y, epilogue, packing } = call
+  const { images, inH, inW, inC, outC } = shape
+  const [outH, outW] = shape.window.out
+  if (images * outH * outW * outC === 0) return
+  const recipe = byteRecipes[lowering.host.int8]
+  const gathers = convWay(shape) === 'gather'
+  const pixelStride = gathers ? inC : roundUp(inC, recipe.group)
+  const { q, params } = quantizeImages(lowering, x, { images, pixels: inH * inW, channels: inC, pixelStride })
+  const parts = { aParams: params, aParamsStride: 0, batchParams: 1, ...weights }
+  if (gathers) {
+    const { units, args } = gatherWords(lowering, call, pixelStride, recipe.bytes, packing!.batchBytes)
+    lowering.step({ kernel: recipe.conv, units, args: { ...args, a: q, b: w, c: y, ...parts, ...epilogue } })
+    return
+  }
+  const m = outH * outW
+  const batches = { batch: images, batchA: m * pixelStride, batchC: m * outC }
+  emitByteGemm(
+    lowering,
+    { a: q, lda: pixelStride, b: w, c: y, ldc: outC, m, n: outC, k: inC, epilogue, ...batches },
+    parts,
+  )
+}
+
+/** Quantises each image as a whole into scratch; rows of `pixelStride` elements. */
+function quantizeImages(
+  lowering: Lowering,
+  x: Ref,
+  shape: { images: number; pixels: number; channels: number; pixelStride: number },
+): { q: Ref; params: Ref } {
+  const { images, pixels, channels, pixelStride } = shape
+  const recipe = byteRecipes[lowering.host.int8]
+  const size = pixels * channels
+  // partials of 16 K elements: few to fold, enough to share
+  const block = Math.min(size, 16384)
+  const parts = Math.ceil(size / block)
+  const partial = lowering.scratch(images * parts * 8)
+  const params = lowering.scratch(images * 8)
+  const q = lowering.scratch(images * pixels * pixelStride * recipe.bytes)
+  lowering.step({ kernel: 'minmax_f32', units: images * parts, args: { x, partial, images, size, block } })
+  const rows = Math.max(1, Math.floor(16384 / channels))
+  lowering.step({
+    kernel: recipe.image,
+    units: images * Math.ceil(pixels / rows),
+    args: {
+      x,
+      ldx: channels,
+      q,
+      ldq: pixelStride,
+      params,
+      partial,
+      parts,
+      images,
+      rows: pixels,
+      k: channels,
+      block: rows,
+      bias: recipe.bias,
+    },
+  })
+  return { q, params }
+}
+
+function windowWords({ kernel, strides, dilations, begin }: Window<number>) {
+  return {
+    kh: kernel[0],
+    kw: kernel[1],
+    strideH: strides[0],
+    strideW: strides[1],
+    padTop: begin[0],
+    padLeft: begin[1],
+    dilationH: dilations[0],
+    dilationW: dilations[1],
+  }
+}
+
+/** Words of the implicit GEMM except operands and epilogue; `bytes` per gathered element. */
+function gatherWords(
+  lowering: Lowering,
+  { shape, packing }: ConvCall,
+  pixelStride: number,
+  bytes: 4 | 2 | 1,
+  batchBBytes: number,
+) {
+  const { images, inH, inW, inC, outC, group, window } = shape
+  const { n, k } = convMatrix(shape)
+  const [outH, outW] = window.out
+  const m = outH * outW
+  const grid = gemmGrid({ m, n, k, batch: images * group }, packing === undefined || bytes === 4 ? 4 : 1, true)
+  const ldp = roundUp(k, 16 / bytes)
+  const scratchBytes = roundUp(grid.mb * ldp * bytes, 64)
+  const args = {
+    lda: pixelStride,
+    batchA: inH * inW * pixelStride,
+    batchBBytes,
+    ldc: outC,
+    batchC: m * outC,
+    batch: images * group,
+    m,
+    n,
+    k,
+    mb: grid.mb,
+    nb: grid.nb,
+    groups: group,
+    inH,
+    inW,
+    outW,
+    ...windowWords(window),
+    channels: inC / group,
+    pixelStride,
+    scratch: lowering.threadScratch(scratchBytes),
+    scratchBytes,
+    ldp,
+  }
+  return { units: images * group * grid.units, args }
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Matrix products as steps: the packed layouts of weights (kernels/pack.ts) and the GEMM steps that read them.
+ *
+ * A weight that is constant is packed once, through `lowering.weight`; one that is computed is packed at run time into
+ * scratch by the same steps. Quantised packs keep the column sums behind the panels, 16-byte aligned.
+ */
+import type { EpilogueArgs } from './epilogue.ts'
+import { gemmGrid, panelColumns, roundUp } from './grid.ts'
+import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
+
+/** The same place `bytes` further. */
+export function offsetRef(ref: Ref, bytes: number): Ref {
+  return bytes === 0 ? ref : { id: ref.id, offset: ref.offset + bytes }
+}
+
+/** A matrix of n columns of depth k as it lies in memory, strides in elements; `batch` of them `batchSrc` apart. */
+export interface SourceMatrix {
+  readonly n: number
+  readonly k: number
+  readonly colStride: number
+  readonly depthStride: number
+  readonly batch?: number
+  readonly batchSrc?: number
+}
+
+/** A packed layout and where its parts are. */
+export interface Packing {
+  readonly layout: WeightLayout
+  /** Bytes between two batches of panels. */
+  readonly batchBytes: number
+  /** Byte offset of the int32 column sums; each batch has n rounded up to whole panels of them. */
+  readonly sums: number
+}
+
+function packing(
+  name: string,
+  matrix: SourceMatrix,
+  batchBytes: number,
+  sumBytes: number,
+  step: (source: Ref, target: Ref, sums: Ref) => StepSpec,
+): Packing {
+  const { n, k, colStride, depthStride, batch = 1, batchSrc = 0 } = matrix
+  const sums = roundUp(batch * batchBytes, 16)
+  return {
+    batchBytes,
+    sums,
+    layout: {
+      key: [name, n, k, colStride, depthStride, batch, batchSrc].join(':'),
+      bytes: sums + sumBytes,
+      steps: (source, target) => [step(source, target, offsetRef(target, sums))],
+    },
+  }
+}
+
+/** float32 panels for gemm_f32 and conv_f32. */
+export function packF32(matrix: SourceMatrix): Packing {
+  const { n, k, batch = 1, batchSrc = 0 } = matrix
+  const columns = roundUp(n, panelColumns)
+  const batchBytes = columns * k * 4
+  return packing('f32x8', matrix, batchBytes, 0, (src, dst) => ({
+    kernel: 'pack_f32_x8',
+    units: (batch * columns) / panelColumns,
+    args: {
+      src,
+      dst,
+      n,
+      k,
+      colStride: matrix.colStride,
+      depthStride: matrix.depthStride,
+      batch,
+      batchSrc,
+      batchDstBytes: batchBytes,
+    },
+  }))
+}
+
+/** How a host multiplies bytes: kernels, element size and bias of quantised rows, and the packing they need. */
+interface ByteRecipe {
+  readonly gemm: 'gemm_s8_dot' | 'gemm_s8_pairs'
+  readonly conv: 'conv_s8_dot' | 'conv_s8_pairs'
+  readonly rows: 'quantize_rows_u8' | 'quantize_rows_i16'
+  readonly image: 'quantize_image_u8' | 'quantize_image_i16'
+  readonly pack: 'pack_s8_x8c4' | 'pack_s8_x8c2'
+  /** Depth elements of a packed group; quantised rows are as long as a multiple of it. */
+  readonly group: 4 | 2
+  /** Bytes of a quantised activation. */
+  readonly bytes: 1 | 2
+  /** Subtracted from the 0..255 of an activation. */
+  readonly bias: 0 | 128
+}
+
+const dot = {
+  gemm: 'gemm_s8_dot',
+  conv: 'conv_s8_dot',
+  rows: 'quantize_rows_u8',
+  image: 'quantize_image_u8',
+  pack: 'pack_s8_x8c4',
+  group: 4,
+  bytes: 1,
+} as const
+
+/** By HostTraits.int8. */
+export const byteRecipes: Readonly<Record<HostTraits['int8'], ByteRecipe>> = {
+  u8: { ...dot, bias: 0 },
+  s8: { ...dot, bias: 128 },
+  pairs: {
+    gemm: 'gemm_s8_pairs',
+    conv: 'conv_s8_pairs',
+    rows: 'quantize_rows_i16',
+    image: 'quantize_image_i16',
+    pack: 'pack_s8_x8c2',
+    group: 2,
+    bytes: 2,
+    bias: 0,
+  },
+}
+
+/** int8 panels with column sums for the byte kernels of `recipe`. */
+export function packS8(matrix: SourceMatrix, recipe: ByteRecipe): Packing {
+  const { n, k, batch = 1, batchSrc = 0 } = matrix
+  const columns = roundUp(n, panelColumns)
+  const batchBytes = columns * roundUp(k, recipe.group)
+  return packing(recipe.pack, matrix, batchBytes, batch * columns * 4, (src, dst, sums) => ({
+    kernel: recipe.pack,
+    units: (batch * columns) / panelColumns,
+    args: {
+      src,
+      dst,
+      n,
+      k,
+      colStride: matrix.colStride,
+      depthStride: matrix.depthStride,
+      batch,
+      batchSrc,
+      batchDstBytes: batchBytes,
+      sums,
+    },
+  }))
+}
+
+/** Input `index` packed: once when it is constant, else by steps of this run from `source` (its own place where left out). */
+export function packedWeight(lowering: Lowering, index: number, { layout }: Packing, source?: Ref): Ref {
+  const operand = lowering.input(index)!
+  if (operand.constant && source === undefined) return lowering.weight(index, layout)
+  const target = lowering.scratch(layout.bytes)
+  for (const step of layout.steps(source ?? operand.ref, target)) lowering.step(step)
+  return target
+}
+
+/** A product of row-major A and packed B, strides in elements. */
+export interface GemmCall {
+  readonly a: Ref
+  readonly lda: number
+  readonly batchA?: number
+  readonly b: Ref
+  /** Bytes between the packed B of two batches; 0: shared. */
+  readonly batchBBytes?: number
+  readonly c: Ref
+  readonly ldc: number
+  readonly batchC?: number
+  readonly batch?: number
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly epilogue: EpilogueArgs
+}
+
+/** Emits gemm_f32. With k = 0 the sum is empty and only the epilogue is left. */
+export function emitGemm(lowering: Lowering, call: GemmCall): void {
+  const { units, args } = gemmWords(call, 4)
+  if (units > 0) lowering.step({ kernel: 'gemm_f32', units, args })
+}
+
+/** Where the scales and zero points of a quantised product are. */
+export interface QuantizedParts {
+  /** {f32 scale, i32 zero} records. */
+  readonly aParams: Ref
+  /** Records between two rows; 0: one for all rows of a batch. */
+  readonly aParamsStride: number
+  /** Records between two batches. */
+  readonly batchParams: number
+  readonly wScale: Ref
+  readonly wSum: Ref
+}
+
+/** Emits the byte product that suits the host. `a` holds quantised rows. */
+export function emitByteGemm(lowering: Lowering, call: GemmCall, parts: QuantizedParts): void {
+  const { units, args } = gemmWords(call, 1)
+  const { gemm: kernel } = byteRecipes[lowering.host.int8]
+  if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })
+}
+
+function gemmWords(call: GemmCall, weightBytes: number) {
+  const { m, n, k, batch = 1, epilogue } = call
+  const grid = gemmGrid({ m, n, k, batch }, weightBytes)
+  return {
+    units: m === 0 || n === 0 ? 0 : batch * grid.units,
+    args: {
+      a: call.a,
+      lda: call.lda,
+      batchA: call.batchA ?? 0,
+      b: call.b,
+      batchBBytes: call.batchBBytes ?? 0,
+      c: call.c,
+      ldc: call.ldc,
+      batchC: call.batchC ?? 0,
+      batch,
+      m,
+      n,
+      k,
+      mb: grid.mb,
+      nb: grid.nb,
+      ...epilogue,
+    },
+  }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Seeded tensors for the samples of op files. Only `samples` use this file. */
+import type { Random } from './define.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+
+/** float32, uniform in [low, high). */
+export function floats(random: Random, dims: readonly number[], low = -1, high = 1): Tensor {
+  return new Tensor(
+    'float32',
+    Float32Array.from({ length: sizeOf(dims) }, () => low + random() * (high - low)),
+    dims,
+  )
+}
+
+/** Integers of a plain integer type, uniform in [low, high]. */
+export function integers(
+  random: Random,
+  dims: readonly number[],
+  low: number,
+  high: number,
+  type: 'int8' | 'uint8' | 'int32' | 'int64' = 'int32',
+): Tensor {
+  return new Tensor(
+    type,
+    Array.from({ length: sizeOf(dims) }, () => Math.floor(low + random() * (high - low + 1))),
+    dims,
+  )
+}
+
+/** A 1-D int64 tensor of these values: axes, shapes, counts. */
+export function longs(...values: number[]): Tensor {
+  return new Tensor('int64', values, [values.length])
+}
