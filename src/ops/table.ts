@@ -15,7 +15,14 @@ export interface OpModule {
 }
 
 export const opTable = {
+  Conv: () => import('./conv.ts'),
+  Gemm: () => import('./gemm.ts'),
   Identity: () => import('./identity.ts'),
+  MatMul: () => import('./matmul.ts'),
+  'whittle.Conv': () => import('./whittle-conv.ts'),
+  'whittle.DynamicQuantizeConv': () => import('./dynamic-quantize-conv.ts'),
+  'whittle.DynamicQuantizeGemm': () => import('./dynamic-quantize-gemm.ts'),
+  'whittle.Gemm': () => import('./whittle-gemm.ts'),
 } satisfies Record<string, () => Promise<OpModule>>
 
 const loaders: Readonly<Record<string, () => Promise<OpModule>>> = opTable
