@@ -50,6 +50,20 @@ function chunkFile(prefix) {
   }
 }
 
+/** Keeps who loads whom, for `scripts/size.mjs`, as `build/bundles/<name>.json`. */
+async function writeManifest(name, output) {
+  const file = path.join(root, 'build/bundles', `${name}.json`)
+  const chunks = output.map(({ fileName, facadeModuleId, moduleIds, imports, dynamicImports }) => ({
+    fileName,
+    source: facadeModuleId ? path.relative(root, facadeModuleId) : null,
+    modules: moduleIds.map((id) => path.relative(root, id)),
+    imports,
+    dynamicImports,
+  }))
+  await mkdir(path.dirname(file), { recursive: true })
+  await writeFile(file, `${JSON.stringify(chunks, null, 1)}\n`)
+}
+
 /**
  * Runs one of `bundles` and writes what changed.
  * @param {keyof typeof bundles} name
@@ -82,5 +96,6 @@ export async function bundle(name, dist = path.join(root, 'dist')) {
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)
   }
+  await writeManifest(name, output)
   return output.map(({ fileName }) => fileName)
 }

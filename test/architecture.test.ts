@@ -170,11 +170,11 @@ const isRunner = (name: string): boolean => ['memory', 'run', 'serve'].includes(
 
 describe('Wasm builds', () => {
   const { targets } = JSON.parse(read('asconfig.json')) as { targets: Record<string, { outFile: string }> }
-  const bytesOf = (outFile: string): Buffer => {
+  const bytesOf = (outFile: string): Uint8Array<ArrayBuffer> => {
     const file = path.join(root, outFile)
     if (!existsSync(file))
       throw new Error(`${outFile}: expected the last build's output, got nothing; npm run build:wasm`)
-    return readFileSync(file)
+    return new Uint8Array(readFileSync(file))
   }
 
   describe.each(Object.entries(targets))('%s', (_, { outFile }) => {
