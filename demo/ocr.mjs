@@ -25,7 +25,8 @@ export async function readLine(url) {
   const plane = width * height
   const input = new Float32Array(3 * plane)
   for (let i = 0; i < plane; i++) {
-    for (let c = 0; c < 3; c++) input[(2 - c) * plane + i] = (data[i * channels + (channels < 3 ? 0 : c)] / 255 - 0.5) / 0.5
+    for (let c = 0; c < 3; c++)
+      input[(2 - c) * plane + i] = (data[i * channels + (channels < 3 ? 0 : c)] / 255 - 0.5) / 0.5
   }
   return { data: input, dims: [1, 3, height, width] }
 }
@@ -34,7 +35,9 @@ export async function readLine(url) {
 export async function readLines() {
   const folder = new URL('./lines/', import.meta.url)
   const names = (await readdir(folder)).filter((name) => name.endsWith('.png')).sort()
-  const lines = await Promise.all(names.map(async (name) => ({ name: name.slice(0, -4), ...(await readLine(new URL(name, folder))) })))
+  const lines = await Promise.all(
+    names.map(async (name) => ({ name: name.slice(0, -4), ...(await readLine(new URL(name, folder))) })),
+  )
   return lines.sort((a, b) => a.dims[3] - b.dims[3])
 }
 

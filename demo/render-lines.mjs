@@ -19,12 +19,23 @@ const lines = [
   { name: 'address', text: '221B Baker Street, London', font: 'Liberation Sans', size: 28 },
   { name: 'code', text: 'ISBN 978-0-13-468599-1', font: 'Liberation Mono', size: 26 },
   { name: 'chinese', text: '神经网络压缩与加速', font: 'Noto Sans CJK SC', size: 30 },
-  { name: 'sentence', text: 'The quick brown fox jumps over the lazy dog, twice a day', font: 'Liberation Sans', size: 28 },
+  {
+    name: 'sentence',
+    text: 'The quick brown fox jumps over the lazy dog, twice a day',
+    font: 'Liberation Sans',
+    size: 28,
+  },
 ]
 
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--font-render-hinting=none'],
+  args: [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--font-render-hinting=none',
+  ],
 })
 try {
   const folder = new URL('./lines/', import.meta.url)

@@ -23,7 +23,9 @@ const output = fileURLToPath(new URL('../build/demo/', import.meta.url))
 await mkdir(output, { recursive: true })
 
 const host = await probe()
-console.log(`${cpus()[0]?.model ?? 'unknown processor'}, ${host.runtime}, build ${host.build}, relaxed dot: ${host.relaxed}\n`)
+console.log(
+  `${cpus()[0]?.model ?? 'unknown processor'}, ${host.runtime}, build ${host.build}, relaxed dot: ${host.relaxed}\n`,
+)
 
 const paths = {}
 for (const recipe of ['float32', 'int8']) {
@@ -76,10 +78,17 @@ for (const [i, line] of lines.entries()) {
 }
 console.log(texts.toString())
 
-const times = new Table({ head: ['median latency, ms', 'pixels', ...contenders.map(({ title }) => title), 'int8 / onnxruntime-web'] })
+const times = new Table({
+  head: ['median latency, ms', 'pixels', ...contenders.map(({ title }) => title), 'int8 / onnxruntime-web'],
+})
 for (const [i, line] of lines.entries()) {
   const row = contenders.map(({ results }) => results[i].time)
-  times.push([line.name, `${line.dims[3]}x${line.dims[2]}`, ...row.map((t) => t.toFixed(1)), `${((100 * row[2]) / row[0]).toFixed(0)} %`])
+  times.push([
+    line.name,
+    `${line.dims[3]}x${line.dims[2]}`,
+    ...row.map((t) => t.toFixed(1)),
+    `${((100 * row[2]) / row[0]).toFixed(0)} %`,
+  ])
 }
 console.log(times.toString())
 
@@ -96,9 +105,15 @@ figures.push(
 )
 console.log(figures.toString())
 
-const own = await compare(float32.model.session, int8.model.session, lines.map((line) => feed(int8, line)))
+const own = await compare(
+  float32.model.session,
+  int8.model.session,
+  lines.map((line) => feed(int8, line)),
+)
 console.log('int8 against float32, both in whittle, all lines:')
-const ownTable = new Table({ head: ['output', 'cosine', 'largest error', 'largest error / largest value', 'signal to noise, dB'] })
+const ownTable = new Table({
+  head: ['output', 'cosine', 'largest error', 'largest error / largest value', 'signal to noise, dB'],
+})
 for (const { name, cosine, maxAbsError, maxRelError, snr } of own.outputs) {
   ownTable.push([name, cosine.toFixed(6), maxAbsError.toExponential(2), maxRelError.toExponential(2), snr.toFixed(1)])
 }

@@ -15,7 +15,9 @@ export function addCompare(program: Command): void {
   program
     .command('compare')
     .summary('hold two models against each other')
-    .description('Runs two models on the same inputs: bytes, median latency, and how far the outputs of the second are from the first.')
+    .description(
+      'Runs two models on the same inputs: bytes, median latency, and how far the outputs of the second are from the first.',
+    )
     .argument('<reference>', 'an .onnx or .whittle file')
     .argument('<other>', 'an .onnx or .whittle file')
     .option('-i, --input <name=file.npy...>', 'an input; may be given again')
@@ -40,7 +42,12 @@ export function addCompare(program: Command): void {
               table(
                 ['', 'reference', 'other', 'ratio'],
                 [
-                  ['bytes', bytes(result.bytes[0]), bytes(result.bytes[1]), (result.bytes[1] / result.bytes[0]).toFixed(3)],
+                  [
+                    'bytes',
+                    bytes(result.bytes[0]),
+                    bytes(result.bytes[1]),
+                    (result.bytes[1] / result.bytes[0]).toFixed(3),
+                  ],
                   [
                     'median latency, ms',
                     result.latency[0].toFixed(2),
@@ -52,7 +59,11 @@ export function addCompare(program: Command): void {
               table(
                 ['output', 'cosine', 'largest error', 'largest error / largest value', 'signal to noise, dB'],
                 result.outputs.map(({ name, cosine, maxAbsError, maxRelError, snr }) => [
-                  name, cosine.toFixed(6), maxAbsError.toExponential(2), maxRelError.toExponential(2), snr.toFixed(1),
+                  name,
+                  cosine.toFixed(6),
+                  maxAbsError.toExponential(2),
+                  maxRelError.toExponential(2),
+                  snr.toFixed(1),
                 ]),
               ),
             ].join('\n'),

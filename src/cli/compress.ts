@@ -21,7 +21,11 @@ export function addCompress(program: Command): void {
     .description('Optimises the graph, compresses its weights and writes a .whittle file.')
     .argument('<model>', 'an .onnx or .whittle file')
     .option('-o, --output <file>', 'where to write (default: the model with the ending .whittle)')
-    .option('-r, --recipe <preset|file>', `one of ${Object.keys(presets).join(', ')}, or a JSON file with a recipe`, 'int8')
+    .option(
+      '-r, --recipe <preset|file>',
+      `one of ${Object.keys(presets).join(', ')}, or a JSON file with a recipe`,
+      'int8',
+    )
     .option('-v, --verbose', 'a line per layer and per pass')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -35,11 +39,16 @@ Examples:
   $ whittle compress model.onnx --recipe float32 -o plain.whittle`,
     )
     .action(async (model: string, options: Options) => {
-      const output = options.output ?? `${model.replace(/\.(onnx|whittle)$/i, '')}${/\.whittle$/i.test(model) ? `.${options.recipe}` : ''}.whittle`
+      const output =
+        options.output ??
+        `${model.replace(/\.(onnx|whittle)$/i, '')}${/\.whittle$/i.test(model) ? `.${options.recipe}` : ''}.whittle`
       const bar = progressBar('compress')
       try {
         const recipe = /\.json$/i.test(options.recipe) ? await readRecipe(options.recipe) : options.recipe
-        const { model: file, report } = await compress(model, recipe, { onProgress: bar.onProgress, signal: interrupt() })
+        const { model: file, report } = await compress(model, recipe, {
+          onProgress: bar.onProgress,
+          signal: interrupt(),
+        })
         await writeFileAtomically(output, file)
         bar.stop()
         print(options.json, { output, ...report }, () => describe(output, report, options.verbose === true))
@@ -53,7 +62,10 @@ async function readRecipe(file: string): Promise<object> {
   try {
     return JSON.parse(await readFile(file, 'utf8')) as object
   } catch (cause) {
-    throw new InputError({ where: `recipe ${file}`, expected: 'a readable JSON file', got: String((cause as Error).message) }, { cause })
+    throw new InputError(
+      { where: `recipe ${file}`, expected: 'a readable JSON file', got: String((cause as Error).message) },
+      { cause },
+    )
   }
 }
 
@@ -64,10 +76,23 @@ function describe(output: string, report: CompressReport, verbose: boolean): str
   ]
   if (verbose) {
     const passes = report.passes.filter(({ fired }) => fired > 0)
-    lines.push(table(['pass', 'fired'], passes.map(({ name, fired }) => [name, fired])))
-    const rows = report.layers.map(({ node, op, dims, to, bytesBefore: before, bytesAfter: after, weightSnr, kept }) => [
-      node, op, dims.join('x'), to, before, after, weightSnr === null ? (kept ?? '') : `${weightSnr.toFixed(1)} dB`,
-    ])
+    lines.push(
+      table(
+        ['pass', 'fired'],
+        passes.map(({ name, fired }) => [name, fired]),
+      ),
+    )
+    const rows = report.layers.map(
+      ({ node, op, dims, to, bytesBefore: before, bytesAfter: after, weightSnr, kept }) => [
+        node,
+        op,
+        dims.join('x'),
+        to,
+        before,
+        after,
+        weightSnr === null ? (kept ?? '') : `${weightSnr.toFixed(1)} dB`,
+      ],
+    )
     lines.push(table(['node', 'operator', 'weight', 'stored as', 'bytes before', 'after', 'weight SNR'], rows))
   }
   return lines.join('\n')

@@ -39,15 +39,26 @@ export function addRun(program: Command): void {
         const outputs = await session.run(await readFeeds(session.inputs, options))
         const lines = []
         for (const [name, tensor] of Object.entries(outputs)) {
-          const file = options.outputDir === undefined ? null : join(options.outputDir, `${name.replace(/[^\w.-]/g, '_')}.npy`)
+          const file =
+            options.outputDir === undefined ? null : join(options.outputDir, `${name.replace(/[^\w.-]/g, '_')}.npy`)
           if (file !== null) await writeFileAtomically(file, writeNpy(tensor))
-          lines.push({ name, type: tensor.type, dims: tensor.dims, head: Array.from(tensor.data as ArrayLike<number>).slice(0, 6), file })
+          lines.push({
+            name,
+            type: tensor.type,
+            dims: tensor.dims,
+            head: Array.from(tensor.data as ArrayLike<number>).slice(0, 6),
+            file,
+          })
         }
         print(options.json, lines, () =>
           table(
             ['output', 'type', 'dims', 'first values', ...(options.outputDir === undefined ? [] : ['file'])],
             lines.map(({ name, type, dims, head, file }) => [
-              name, type, dims.join('x'), head.map(short).join(' '), ...(file === null ? [] : [file]),
+              name,
+              type,
+              dims.join('x'),
+              head.map(short).join(' '),
+              ...(file === null ? [] : [file]),
             ]),
           ),
         )

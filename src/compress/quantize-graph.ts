@@ -66,7 +66,17 @@ export function quantizeGraph(graph: Graph, recipe: FullRecipe): { graph: Graph;
 function layerLine(node: Node, weight: Constant): LayerReport {
   const bytes = weight.dims.reduce((a, b) => a * b, 4)
   const { dims, dtype } = weight
-  return { node: node.name, op: node.op, weight: node.inputs[1], dims, from: dtype, to: dtype, bytesBefore: bytes, bytesAfter: bytes, weightSnr: null }
+  return {
+    node: node.name,
+    op: node.op,
+    weight: node.inputs[1],
+    dims,
+    from: dtype,
+    to: dtype,
+    bytesBefore: bytes,
+    bytesAfter: bytes,
+    weightSnr: null,
+  }
 }
 
 function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string | undefined {
@@ -96,6 +106,7 @@ function onlyUsed(constants: Map<string, Constant>, nodes: readonly Node[], grap
   const replaced = new Set<string>()
   const used = new Set<string>(graph.outputs.map((output) => output.name))
   for (const node of nodes) for (const input of node.inputs) used.add(input)
-  for (const node of graph.nodes) if (node.op in quantizedForms && !used.has(node.inputs[1])) replaced.add(node.inputs[1])
+  for (const node of graph.nodes)
+    if (node.op in quantizedForms && !used.has(node.inputs[1])) replaced.add(node.inputs[1])
   return new Map([...constants].filter(([name]) => !replaced.has(name)))
 }

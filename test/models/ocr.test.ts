@@ -15,7 +15,13 @@ interface Item {
   readonly reference: string
 }
 
-const keys = (): string[] => ['', ...readFileSync(ocrModel('ppocr_keys_v1.txt'), 'utf8').replace(/\r?\n$/, '').split(/\r?\n/), ' ']
+const keys = (): string[] => [
+  '',
+  ...readFileSync(ocrModel('ppocr_keys_v1.txt'), 'utf8')
+    .replace(/\r?\n$/, '')
+    .split(/\r?\n/),
+  ' ',
+]
 
 /** RGB rows to BGR planes, (v / 255 - 0.5) / 0.5, as labels.json says. */
 function toInput(rgb: Uint8Array, { width, offset }: Item): Tensor {

@@ -13,5 +13,8 @@ export const missingChromium: string | undefined =
 
 export function launchChromium(): Promise<Browser> {
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking']
-  return chromium.launch({ executablePath: executable, args: [...args, '--disable-component-update', '--disable-sync'] })
+  return chromium.launch({
+    executablePath: executable,
+    args: [...args, '--disable-component-update', '--disable-sync'],
+  })
 }

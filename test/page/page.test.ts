@@ -91,23 +91,30 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
     }
   }
 
-  it.each([true, false])('gives the bits of a run in this process (cross-origin isolated: %s)', async (isolated) => {
-    const folders = { '/dist/': `${root}dist/`, '/node_modules/': `${root}node_modules/`, '/model/': folder }
-    const served = await serve({ pages: { '/': html }, folders, isolated })
-    try {
-      const { data, ticks } = await visit(served)
-      expect(data.length).toBe(expected.length)
-      // float32 kernels of the relaxed build fuse multiply and add, those of the simd build do not
-      const a = new Float32Array(Uint8Array.from(data).buffer)
-      const b = new Float32Array(Uint8Array.from(expected).buffer)
-      expect(Math.max(...a.map((value, i) => Math.abs(value - b[i])))).toBeLessThan(1e-2)
-      expect(ticks).toBeGreaterThan(0)
-      const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
-      const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path))).byteLength)
-      expect(sizes.reduce((sum, size) => sum + size, 0), scripts.join(' ')).toBeLessThanOrEqual(SCRIPT_LIMIT)
-      expect(scripts.filter((path) => /onnx|passes|reference/.test(path))).toEqual([])
-    } finally {
-      await served.close()
-    }
-  }, 120_000)
+  it.each([true, false])(
+    'gives the bits of a run in this process (cross-origin isolated: %s)',
+    async (isolated) => {
+      const folders = { '/dist/': `${root}dist/`, '/node_modules/': `${root}node_modules/`, '/model/': folder }
+      const served = await serve({ pages: { '/': html }, folders, isolated })
+      try {
+        const { data, ticks } = await visit(served)
+        expect(data.length).toBe(expected.length)
+        // float32 kernels of the relaxed build fuse multiply and add, those of the simd build do not
+        const a = new Float32Array(Uint8Array.from(data).buffer)
+        const b = new Float32Array(Uint8Array.from(expected).buffer)
+        expect(Math.max(...a.map((value, i) => Math.abs(value - b[i])))).toBeLessThan(1e-2)
+        expect(ticks).toBeGreaterThan(0)
+        const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
+        const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path))).byteLength)
+        expect(
+          sizes.reduce((sum, size) => sum + size, 0),
+          scripts.join(' '),
+        ).toBeLessThanOrEqual(SCRIPT_LIMIT)
+        expect(scripts.filter((path) => /onnx|passes|reference/.test(path))).toEqual([])
+      } finally {
+        await served.close()
+      }
+    },
+    120_000,
+  )
 })
