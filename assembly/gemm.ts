@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Kernels of src/kernels/gemm.ts: one line each. A kernel is a walk over units (product, convolution, depthwise) with a
+ * multiply-accumulate step (gemm/mac.ts); the walks see their arguments through the views of gemm/views.ts.
+ */
+import {
+  ConvF32Args,
+  ConvS8DotArgs,
+  ConvS8PairsArgs,
+  DwconvF32Args,
+  GemmF32Args,
+  GemmS8DotArgs,
+  GemmS8PairsArgs,
+} from './generated/args'
+import { convolve } from './gemm/conv'
+import { convolveDepthwise } from './gemm/depthwise'
+import { F32, Mac, S8Dot, S8Pairs } from './gemm/mac'
+import { multiply } from './gemm/product'
+import { Epilogue, Taps } from './gemm/views'
+
+/** A product whose row of arguments is the class R. */
+// @ts-ignore: decorator
+@inline
+function product<R, M extends Mac>(args: usize, from: u32, to: u32, quant: usize): void {
+  multiply<M>(args, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to)
+}
+
+/** A convolution whose row of arguments is the class R. */
+// @ts-ignore: decorator
+@inline
+function convolution<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32, quant: usize): void {
+  const taps = changetype<Taps>(args + offsetof<R>('groups'))
+  convolve<M>(args, taps, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to, thread)
+}
+
+export function gemm_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  product<GemmF32Args, F32>(args, from, to, 0)
+}
+
+export function gemm_s8_dot(args: usize, from: u32, to: u32, thread: u32): void {
+  product<GemmS8DotArgs, S8Dot>(args, from, to, args + offsetof<GemmS8DotArgs>('aParams'))
+}
+
+export function gemm_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {
+  product<GemmS8PairsArgs, S8Pairs>(args, from, to, args + offsetof<GemmS8PairsArgs>('aParams'))
+}
+
+export function conv_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  convolution<ConvF32Args, F32>(args, from, to, thread, 0)
+}
+
+export function conv_s8_dot(args: usize, from: u32, to: u32, thread: u32): void {
+  convolution<ConvS8DotArgs, S8Dot>(args, from, to, thread, args + offsetof<ConvS8DotArgs>('aParams'))
+}
+
+export function conv_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {
+  convolution<ConvS8PairsArgs, S8Pairs>(args, from, to, thread, args + offsetof<ConvS8PairsArgs>('aParams'))
+}
+
+export function dwconv_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  convolveDepthwise(changetype<DwconvF32Args>(args), changetype<Epilogue>(args + offsetof<DwconvF32Args>('bias')), from, to)
+}

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Kernels of src/kernels/pack.ts: panels of B, weights back to float32, activations to 8 bits. */
+export { pack_f32_x8, pack_s8_x8c2, pack_s8_x8c4, dequantize_rows_s8 } from './pack/panels'
+export {
+  minmax_f32,
+  quantize_image_i16,
+  quantize_image_u8,
+  quantize_rows_i16,
+  quantize_rows_u8,
+} from './pack/quantize'
