@@ -79,8 +79,3 @@ export function channelsLastShape(x: Pick<Operand, 'dims'>, w: Pick<Operand, 'di
   const window = knownWindow([inH, inW], w.dims.slice(1, 3), attributes)
   return { images, inH, inW, inC, outC: w.dims[0], group: attributes.group as number, window }
 }
-
-/** True when every operand that is there holds float32. */
-export function allFloat32(...operands: readonly (Operand | null)[]): boolean {
-  return operands.every((operand) => operand === null || operand.dtype === 'float32')
-}

@@ -6,11 +6,12 @@
  */
 import { Tensor } from '../tensor/tensor.ts'
 import { type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
-import { allFloat32, asPlane, checkVector, convAttributes, inferConv } from './conv-types.ts'
+import { asPlane, checkVector, convAttributes, inferConv } from './conv-types.ts'
 import { convolve } from './convolve.ts'
 import { noEpilogue } from './epilogue.ts'
 import { needed } from './infer.ts'
 import { type ConvShape, convMatrix, convWay, depthwiseLayout, emitConv } from './lower-conv.ts'
+import { isFloat32 } from './lower-elementwise.ts'
 import { packF32, packedWeight } from './lower-gemm.ts'
 import { fromChannelsLast, toChannelsLast, transposed } from './lower-layout.ts'
 import type { Lowering, Ref } from './lower.ts'
@@ -54,7 +55,7 @@ export const ops = defineOps({
     lower(lowering, { attributes }) {
       const x = lowering.input(0)!
       const w = lowering.input(1)!
-      if (!allFloat32(x, w, lowering.input(2)) || x.dims.length > 4 || x.size === 0 || w.size === 0) return false
+      if (!isFloat32(x, w, lowering.input(2)) || x.dims.length > 4 || x.size === 0 || w.size === 0) return false
       const [images, inC, ...spatial] = x.dims
       const window = asPlane(knownWindow(spatial, w.dims.slice(2), attributes))
       const [inH, inW] = spatial.length === 1 ? [1, spatial[0]] : spatial

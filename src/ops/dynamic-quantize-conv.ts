@@ -10,12 +10,13 @@
 import { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { allFloat32, channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
+import { channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
 import { channelsFirst, channelsLast, convolve, permute } from './convolve.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, depthwiseByteLayout, emitByteConv, emitConv, isDepthwise } from './lower-conv.ts'
-import { byteRecipes, offsetRef, packS8, packedWeight } from './lower-gemm.ts'
+import { isFloat32, shifted } from './lower-elementwise.ts'
+import { byteRecipes, packS8, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { quantizeRuns } from './quantize.ts'
 import { floats, integers } from './sample-tensors.ts'
@@ -45,7 +46,7 @@ export const ops = defineOps({
     },
     lower(lowering, { attributes }) {
       const [x, w, scale, bias, residual] = [0, 1, 2, 3, 4].map((i) => lowering.input(i))
-      if (!allFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || x!.size === 0 || w!.size === 0) return false
+      if (!isFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || x!.size === 0 || w!.size === 0) return false
       const shape = channelsLastShape(x!, w!, attributes)
       const y = lowering.output(0)
       const epilogue = epilogueArgs(attributes, bias, residual, shape.outC, y.size / shape.images)
@@ -57,7 +58,7 @@ export const ops = defineOps({
       }
       const packing = packS8(convMatrix(shape), byteRecipes[lowering.host.int8])
       const weights = packedWeight(lowering, 1, packing)
-      const parts = { wScale: scale!.ref, wSum: offsetRef(weights, packing.sums) }
+      const parts = { wScale: scale!.ref, wSum: shifted(weights, packing.sums) }
       emitByteConv(lowering, { shape, x: x!.ref, w: weights, packing, y: y.ref, epilogue }, parts)
       return true
     },

@@ -6,12 +6,12 @@
  */
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { allFloat32 } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes } from './epilogue.ts'
 import { inferRows, rowsOf } from './gemm-types.ts'
 import { grainOf, roundUp } from './grid.ts'
 import { complaint, needed } from './infer.ts'
-import { byteRecipes, emitByteGemm, offsetRef, packS8, packedWeight } from './lower-gemm.ts'
+import { isFloat32, shifted } from './lower-elementwise.ts'
+import { byteRecipes, emitByteGemm, packS8, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
@@ -38,7 +38,7 @@ export const ops = defineOps({
     },
     lower(lowering, { attributes }) {
       const [x, w, scale, bias, residual] = [0, 1, 2, 3, 4].map((i) => lowering.input(i))
-      if (!allFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || w!.size === 0) return false
+      if (!isFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || w!.size === 0) return false
       const { m, n, k } = rowsOf(x!, w!)
       if (m === 0) return true
       const recipe = byteRecipes[lowering.host.int8]
@@ -57,7 +57,7 @@ export const ops = defineOps({
       emitByteGemm(
         lowering,
         { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue },
-        { aParams: params, aParamsStride: 1, batchParams: 0, wScale: scale!.ref, wSum: offsetRef(b, packing.sums) },
+        { aParams: params, aParamsStride: 1, batchParams: 0, wScale: scale!.ref, wSum: shifted(b, packing.sums) },
       )
       return true
     },

@@ -7,10 +7,11 @@
 import type { Dim } from '../ir/dim.ts'
 import { type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { broadcastOffsets } from './broadcast.ts'
-import { allFloat32, mayEqual } from './conv-types.ts'
+import { mayEqual } from './conv-types.ts'
 import { noEpilogue } from './epilogue.ts'
 import { flatGrid } from './grid.ts'
 import { broadcastOf, complaint, needed, printDims } from './infer.ts'
+import { isFloat32 } from './lower-elementwise.ts'
 import { emitGemm, packF32, packedWeight } from './lower-gemm.ts'
 import { transposed } from './lower-layout.ts'
 import type { Lowering, Ref } from './lower.ts'
@@ -86,7 +87,7 @@ export const ops = defineOps({
       const a = lowering.input(0)!
       const b = lowering.input(1)!
       const alpha = attributes.alpha as number
-      if (!allFloat32(a, b, lowering.input(2)) || a.size === 0 || b.size === 0 || alpha === 0) return false
+      if (!isFloat32(a, b, lowering.input(2)) || a.size === 0 || b.size === 0 || alpha === 0) return false
       const { m, k, n } = sizesOf(a.dims, b.dims, attributes)
       const strides = attributes.transB === 1 ? { colStride: k, depthStride: 1 } : { colStride: 1, depthStride: n }
       const packed = packedWeight(lowering, 1, packF32({ n, k, ...strides }))

@@ -7,12 +7,8 @@
  */
 import type { EpilogueArgs } from './epilogue.ts'
 import { gemmGrid, panelColumns, roundUp } from './grid.ts'
+import { shifted } from './lower-elementwise.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
-
-/** The same place `bytes` further. */
-export function offsetRef(ref: Ref, bytes: number): Ref {
-  return bytes === 0 ? ref : { id: ref.id, offset: ref.offset + bytes }
-}
 
 /** A matrix of n columns of depth k as it lies in memory, strides in elements; `batch` of them `batchSrc` apart. */
 export interface SourceMatrix {
@@ -48,7 +44,7 @@ function packing(
     layout: {
       key: [name, n, k, colStride, depthStride, batch, batchSrc].join(':'),
       bytes: sums + sumBytes,
-      steps: (source, target) => [step(source, target, offsetRef(target, sums))],
+      steps: (source, target) => [step(source, target, shifted(target, sums))],
     },
   }
 }

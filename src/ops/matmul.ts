@@ -7,10 +7,11 @@ import type { Dim } from '../ir/dim.ts'
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
 import { type OpContext, type Reference, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { broadcastOffsets, collapse } from './broadcast.ts'
-import { allFloat32, mayEqual } from './conv-types.ts'
+import { mayEqual } from './conv-types.ts'
 import { noEpilogue } from './epilogue.ts'
 import { broadcastOf, commonDtype, complaint, needed, printDims } from './infer.ts'
-import { emitGemm, offsetRef, packF32, packedWeight } from './lower-gemm.ts'
+import { isFloat32, shifted } from './lower-elementwise.ts'
+import { emitGemm, packF32, packedWeight } from './lower-gemm.ts'
 import type { Lowering } from './lower.ts'
 import { type Exact, exactOf, isFloat, numbersOf, tensorOf } from './numeric.ts'
 import { type MatrixView, dotExact, dotNumbers } from './product.ts'
@@ -48,7 +49,7 @@ function inferMatMul(context: OpContext, aInfo: ValueInfo | null, bInfo: ValueIn
 function lowerMatMul(lowering: Lowering): boolean {
   const left = lowering.input(0)!
   const right = lowering.input(1)!
-  if (!allFloat32(left, right) || left.size === 0 || right.size === 0) return false
+  if (!isFloat32(left, right) || left.size === 0 || right.size === 0) return false
   const { a, b } = matMulShape(left.dims, right.dims, 1)
   const [m, k] = a.slice(-2)
   const n = b[b.length - 1]
@@ -66,12 +67,12 @@ function lowerMatMul(lowering: Lowering): boolean {
   for (let i = 0; i < steps; i++) {
     const [aAt, bAt] = [0, 1].map((operand) => offsetAt(outer, operand, i))
     emitGemm(lowering, {
-      a: offsetRef(left.ref, aAt * m * k * 4),
+      a: shifted(left.ref, aAt * m * k * 4),
       lda: k,
       batchA: tall ? 0 : last.strides[0] * m * k,
-      b: offsetRef(packed, bAt * packing.batchBytes),
+      b: shifted(packed, bAt * packing.batchBytes),
       batchBBytes: tall ? 0 : last.strides[1] * packing.batchBytes,
-      c: offsetRef(lowering.output(0).ref, i * last.size * m * n * 4),
+      c: shifted(lowering.output(0).ref, i * last.size * m * n * 4),
       ldc: n,
       batchC: tall ? 0 : m * n,
       batch: tall ? 1 : last.size,

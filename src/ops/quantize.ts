@@ -4,7 +4,7 @@
  * (rules: kernels/pack.ts). Every step is rounded to float32 as the kernels round it, so the integers are equal, not near.
  * Asymmetric 8 bits, the range is widened to hold 0, ties go to even.
  */
-import { roundHalfEven } from '../base/half.ts'
+import { roundHalfEven } from '../base/narrow-float.ts'
 
 /** Real value = (q - zero) * scale, q in 0..255. */
 export interface QuantizedRange {

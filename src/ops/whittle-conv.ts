@@ -6,11 +6,12 @@
  */
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { allFloat32, channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
+import { channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
 import { channelsFirst, channelsLast, convolve, permute } from './convolve.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, convWay, depthwiseLayout, emitConv } from './lower-conv.ts'
+import { isFloat32 } from './lower-elementwise.ts'
 import { packF32, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
@@ -37,7 +38,7 @@ export const ops = defineOps({
     },
     lower(lowering, { attributes }) {
       const [x, w, bias, residual] = [0, 1, 2, 3].map((i) => lowering.input(i))
-      if (!allFloat32(x, w, bias, residual) || x!.size === 0 || w!.size === 0) return false
+      if (!isFloat32(x, w, bias, residual) || x!.size === 0 || w!.size === 0) return false
       const shape = channelsLastShape(x!, w!, attributes)
       const packing = convWay(shape) === 'depthwise' ? undefined : packF32(convMatrix(shape))
       const weights = packedWeight(lowering, 1, packing ?? { layout: depthwiseLayout(shape), batchBytes: 0, sums: 0 })
