@@ -50,5 +50,5 @@ export interface OpDef {
 export interface OpSet {
   get(op: string): OpDef | undefined
   /** Names of the operators at hand, for messages that name the nearest one. */
-  names?(): Iterable<string>
+  keys?(): Iterable<string>
 }
