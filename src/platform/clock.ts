@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Time: milliseconds since some start, as fine as the host tells it. Some edge hosts stop the clock while code runs. */
+
+/** Milliseconds. */
+export function now(): number {
+  return performance.now()
+}
+
+/** True when time passes while code runs. Works for at most about a millisecond to find out. */
+export function clockTicks(): boolean {
+  const start = now()
+  for (let i = 0; i < 1_000_000; i++) if (now() > start) return true
+  return false
+}

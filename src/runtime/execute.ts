@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Programs in Wasm memory, and running them. Binding a program gives it a step list in memory, written for where weights
+ * and arena lie; when the arena moves, the words are written again before the next run. A run copies inputs in, makes
+ * one call per stretch, evaluates host calls between, and copies results out: what it returns is the caller's own.
+ */
+import { GraphError, StateError } from '../base/errors.ts'
+import type { Ref, StepSpec } from '../ir/lowering.ts'
+import { now } from '../platform/clock.ts'
+import { type TensorData, byteLengthOf } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
+import { type Heap, controlAddress } from './address.ts'
+import { rootOf } from './arena.ts'
+import type { HostCall, Program } from './compile.ts'
+import { encodeSteps } from './encode.ts'
+import type { KernelExports } from './instance.ts'
+import { refIds } from './lowering.ts'
+import type { WeightStore } from './weights.ts'
+
+/** A program with its step list in memory. */
+export interface BoundProgram {
+  readonly program: Program
+  readonly list: number
+  readonly listBytes: number
+  readonly starts: Uint32Array
+  /** The arena the words were written for. */
+  arena: number
+}
+
+/** Runs a node's reference. */
+export type EvaluateHost = (call: HostCall, value: (name: string) => Tensor | undefined) => Tensor[]
+
+/** Milliseconds of one step or host call, in order. */
+export type Timings = number[]
+
+/** What `run` of the kernels returned, in words. */
+const failures: Readonly<Record<number, string>> = {
+  1: 'a stopped pool of threads',
+  2: 'a thread that made no progress for 30 seconds',
+}
+
+/** Binds and runs the programs of one session, one at a time. */
+export class Executor {
+  readonly #heap: Heap
+  readonly #kernels: KernelExports
+  readonly #threads: number
+  readonly #weights: WeightStore
+  #arena = { address: 0, bytes: 0 }
+
+  constructor(heap: Heap, kernels: KernelExports, threads: number, weights: (run: Executor['runNow']) => WeightStore) {
+    this.#heap = heap
+    this.#kernels = kernels
+    this.#threads = threads
+    this.#weights = weights(this.runNow)
+  }
+
+  get weights(): WeightStore {
+    return this.#weights
+  }
+
+  get arenaBytes(): number {
+    return this.#arena.bytes
+  }
+
+  /** Runs steps once, from a list that is gone afterwards. */
+  readonly runNow = (steps: readonly StepSpec[], resolve: (ref: Ref) => number): void => {
+    const { words } = encodeSteps(steps, resolve)
+    if (words.length === 0) return
+    const list = this.#heap.allocate(words.byteLength)
+    try {
+      this.#write(list, words)
+      this.#walk(list, words.length)
+    } finally {
+      this.#heap.release(list, words.byteLength)
+    }
+  }
+
+  /** Gives a program its place; weights and tables it needs are brought in. */
+  async bind(program: Program): Promise<BoundProgram> {
+    const raws = program.segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.reads : []))
+    const requests = [...program.weights.values()]
+    for (const name of [...raws, ...program.results]) {
+      if (this.#weights.isConstant(name) && !this.#weights.hasTensor(name)) requests.push({ id: refIds.raw(name), constant: name })
+    }
+    await this.#weights.ensure(requests, program.tables)
+    this.#reserveArena(program.arena.bytes)
+    const { words, starts } = encodeSteps(program.steps, this.#resolver(program))
+    const list = this.#heap.allocate(words.byteLength)
+    this.#write(list, words)
+    return { program, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+  }
+
+  /** Gives a bound program's memory back. */
+  unbind(bound: BoundProgram): void {
+    this.#heap.release(bound.list, bound.listBytes)
+  }
+
+  /**
+   * Runs.
+   * @param timings filled with a time per step and host call, which then are run one by one
+   * @throws StateError when a helper died
+   */
+  run(bound: BoundProgram, inputs: ReadonlyMap<string, Tensor>, evaluate: EvaluateHost, timings?: Timings): Map<string, Tensor> {
+    const { program } = bound
+    this.#refresh(bound)
+    const resolve = this.#resolver(program)
+    const values = new Map(inputs)
+    const value = (name: string): Tensor | undefined => values.get(name) ?? this.#read(program, resolve, name)
+    for (const name of program.arenaInputs) this.#copyIn(program, resolve, name, values.get(name))
+    for (const segment of program.segments) {
+      if (segment.kind === 'stretch') {
+        this.#runStretch(bound, segment.from, segment.to, timings)
+        continue
+      }
+      const start = now()
+      const { call } = segment
+      const outputs = evaluate(call, value)
+      for (const [i, name] of call.node.outputs.entries()) {
+        if (name === '' || outputs[i] === undefined) continue
+        values.set(name, outputs[i])
+        if (call.arenaWrites.includes(name)) this.#copyIn(program, resolve, name, outputs[i])
+      }
+      timings?.push(now() - start)
+    }
+    const results = new Map<string, Tensor>()
+    for (const name of program.results) {
+      const atHand = values.get(name) ?? program.known.get(name)
+      const tensor = atHand ? ownCopy(atHand) : this.#read(program, resolve, name)
+      if (!tensor) throw new GraphError({ where: `output '${name}'`, expected: 'to be computed', got: 'nothing' })
+      results.set(name, tensor)
+    }
+    return results
+  }
+
+  #runStretch({ list, starts }: BoundProgram, from: number, to: number, timings: Timings | undefined): void {
+    if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from])
+    for (let step = from; step < to; step++) {
+      const start = now()
+      this.#walk(list + starts[step] * 4, starts[step + 1] - starts[step])
+      timings.push(now() - start)
+    }
+  }
+
+  #walk(list: number, words: number): void {
+    const code = this.#kernels.run(list, words, controlAddress, 0, this.#threads)
+    if (code === 0) return
+    const got = failures[code] ?? `code ${code}`
+    throw new StateError({ where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' })
+  }
+
+  #reserveArena(bytes: number): void {
+    if (bytes <= this.#arena.bytes) return
+    if (this.#arena.bytes > 0) this.#heap.release(this.#arena.address, this.#arena.bytes)
+    this.#arena = { address: 0, bytes: 0 }
+    this.#arena = { address: this.#heap.allocate(bytes), bytes }
+  }
+
+  #refresh(bound: BoundProgram): void {
+    if (bound.arena === this.#arena.address) return
+    this.#reserveArena(bound.program.arena.bytes)
+    this.#write(bound.list, encodeSteps(bound.program.steps, this.#resolver(bound.program)).words)
+    bound.arena = this.#arena.address
+  }
+
+  #write(list: number, words: Uint32Array): void {
+    this.#heap.view(list, words.byteLength).set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
+  }
+
+  #resolver(program: Program): (ref: Ref) => number {
+    return (ref) => {
+      const root = rootOf(ref, program.aliases)
+      const offset = program.arena.offsets.get(root.id)
+      const base = offset === undefined ? this.#weights.addressOf(root.id) : this.#arena.address + offset
+      if (base === undefined) throw new GraphError({ where: root.id, expected: 'a place in memory', got: 'none' })
+      return base + root.offset
+    }
+  }
+
+  #copyIn(program: Program, resolve: (ref: Ref) => number, name: string, tensor: Tensor | undefined): void {
+    const slot = program.types.get(name)
+    if (!tensor || !slot || tensor.type !== slot.dtype || tensor.size !== sizeOf(slot.dims)) {
+      const got = tensor ? `${tensor.type}[${tensor.dims.join(', ')}]` : 'nothing'
+      const expected = slot ? `${slot.dtype}[${slot.dims.join(', ')}]` : 'no value'
+      throw new GraphError({ where: `value '${name}'`, expected, got })
+    }
+    const bytes = bytesOf(tensor)
+    this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), bytes.byteLength).set(bytes)
+  }
+
+  /** A value that is not at hand: known, constant, or in the arena. */
+  #read(program: Program, resolve: (ref: Ref) => number, name: string): Tensor | undefined {
+    const known = program.known.get(name)
+    if (known) return known
+    if (this.#weights.isConstant(name)) return ownCopy(this.#weights.tensorOf(name)!)
+    const slot = program.types.get(name)
+    if (!slot) return undefined
+    const address = resolve({ id: refIds.value(name), offset: 0 })
+    const bytes = this.#heap.view(address, byteLengthOf(slot.dtype, sizeOf(slot.dims))).slice()
+    return tensorFromBytes(slot.dtype, bytes, slot.dims)
+  }
+}
+
+function ownCopy(tensor: Tensor): Tensor {
+  return new Tensor(tensor.type, (tensor.data as Exclude<TensorData, readonly string[]>).slice(), tensor.dims)
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Entry of a helper thread's worker. It is told once what to instantiate, then serves: it sits inside Wasm, asleep
+ * until the coordinator calls it, and hears no message before it is stopped. It knows nothing of models or graphs.
+ */
+import { expose } from 'comlink'
+import { parentEndpoint } from '../platform/workers.ts'
+import { type KernelExports, instantiateKernels } from './instance.ts'
+import type { HelperApi } from './pool.ts'
+
+class Helper implements HelperApi {
+  #kernels: KernelExports | undefined
+
+  async prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void> {
+    this.#kernels = await instantiateKernels(module, memory)
+  }
+
+  serve(control: number, thread: number): void {
+    this.#kernels?.serve(control, thread)
+  }
+}
+
+expose(new Helper(), await parentEndpoint())

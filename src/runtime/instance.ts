@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/** An instance of a Wasm build over a memory: what the host calls in it. Its contract is `docs/steps.md`. */
+import { instantiate } from '@assemblyscript/loader'
+import { StateError } from '../base/errors.ts'
+import type { ProbeExports } from './known-answers.ts'
+
+/** Exports of every build that the host calls. */
+export interface KernelExports extends ProbeExports {
+  run(list: number, words: number, control: number, thread: number, threads: number): number
+  serve(control: number, thread: number): void
+  stop(control: number, threads: number): void
+}
+
+/** An instance over `memory`. @throws StateError when the module is not one of ours */
+export async function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<KernelExports> {
+  const { exports } = await instantiate(module, { env: { memory } })
+  const kernels = exports as unknown as KernelExports
+  if (typeof kernels.run !== 'function') {
+    throw new StateError({ where: 'Wasm module', expected: "the export 'run'", got: 'none', todo: 'build whittle again' })
+  }
+  return kernels
+}

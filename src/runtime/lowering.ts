@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Collects what one op's `lower` asks for. Nothing is placed yet: every place is a Ref whose id says what it is (see
+ * `refIds`), and the outcome is plain data for the compiler. Asking for an operand's `ref` is what makes a constant be
+ * brought into Wasm memory; constants only looked at on the host never get there.
+ */
+import { GraphError } from '../base/errors.ts'
+import type { Constant, Node, ValueInfo } from '../ir/graph.ts'
+import type { HostTraits, Lowering, Operand, Ref, StepSpec, WeightLayout } from '../ir/lowering.ts'
+import type { OpContext, OpDef } from '../ir/op-set.ts'
+import { type Dim, areKnown } from '../ir/dim.ts'
+import { bytesOf, Tensor } from '../tensor/tensor.ts'
+import { dtypes } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+
+/** A constant in a layout. */
+export interface WeightRequest {
+  readonly id: string
+  readonly constant: string
+  /** Left out: the bytes as they are. */
+  readonly layout?: WeightLayout
+}
+
+/** What one node became. */
+export interface LoweredNode {
+  readonly steps: readonly StepSpec[]
+  /** Bytes by id. */
+  readonly scratches: ReadonlyMap<string, number>
+  readonly weights: ReadonlyMap<string, WeightRequest>
+  /** Host-made constants by id. */
+  readonly tables: ReadonlyMap<string, Uint8Array>
+  /** Places that are other places: id of the output's value to where it lies. */
+  readonly aliases: ReadonlyMap<string, Ref>
+}
+
+/** What the collector must know of the graph. */
+export interface LoweringSources {
+  readonly host: HostTraits
+  readonly constants: ReadonlyMap<string, Constant>
+  info(name: string): ValueInfo | undefined
+  /** Id for these bytes, the same for equal bytes. */
+  intern(bytes: Uint8Array): string
+}
+
+/** Ids of places, by what they are. */
+export const refIds = {
+  value: (name: string) => `value ${name}`,
+  weight: (name: string, key: string) => `weight ${name} as ${key}`,
+  raw: (name: string) => `weight ${name}`,
+  scratch: (node: number, i: number) => `scratch ${node}.${i}`,
+} as const
+
+/** The tensor of a value whose content is known, or undefined. */
+export function knownTensor(info: ValueInfo | undefined): Tensor | undefined {
+  if (!info) return undefined
+  if (info.tensor) return info.tensor
+  if (!info.content || !info.dims || !areKnown(info.dims) || !areKnown(info.content as readonly Dim[])) return undefined
+  const { array, bits } = dtypes[info.dtype]
+  if (bits < 8 || array === Array) return undefined
+  return new Tensor(info.dtype, info.content as readonly number[], info.dims)
+}
+
+/**
+ * Lowers one node.
+ * @param index distinguishes the node's scratch buffers from those of others
+ * @returns null when the op has no steps for these types and shapes
+ */
+export function lowerNode(def: OpDef, context: OpContext, index: number, sources: LoweringSources): LoweredNode | null {
+  if (!def.lower) return null
+  const collector = new Collector(context.node, index, sources)
+  return def.lower(collector, context) ? collector : null
+}
+
+class Collector implements Lowering, LoweredNode {
+  readonly host: HostTraits
+  readonly steps: StepSpec[] = []
+  readonly scratches = new Map<string, number>()
+  readonly weights = new Map<string, WeightRequest>()
+  readonly tables = new Map<string, Uint8Array>()
+  readonly aliases = new Map<string, Ref>()
+  readonly #node: Node
+  readonly #index: number
+  readonly #sources: LoweringSources
+
+  constructor(node: Node, index: number, sources: LoweringSources) {
+    this.host = sources.host
+    this.#node = node
+    this.#index = index
+    this.#sources = sources
+  }
+
+  get outputs(): number {
+    return this.#node.outputs.length
+  }
+
+  input(i: number): Operand | null {
+    const name = this.#node.inputs[i]
+    return name === undefined || name === '' ? null : this.#operand(name)
+  }
+
+  output(i: number): Operand {
+    return this.#operand(this.#node.outputs[i])
+  }
+
+  weight(i: number, layout?: WeightLayout): Ref {
+    const name = this.#node.inputs[i]
+    if (!this.#sources.constants.has(name)) {
+      throw new GraphError({ where: `${this.#node.op} "${this.#node.name}"`, expected: `a constant as input ${i}`, got: name })
+    }
+    const id = layout ? refIds.weight(name, layout.key) : refIds.raw(name)
+    if (!this.weights.has(id)) this.weights.set(id, { id, constant: name, ...(layout ? { layout } : {}) })
+    return { id, offset: 0 }
+  }
+
+  table(data: Int32Array | Float32Array | Uint8Array): Ref {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
+    const id = this.#sources.intern(bytes)
+    this.tables.set(id, bytes)
+    return { id, offset: 0 }
+  }
+
+  scratch(bytes: number): Ref {
+    const id = refIds.scratch(this.#index, this.scratches.size)
+    this.scratches.set(id, bytes)
+    return { id, offset: 0 }
+  }
+
+  threadScratch(bytesPerThread: number): Ref {
+    return this.scratch(bytesPerThread * this.host.threads)
+  }
+
+  step<K extends StepSpec['kernel']>(step: Extract<StepSpec, { kernel: K }>): void {
+    if (step.units > 0) this.steps.push(step)
+  }
+
+  alias(output: number, input: number, byteOffset = 0): void {
+    const { ref } = this.input(input)!
+    const id = refIds.value(this.#node.outputs[output])
+    this.aliases.set(id, { id: ref.id, offset: ref.offset + byteOffset })
+  }
+
+  #operand(name: string): Operand {
+    const info = this.#sources.info(name)
+    if (!info?.dims || !areKnown(info.dims)) {
+      throw new GraphError({ where: `${this.#node.op} "${this.#node.name}"`, expected: `known dims of '${name}'` })
+    }
+    const { dtype, dims } = info
+    const constant = this.#sources.constants.get(name)
+    const tensor = constant ? constant.tensor : knownTensor(info)
+    const place = (): Ref => {
+      if (constant) return this.weight(this.#node.inputs.indexOf(name))
+      return tensor ? this.table(bytesOf(tensor) as Uint8Array) : { id: refIds.value(name), offset: 0 }
+    }
+    return {
+      name,
+      dtype,
+      dims,
+      size: sizeOf(dims),
+      constant: constant !== undefined,
+      ...(tensor ? { tensor } : {}),
+      get ref(): Ref {
+        return place()
+      },
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The Wasm side: which build this host runs, compiled once per engine, instantiated over a memory.
+ *
+ * Builds are tried best first. The real bytes are validated, never a snippet; a relaxed build is used only when the
+ * probe's known answers show that its dot product does what one of the known hosts does. What a host compiled is kept in
+ * a `Modules` that whoever needs it passes on; there is no cache outside it.
+ */
+import { UnsupportedError } from '../base/errors.ts'
+import type { HostTraits } from '../ir/lowering.ts'
+import { openSource } from '../platform/source.ts'
+import { createMemory } from './address.ts'
+import { type WasmBuild, wasmUrl } from './assets.ts'
+import { instantiateKernels } from './instance.ts'
+import { type RelaxedDot, knownAnswers } from './known-answers.ts'
+
+/** The `kernels` option. */
+export type KernelChoice = 'auto' | 'simd' | 'relaxed'
+
+/** A compiled build and what the probe found in it. */
+export interface KernelModule {
+  readonly build: WasmBuild
+  readonly shared: boolean
+  readonly module: WebAssembly.Module
+  /** 'none' for simd builds. */
+  readonly relaxed: RelaxedDot
+  /** True when a * b + c is rounded once. */
+  readonly fma: boolean
+  readonly int8: HostTraits['int8']
+}
+
+/** int8 by what the dot does: exact forms only. */
+const int8Of: Readonly<Record<RelaxedDot, HostTraits['int8']>> = {
+  none: 'pairs',
+  vnni: 'u8',
+  sdot: 's8',
+  pmaddubsw: 'pairs',
+  broken: 'pairs',
+}
+
+/** Compiled builds of one engine. */
+export class Modules {
+  readonly #compiled = new Map<WasmBuild, Promise<KernelModule | undefined>>()
+
+  /**
+   * The best build for the choice.
+   * @throws UnsupportedError when the host cannot run the wanted one, or none
+   */
+  async choose(choice: KernelChoice, shared: boolean): Promise<KernelModule> {
+    const suffix = shared ? '-threads' : ''
+    if (choice !== 'simd') {
+      const relaxed = await this.#get(`relaxed${suffix}`)
+      if (relaxed && relaxed.relaxed !== 'broken') return relaxed
+      if (choice === 'relaxed') {
+        const got = relaxed ? 'relaxed dot products that give wrong results' : 'a host that does not accept the relaxed build'
+        throw new UnsupportedError({ where: 'options.kernels', expected: 'relaxed SIMD', got, todo: "use kernels: 'auto'" })
+      }
+    }
+    const simd = await this.#get(`simd${suffix}`)
+    if (simd) return simd
+    throw new UnsupportedError({ where: 'host', expected: 'WebAssembly SIMD', got: 'a host without it', todo: 'use a runtime of 2021 or later' })
+  }
+
+  /** The relaxed build's probe, whatever is chosen; 'none' where the build is not accepted. */
+  async relaxedDot(): Promise<RelaxedDot> {
+    return (await this.#get('relaxed'))?.relaxed ?? 'none'
+  }
+
+  #get(build: WasmBuild): Promise<KernelModule | undefined> {
+    const known = this.#compiled.get(build)
+    if (known) return known
+    const compiled = compileBuild(build)
+    this.#compiled.set(build, compiled)
+    return compiled
+  }
+}
+
+async function compileBuild(build: WasmBuild): Promise<KernelModule | undefined> {
+  const bytes = (await (await openSource(wasmUrl(build))).bytes()) as Uint8Array<ArrayBuffer>
+  if (!WebAssembly.validate(bytes)) return undefined
+  const module = await WebAssembly.compile(bytes)
+  const shared = build.endsWith('-threads')
+  const memory = createMemory(shared, 0)
+  const { relaxed, fma } = knownAnswers(await instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
+  return { build, shared, module, relaxed, fma, int8: int8Of[relaxed] }
+}

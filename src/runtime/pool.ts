@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The helpers of one session: threads 1 to n - 1, each an instance of the same module over the same memory, walking the
+ * same step lists as thread 0 (`docs/steps.md`). Starting, stopping and dying go through comlink and the platform's
+ * workers; work never does, it is shared memory and atomics alone.
+ */
+import { type Remote, releaseProxy, wrap } from 'comlink'
+import { StateError, type WhittleError } from '../base/errors.ts'
+import { type WorkerHandle, startWorker } from '../platform/workers.ts'
+import { workerUrl } from './assets.ts'
+
+/** What `helper-worker.ts` exposes. */
+export interface HelperApi {
+  /** Instantiates; resolves when the helper can serve. */
+  prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void>
+  /** Serves until stopped. */
+  serve(control: number, thread: number): void
+}
+
+interface Helper {
+  readonly worker: WorkerHandle
+  readonly api: Remote<HelperApi>
+}
+
+export interface PoolOptions {
+  /** Threads in all, the caller's own included; at least 2. */
+  readonly threads: number
+  readonly module: WebAssembly.Module
+  readonly memory: WebAssembly.Memory
+  /** Address of the control block, all zero. */
+  readonly control: number
+  /** Called once with the reason when a helper dies. */
+  onDeath(reason: WhittleError): void
+}
+
+/** Byte offset of the stop word in the control block. */
+const stopOffset = 64
+
+/** Longest wait for a helper's script to load and answer. */
+const startTimeout = 30_000
+
+/** Helper threads and their end. */
+export class Pool {
+  readonly #helpers: readonly Helper[]
+  readonly #options: PoolOptions
+  #ended = false
+
+  private constructor(helpers: readonly Helper[], options: PoolOptions) {
+    this.#helpers = helpers
+    this.#options = options
+    for (const { worker } of helpers) {
+      worker.death.catch((reason: WhittleError) => {
+        if (this.#ended) return
+        this.#signalStop()
+        options.onDeath(reason)
+      })
+    }
+  }
+
+  /** Starts the helpers. @throws StateError when one does not come up; none is left behind then */
+  static async start(options: PoolOptions): Promise<Pool> {
+    const helpers: Helper[] = []
+    try {
+      await Promise.all(
+        Array.from({ length: options.threads - 1 }, async (_, i) => {
+          const worker = await startWorker(workerUrl('helper-worker'), `whittle helper ${i + 1}`)
+          const api = wrap<HelperApi>(worker.endpoint)
+          helpers.push({ worker, api })
+          const late = timeout(startTimeout)
+          try {
+            await Promise.race([api.prepare(options.module, options.memory), worker.death, late.promise])
+          } finally {
+            late.cancel()
+          }
+          void api.serve(options.control, i + 1).catch(() => undefined)
+          worker.unref()
+        }),
+      )
+    } catch (error) {
+      await Promise.all(helpers.map(({ worker }) => worker.terminate()))
+      throw error
+    }
+    return new Pool(helpers, options)
+  }
+
+  /** Stops and ends the helpers. */
+  async dispose(): Promise<void> {
+    if (this.#ended) return
+    this.#ended = true
+    this.#signalStop()
+    for (const { api } of this.#helpers) api[releaseProxy]()
+    await Promise.all(this.#helpers.map(({ worker }) => worker.terminate()))
+  }
+
+  #signalStop(): void {
+    const { memory, control } = this.#options
+    const words = new Int32Array(memory.buffer, control)
+    Atomics.store(words, stopOffset / 4, 1)
+    Atomics.notify(words, 0)
+  }
+}
+
+function timeout(milliseconds: number): { promise: Promise<never>; cancel(): void } {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const promise = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const where = 'helper worker'
+      reject(new StateError({ where, expected: `an answer within ${milliseconds / 1000} s`, got: 'none', todo: 'load with threads: 1' }))
+    }, milliseconds)
+  })
+  return { promise, cancel: () => clearTimeout(timer) }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Constants in Wasm memory: weights in the layouts that steps read, and tables made by lowerings. Each (constant, layout)
+ * is packed once, by its own steps in Wasm, from the constant's bytes laid in a staging block; each table is kept once
+ * per content. They stay until the session ends; programs refer to them by id.
+ */
+import { GraphError } from '../base/errors.ts'
+import type { Constant } from '../ir/graph.ts'
+import type { Ref, StepSpec } from '../ir/lowering.ts'
+import { byteLengthOf } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
+import type { Heap } from './address.ts'
+import { type WeightRequest, refIds } from './lowering.ts'
+
+/** Runs steps at once, with this map of places. */
+export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => number) => void
+
+/** Gives the bytes of a constant that are no longer at hand. */
+export type Refetch = (name: string) => Promise<Uint8Array>
+
+interface Block {
+  readonly address: number
+  readonly bytes: number
+}
+
+/** The constants of one session. */
+export class WeightStore {
+  readonly #heap: Heap
+  readonly #constants: ReadonlyMap<string, Constant>
+  readonly #runSteps: RunSteps
+  readonly #refetch: Refetch | undefined
+  readonly #blocks = new Map<string, Block>()
+  /** Interned tables: ids by a hash of their content. */
+  readonly #interned = new Map<number, { readonly id: string; readonly bytes: Uint8Array }[]>()
+
+  constructor(heap: Heap, constants: ReadonlyMap<string, Constant>, runSteps: RunSteps, refetch?: Refetch) {
+    this.#heap = heap
+    this.#constants = constants
+    this.#runSteps = runSteps
+    this.#refetch = refetch
+  }
+
+  /** Bytes that weights and tables take. */
+  get bytes(): number {
+    let sum = 0
+    for (const block of this.#blocks.values()) sum += block.bytes
+    return sum
+  }
+
+  /** The id of a table with this content. */
+  intern(bytes: Uint8Array): string {
+    const hash = hashOf(bytes)
+    const bucket = this.#interned.get(hash) ?? []
+    const known = bucket.find((entry) => isEqual(entry.bytes, bytes))
+    if (known) return known.id
+    const id = `table ${hash.toString(16)}.${bucket.length}`
+    this.#interned.set(hash, [...bucket, { id, bytes }])
+    return id
+  }
+
+  /** Address of a weight or table that is there, or undefined. */
+  addressOf(id: string): number | undefined {
+    return this.#blocks.get(id)?.address
+  }
+
+  /** The constant itself. @throws GraphError when its bytes were neither kept nor requested as they are */
+  tensorOf(name: string): Tensor | undefined {
+    const constant = this.#constants.get(name)
+    if (!constant || constant.tensor) return constant?.tensor
+    const raw = this.#blocks.get(refIds.raw(name))
+    if (!raw) throw new GraphError({ where: `constant '${name}'`, expected: 'bytes at hand', got: 'only a packed copy' })
+    return tensorFromBytes(constant.dtype, this.#heap.view(raw.address, raw.bytes).slice(), constant.dims)
+  }
+
+  /** True for names of constants. */
+  isConstant(name: string): boolean {
+    return this.#constants.has(name)
+  }
+
+  /** True when `tensorOf` has an answer. */
+  hasTensor(name: string): boolean {
+    return this.#constants.get(name)?.tensor !== undefined || this.#blocks.has(refIds.raw(name))
+  }
+
+  /** Brings to Wasm memory what is not there yet. */
+  async ensure(weights: Iterable<WeightRequest>, tables: ReadonlyMap<string, Uint8Array>): Promise<void> {
+    for (const [id, bytes] of tables) if (!this.#blocks.has(id)) this.#place(id, bytes)
+    const missing = [...weights].filter(({ id }) => !this.#blocks.has(id))
+    const sources = new Map<string, Uint8Array>()
+    for (const { constant } of missing) {
+      if (sources.has(constant) || this.#blocks.has(refIds.raw(constant))) continue
+      sources.set(constant, await this.#bytesOf(constant))
+    }
+    for (const request of missing) this.reserve(request)
+    const staging = this.openStaging(missing)
+    for (const request of missing) {
+      const bytes = sources.get(request.constant)
+      if (bytes) staging.pack(request, bytes)
+      else staging.packFrom(request, this.#blocks.get(refIds.raw(request.constant))!.address)
+    }
+    staging.close()
+  }
+
+  /** Makes room for a weight; its content comes by `Staging.pack`. */
+  reserve({ id, constant, layout }: WeightRequest): void {
+    if (this.#blocks.has(id)) return
+    const bytes = layout?.bytes ?? byteLengthOfConstant(this.#constant(constant))
+    this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
+  }
+
+  /** A staging block large enough for each of these. Close it when done. */
+  openStaging(requests: readonly WeightRequest[]): Staging {
+    const sizes = requests.filter(({ layout }) => layout).map(({ constant }) => byteLengthOfConstant(this.#constant(constant)))
+    return new Staging(this.#heap, Math.max(0, ...sizes), this.#blocks, this.#runSteps)
+  }
+
+  #constant(name: string): Constant {
+    const constant = this.#constants.get(name)
+    if (!constant) throw new GraphError({ where: `constant '${name}'`, expected: 'to be in the graph' })
+    return constant
+  }
+
+  async #bytesOf(name: string): Promise<Uint8Array> {
+    const { tensor } = this.#constant(name)
+    if (tensor) return bytesOf(tensor)
+    if (!this.#refetch) throw new GraphError({ where: `constant '${name}'`, expected: 'bytes at hand', got: 'none' })
+    return this.#refetch(name)
+  }
+
+  #place(id: string, bytes: Uint8Array): void {
+    const address = this.#heap.allocate(bytes.byteLength)
+    this.#heap.view(address, bytes.byteLength).set(bytes)
+    this.#blocks.set(id, { address, bytes: bytes.byteLength })
+  }
+}
+
+/** Where source bytes lie while they are packed. */
+export class Staging {
+  readonly #heap: Heap
+  readonly #block: Block
+  readonly #blocks: ReadonlyMap<string, Block>
+  readonly #runSteps: RunSteps
+
+  constructor(heap: Heap, bytes: number, blocks: ReadonlyMap<string, Block>, runSteps: RunSteps) {
+    this.#heap = heap
+    this.#blocks = blocks
+    this.#runSteps = runSteps
+    this.#block = { address: bytes === 0 ? 0 : heap.allocate(bytes), bytes }
+  }
+
+  /** A view on the block. */
+  view(bytes: number): Uint8Array {
+    return this.#heap.view(this.#block.address, bytes)
+  }
+
+  /** Lays `source` where the request wants it. */
+  pack(request: WeightRequest, source: Uint8Array): void {
+    if (!request.layout) {
+      this.#heap.view(this.#blocks.get(request.id)!.address, source.byteLength).set(source)
+      return
+    }
+    this.view(source.byteLength).set(source)
+    this.packFrom(request, this.#block.address)
+  }
+
+  /** The same from bytes that are in Wasm memory already (the staging block where left out). */
+  packFrom(request: WeightRequest, source = this.#block.address): void {
+    const target = this.#blocks.get(request.id)!
+    const places = new Map([
+      ['source', source],
+      ['target', target.address],
+    ])
+    if (!request.layout) {
+      this.#heap.view(target.address, target.bytes).set(this.#heap.view(source, target.bytes))
+      return
+    }
+    const steps = request.layout.steps({ id: 'source', offset: 0 }, { id: 'target', offset: 0 })
+    this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
+  }
+
+  close(): void {
+    if (this.#block.bytes > 0) this.#heap.release(this.#block.address, this.#block.bytes)
+  }
+}
+
+/** Bytes of the constant as it is. */
+export function byteLengthOfConstant({ dtype, dims }: Constant): number {
+  return byteLengthOf(dtype, sizeOf(dims))
+}
+
+/** FNV-1a over bytes (Fowler, Noll, Vo). */
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
+}
