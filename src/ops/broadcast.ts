@@ -5,7 +5,7 @@
  * operands step evenly across them; the last one is the inner run, the others (at most five) are outer.
  */
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
-import { type Exact, offsetsOf } from './numeric.ts'
+import { offsetsOf } from './numeric.ts'
 
 /** Offsets that read an operand of shape `dims` in the order of `target`'s elements; null when it is read as it lies. */
 export function broadcastOffsets(dims: readonly number[], target: readonly number[]): Int32Array | null {
@@ -20,7 +20,7 @@ export interface Elements<T> {
 }
 
 /** f over broadcast operands: the results in row-major order, and their shape. */
-export function mapBroadcast<T extends Exact, R>(operands: readonly Elements<T>[], f: (...values: T[]) => R): { values: R[]; dims: number[] } {
+export function mapBroadcast<T, R>(operands: readonly Elements<T>[], f: (...values: T[]) => R): { values: R[]; dims: number[] } {
   const dims = broadcastDims(...operands.map((operand) => operand.dims))
   const offsets = operands.map((operand) => broadcastOffsets(operand.dims, dims))
   const values = new Array<R>(sizeOf(dims))

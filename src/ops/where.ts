@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Where: elements of X where the condition holds, of Y elsewhere; all three broadcast. */
+import * as dim from '../ir/dim.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { contentOfEach } from './arithmetic.ts'
+import { mapBroadcast } from './broadcast.ts'
+import { type Reference, type Samples, defineOps } from './define.ts'
+import { broadcastOf, commonDtype, complaint, needed, valueOf } from './infer.ts'
+import { type Cells, cellsOf, newCells, numbersOf, tensorOfCells } from './numeric.ts'
+import { floats } from './sample-tensors.ts'
+
+export const ops = defineOps({
+  Where: {
+    inputs: [3, 3],
+    infer([condition, x, y], context) {
+      const inputs = [needed(context, condition, 'condition'), needed(context, x, 'X'), needed(context, y, 'Y')]
+      if (inputs[0].dtype !== 'bool') throw complaint(context, 'a condition of type bool', inputs[0].dtype)
+      const dtype = commonDtype(context, inputs.slice(1))
+      const dims = broadcastOf(context, inputs)
+      const choose = (c: dim.Dim, a: dim.Dim, b: dim.Dim): dim.Dim | null =>
+        dim.isKnown(c) ? (c ? a : b) : dim.equal(a, b) ? a : null
+      return [valueOf(dtype, dims, contentOfEach(inputs, dims, choose))]
+    },
+  },
+})
+
+export const references = {
+  Where: ([condition, x, y]) => {
+    const operands = [
+      { values: numbersOf(condition!), dims: condition!.dims },
+      { values: cellsOf(x!) as ArrayLike<number>, dims: x!.dims },
+      { values: cellsOf(y!) as ArrayLike<number>, dims: y!.dims },
+    ]
+    const { values, dims } = mapBroadcast<number, number>(operands, (c, a, b) => (c !== 0 ? a : b))
+    const cells = newCells(x!.type, sizeOf(dims)) as Cells & number[]
+    values.forEach((value, i) => (cells[i] = value))
+    return [tensorOfCells(x!.type, cells, dims)]
+  },
+} satisfies Record<string, Reference>
+
+export const samples = {
+  Where: (random) => [
+    { inputs: [new Tensor('bool', [1, 0, 1], [3, 1]), floats(random, [4]), floats(random, [3, 4])] },
+    { inputs: [new Tensor('bool', [1, 0]), new Tensor('int64', [2n ** 60n, 1n]), new Tensor('int64', [7n], [])] },
+  ],
+} satisfies Record<string, Samples>
