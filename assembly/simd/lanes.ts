@@ -74,3 +74,10 @@ export function storePart(p: usize, x: v128, count: u32): void {
   v128.store64_lane(p, x, 0)
   if (count == 3) v128.store32_lane(p, x, 2, 8)
 }
+
+/** The first `count` (0..4) lanes of `x`; the other lanes are 0. */
+// @ts-ignore: decorator
+@inline
+export function keepPart(x: v128, count: u32): v128 {
+  return v128.and(x, i32x4.gt_u(i32x4.splat(count), i32x4(0, 1, 2, 3)))
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * c = f(a, b) with broadcast: functors and their one loop nest. The outer five dims are walked like an odometer, each
+ * operand advancing by its own strides; inside, an operand is either dense (1) or one value (0). c is dense.
+ * A unit is one inner run.
+ */
+import { BinaryAddF32Args } from '../generated/args'
+import { loadPart, storePart } from '../simd/lanes'
+import { splat } from '../simd/math'
+import { pow } from '../simd/pow'
+
+@unmanaged
+export abstract class Binary {
+  abstract apply(a: v128, b: v128): v128
+}
+
+/** Units [from, to) of c = F(a, b). */
+// @ts-ignore: decorator
+@inline
+export function mapBinary<F extends Binary>(args: usize, from: u32, to: u32): void {
+  const g = changetype<BinaryAddF32Args>(args)
+  const inner = g.inner
+  const dense = g.aInner | (g.bInner << 1)
+  let rest = from
+  let i4 = rest % g.d4
+  rest /= g.d4
+  let i3 = rest % g.d3
+  rest /= g.d3
+  let i2 = rest % g.d2
+  rest /= g.d2
+  let i1 = rest % g.d1
+  let i0 = rest / g.d1
+  let c = g.c + ((<usize>from * inner) << 2)
+  for (let unit = from; unit < to; unit++) {
+    const a = g.a + (<usize>(i0 * g.a0 + i1 * g.a1 + i2 * g.a2 + i3 * g.a3 + i4 * g.a4) << 2)
+    const b = g.b + (<usize>(i0 * g.b0 + i1 * g.b1 + i2 * g.b2 + i3 * g.b3 + i4 * g.b4) << 2)
+    if (dense == 3) denseDense<F>(a, b, c, inner)
+    else if (dense == 1) denseValue<F>(a, b, c, inner)
+    else if (dense == 2) valueDense<F>(a, b, c, inner)
+    else valueValue<F>(a, b, c, inner)
+    c += <usize>inner << 2
+    if (++i4 < g.d4) continue
+    i4 = 0
+    if (++i3 < g.d3) continue
+    i3 = 0
+    if (++i2 < g.d2) continue
+    i2 = 0
+    if (++i1 < g.d1) continue
+    i1 = 0
+    i0++
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function denseDense<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
+  const end = c + ((<usize>count << 2) & ~15)
+  for (; c < end; a += 16, b += 16, c += 16) v128.store(c, changetype<F>(0).apply(v128.load(a), v128.load(b)))
+  const rest = count & 3
+  if (rest) storePart(c, changetype<F>(0).apply(loadPart(a, rest), loadPart(b, rest)), rest)
+}
+
+// @ts-ignore: decorator
+@inline
+function denseValue<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
+  const value = v128.load32_splat(b)
+  const end = c + ((<usize>count << 2) & ~15)
+  for (; c < end; a += 16, c += 16) v128.store(c, changetype<F>(0).apply(v128.load(a), value))
+  const rest = count & 3
+  if (rest) storePart(c, changetype<F>(0).apply(loadPart(a, rest), value), rest)
+}
+
+// @ts-ignore: decorator
+@inline
+function valueDense<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
+  const value = v128.load32_splat(a)
+  const end = c + ((<usize>count << 2) & ~15)
+  for (; c < end; b += 16, c += 16) v128.store(c, changetype<F>(0).apply(value, v128.load(b)))
+  const rest = count & 3
+  if (rest) storePart(c, changetype<F>(0).apply(value, loadPart(b, rest)), rest)
+}
+
+// @ts-ignore: decorator
+@inline
+function valueValue<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
+  const value = changetype<F>(0).apply(v128.load32_splat(a), v128.load32_splat(b))
+  const end = c + ((<usize>count << 2) & ~15)
+  for (; c < end; c += 16) v128.store(c, value)
+  const rest = count & 3
+  if (rest) storePart(c, value, rest)
+}
+
+@unmanaged
+@final
+export class Add extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.add(a, b)
+  }
+}
+
+@unmanaged
+@final
+export class Sub extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.sub(a, b)
+  }
+}
+
+@unmanaged
+@final
+export class Mul extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.mul(a, b)
+  }
+}
+
+@unmanaged
+@final
+export class Div extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.div(a, b)
+  }
+}
+
+/** NaN if one of them is. */
+@unmanaged
+@final
+export class Min extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.min(a, b)
+  }
+}
+
+/** NaN if one of them is. */
+@unmanaged
+@final
+export class Max extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return f32x4.max(a, b)
+  }
+}
+
+@unmanaged
+@final
+export class Pow extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return pow(a, b)
+  }
+}
+
+/** a < 0 ? a * b : a. */
+@unmanaged
+@final
+export class PRelu extends Binary {
+  @inline
+  apply(a: v128, b: v128): v128 {
+    return v128.bitselect(f32x4.mul(a, b), a, f32x4.lt(a, splat(0)))
+  }
+}

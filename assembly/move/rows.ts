@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Whole rows and blocks: transposing bands, block copies, filling, gathering along an axis. */
+import { CopyBytesArgs, Fill4Args, GatherRowsArgs, Transpose4Args } from '../generated/args'
+import { transposeBand } from './copy'
+
+/** Units [from, to): bands of 8 rows of one batch. */
+// @ts-ignore: decorator
+@inline
+export function transposeBands(args: usize, from: u32, to: u32): void {
+  const a = changetype<Transpose4Args>(args)
+  const bands = (a.rows + 7) >> 3
+  const matrix = (<usize>a.rows * a.cols) << 2
+  for (let unit = from; unit < to; unit++) {
+    const batch = unit / bands
+    const row = (unit - batch * bands) << 3
+    const src = a.x + <usize>batch * matrix + ((<usize>row * a.cols) << 2)
+    const dst = a.y + <usize>batch * matrix + (<usize>row << 2)
+    transposeBand(src, dst, min<u32>(8, a.rows - row), a.cols, <usize>a.rows << 2)
+  }
+}
+
+/** Units [from, to): runs of `block` bytes. */
+// @ts-ignore: decorator
+@inline
+export function copyBlocks(args: usize, from: u32, to: u32): void {
+  const a = changetype<CopyBytesArgs>(args)
+  const first = from * a.block
+  memory.copy(a.dst + first, a.src + first, min<u32>(to * a.block, a.bytes) - first)
+}
+
+/** Units [from, to): runs of `block` elements. */
+// @ts-ignore: decorator
+@inline
+export function fillBlocks(args: usize, from: u32, to: u32): void {
+  const a = changetype<Fill4Args>(args)
+  const value = i32x4.splat(a.value)
+  let p = a.dst + ((<usize>from * a.block) << 2)
+  const end = a.dst + (<usize>min<u32>(to * a.block, a.size) << 2)
+  for (; p + 16 <= end; p += 16) v128.store(p, value)
+  for (; p < end; p += 4) store<u32>(p, a.value)
+}
+
+/** Units [from, to): rows (o, i). An empty axis has nothing to take from and writes nothing. */
+// @ts-ignore: decorator
+@inline
+export function gatherRows(args: usize, from: u32, to: u32): void {
+  const a = changetype<GatherRowsArgs>(args)
+  const axis = <i64>a.axis
+  if (!axis) return
+  for (let unit = from; unit < to; unit++) {
+    const o = unit / a.count
+    const i = unit - o * a.count
+    let at = a.indexBytes == 8 ? load<i64>(a.index + (<usize>i << 3)) : <i64>load<i32>(a.index + (<usize>i << 2))
+    if (at < 0) at += axis
+    at = at < 0 ? 0 : at >= axis ? axis - 1 : at
+    const src = a.src + (<usize>o * a.axis + <usize>at) * a.rowBytes
+    const dst = a.dst + <usize>unit * a.rowBytes
+    if (a.rowBytes == 4) store<u32>(dst, load<u32>(src))
+    else memory.copy(dst, src, a.rowBytes)
+  }
+}
