@@ -6,6 +6,7 @@
  * inlines everything, since a worker in a page resolves no bare names. Both keep every `import()` as a chunk, minify, and
  * ship op files by facet. Chunks lie in folders by what they hold: `ops/`, `references/`, `chunks/`.
  */
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { rolldown } from 'rolldown'
@@ -67,10 +68,13 @@ async function writeManifest(name, output) {
 /**
  * Runs one of `bundles` and writes what changed.
  * @param {keyof typeof bundles} name
+ * @param {{ partial?: boolean }} [options] partial: entries whose sources are not there are left out
  * @returns {Promise<string[]>} paths written, relative to `dist`
  */
-export async function bundle(name, dist = path.join(root, 'dist')) {
-  const { entries, folder, external } = bundles[name]
+export async function bundle(name, { partial = false } = {}) {
+  const { folder, external } = bundles[name]
+  const present = ([, source]) => !partial || existsSync(path.join(root, source))
+  const entries = Object.fromEntries(Object.entries(bundles[name].entries).filter(present))
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries(Object.entries(entries).map(([file, source]) => [file, path.join(root, source)])),
@@ -92,7 +96,7 @@ export async function bundle(name, dist = path.join(root, 'dist')) {
   })
   await build.close()
   for (const { fileName, code } of output) {
-    const file = path.join(dist, fileName)
+    const file = path.join(root, 'dist', fileName)
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)
   }

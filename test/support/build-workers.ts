@@ -5,17 +5,17 @@
  * `npm test` builds everything itself and says so by WHITTLE_BUILT. A bundle that fails is reported and the suites go
  * on: only those that start workers depend on it.
  */
-import { existsSync } from 'node:fs'
-import path from 'node:path'
 
-const root = path.resolve(import.meta.dirname, '../..')
+interface Bundler {
+  readonly bundle: (name: string, options: { partial: boolean }) => Promise<string[]>
+}
 
 export async function setup(): Promise<void> {
-  if (process.env['WHITTLE_BUILT'] || !existsSync(path.join(root, 'src/runtime/engine-worker.ts'))) return
+  if (process.env['WHITTLE_BUILT']) return
   const url = new URL('../../scripts/bundle.mjs', import.meta.url).href
-  const { bundle } = (await import(url)) as { bundle: (name: string) => Promise<string[]> }
+  const { bundle } = (await import(url)) as Bundler
   try {
-    await bundle('workers')
+    await bundle('workers', { partial: true })
   } catch (error) {
     console.error(`workers: the scripts in dist/ are stale, since bundling them failed: ${String(error)}`)
   }
