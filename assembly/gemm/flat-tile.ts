@@ -31,7 +31,7 @@ export function tile2x16<M extends Mac>(
   let c12 = i32x4.splat(0)
   let c13 = i32x4.splat(0)
   let x0: v128, x1: v128, w: v128
-  for (let pairs = groups >> 1; pairs != 0; --pairs) {
+  while (groups != 0) {
     x0 = v128.load32_splat(a0)
     x1 = v128.load32_splat(a1)
     w = mac.low(b0)
@@ -46,6 +46,7 @@ export function tile2x16<M extends Mac>(
     w = mac.high(b1)
     c03 = mac.mac(x0, w, c03)
     c13 = mac.mac(x1, w, c13)
+    if (groups == 1) break
     x0 = v128.load32_splat(a0, 4)
     x1 = v128.load32_splat(a1, 4)
     w = mac.nextLow(b0)
@@ -64,22 +65,7 @@ export function tile2x16<M extends Mac>(
     a1 += 8
     b0 += 2 * mac.step
     b1 += 2 * mac.step
-  }
-  if (groups & 1) {
-    x0 = v128.load32_splat(a0)
-    x1 = v128.load32_splat(a1)
-    w = mac.low(b0)
-    c00 = mac.mac(x0, w, c00)
-    c10 = mac.mac(x1, w, c10)
-    w = mac.high(b0)
-    c01 = mac.mac(x0, w, c01)
-    c11 = mac.mac(x1, w, c11)
-    w = mac.low(b1)
-    c02 = mac.mac(x0, w, c02)
-    c12 = mac.mac(x1, w, c12)
-    w = mac.high(b1)
-    c03 = mac.mac(x0, w, c03)
-    c13 = mac.mac(x1, w, c13)
+    groups -= 2
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
@@ -114,7 +100,7 @@ export function tile1x32<M extends Mac>(
   let c06 = i32x4.splat(0)
   let c07 = i32x4.splat(0)
   let x: v128
-  for (let pairs = groups >> 1; pairs != 0; --pairs) {
+  while (groups != 0) {
     x = v128.load32_splat(a)
     c00 = mac.mac(x, mac.low(b0), c00)
     c01 = mac.mac(x, mac.high(b0), c01)
@@ -124,6 +110,7 @@ export function tile1x32<M extends Mac>(
     c05 = mac.mac(x, mac.high(b2), c05)
     c06 = mac.mac(x, mac.low(b3), c06)
     c07 = mac.mac(x, mac.high(b3), c07)
+    if (groups == 1) break
     x = v128.load32_splat(a, 4)
     c00 = mac.mac(x, mac.nextLow(b0), c00)
     c01 = mac.mac(x, mac.nextHigh(b0), c01)
@@ -138,17 +125,7 @@ export function tile1x32<M extends Mac>(
     b1 += 2 * mac.step
     b2 += 2 * mac.step
     b3 += 2 * mac.step
-  }
-  if (groups & 1) {
-    x = v128.load32_splat(a)
-    c00 = mac.mac(x, mac.low(b0), c00)
-    c01 = mac.mac(x, mac.high(b0), c01)
-    c02 = mac.mac(x, mac.low(b1), c02)
-    c03 = mac.mac(x, mac.high(b1), c03)
-    c04 = mac.mac(x, mac.low(b2), c04)
-    c05 = mac.mac(x, mac.high(b2), c05)
-    c06 = mac.mac(x, mac.low(b3), c06)
-    c07 = mac.mac(x, mac.high(b3), c07)
+    groups -= 2
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
@@ -172,12 +149,13 @@ export function tile1x8<M extends Mac>(
   let c00 = i32x4.splat(0)
   let c01 = i32x4.splat(0)
   let low: v128, high: v128, x: v128
-  for (let pairs = groups >> 1; pairs != 0; --pairs) {
+  while (groups != 0) {
     low = mac.low(b)
     high = mac.high(b)
     x = v128.load32_splat(a)
     c00 = mac.mac(x, low, c00)
     c01 = mac.mac(x, high, c01)
+    if (groups == 1) break
     low = mac.nextLow(b)
     high = mac.nextHigh(b)
     x = v128.load32_splat(a, 4)
@@ -185,13 +163,7 @@ export function tile1x8<M extends Mac>(
     c01 = mac.mac(x, high, c01)
     a += 8
     b += 2 * mac.step
-  }
-  if (groups & 1) {
-    low = mac.low(b)
-    high = mac.high(b)
-    x = v128.load32_splat(a)
-    c00 = mac.mac(x, low, c00)
-    c01 = mac.mac(x, high, c01)
+    groups -= 2
   }
   if (cols >= 8) {
     v128.store(c, c00)

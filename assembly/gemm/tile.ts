@@ -39,7 +39,7 @@ export function tile6x8<M extends Mac>(
   let c50 = i32x4.splat(0)
   let c51 = i32x4.splat(0)
   let low: v128, high: v128, x: v128
-  for (let pairs = groups >> 1; pairs != 0; --pairs) {
+  while (groups != 0) {
     low = mac.low(b)
     high = mac.high(b)
     x = v128.load32_splat(a0)
@@ -60,6 +60,7 @@ export function tile6x8<M extends Mac>(
     x = v128.load32_splat(a5)
     c50 = mac.mac(x, low, c50)
     c51 = mac.mac(x, high, c51)
+    if (groups == 1) break
     low = mac.nextLow(b)
     high = mac.nextHigh(b)
     x = v128.load32_splat(a0, 4)
@@ -87,28 +88,7 @@ export function tile6x8<M extends Mac>(
     a4 += 8
     a5 += 8
     b += 2 * mac.step
-  }
-  if (groups & 1) {
-    low = mac.low(b)
-    high = mac.high(b)
-    x = v128.load32_splat(a0)
-    c00 = mac.mac(x, low, c00)
-    c01 = mac.mac(x, high, c01)
-    x = v128.load32_splat(a1)
-    c10 = mac.mac(x, low, c10)
-    c11 = mac.mac(x, high, c11)
-    x = v128.load32_splat(a2)
-    c20 = mac.mac(x, low, c20)
-    c21 = mac.mac(x, high, c21)
-    x = v128.load32_splat(a3)
-    c30 = mac.mac(x, low, c30)
-    c31 = mac.mac(x, high, c31)
-    x = v128.load32_splat(a4)
-    c40 = mac.mac(x, low, c40)
-    c41 = mac.mac(x, high, c41)
-    x = v128.load32_splat(a5)
-    c50 = mac.mac(x, low, c50)
-    c51 = mac.mac(x, high, c51)
+    groups -= 2
   }
   const p1 = c + ldc
   const p2 = p1 + ldc
@@ -162,7 +142,7 @@ export function tile4x8<M extends Mac>(
   let c30 = i32x4.splat(0)
   let c31 = i32x4.splat(0)
   let low: v128, high: v128, x: v128
-  for (let pairs = groups >> 1; pairs != 0; --pairs) {
+  while (groups != 0) {
     low = mac.low(b)
     high = mac.high(b)
     x = v128.load32_splat(a0)
@@ -177,6 +157,7 @@ export function tile4x8<M extends Mac>(
     x = v128.load32_splat(a3)
     c30 = mac.mac(x, low, c30)
     c31 = mac.mac(x, high, c31)
+    if (groups == 1) break
     low = mac.nextLow(b)
     high = mac.nextHigh(b)
     x = v128.load32_splat(a0, 4)
@@ -196,22 +177,7 @@ export function tile4x8<M extends Mac>(
     a2 += 8
     a3 += 8
     b += 2 * mac.step
-  }
-  if (groups & 1) {
-    low = mac.low(b)
-    high = mac.high(b)
-    x = v128.load32_splat(a0)
-    c00 = mac.mac(x, low, c00)
-    c01 = mac.mac(x, high, c01)
-    x = v128.load32_splat(a1)
-    c10 = mac.mac(x, low, c10)
-    c11 = mac.mac(x, high, c11)
-    x = v128.load32_splat(a2)
-    c20 = mac.mac(x, low, c20)
-    c21 = mac.mac(x, high, c21)
-    x = v128.load32_splat(a3)
-    c30 = mac.mac(x, low, c30)
-    c31 = mac.mac(x, high, c31)
+    groups -= 2
   }
   const p1 = c + ldc
   const p2 = p1 + ldc

@@ -3,19 +3,25 @@
  * GEMM family: C[m][n] = epilogue(A[m][k] * B[k][n]), B packed in panels of 8 columns.
  *
  * A unit is one block of the grid batch x ceil(m / mb) x ceil(n / nb), counted with n fastest, then m, then batch.
- * `mb` and `nb` are multiples of the tile except in the last block. The batch strides advance a, b, c.
+ * `mb` is best a multiple of 6 (the tallest tile), `nb` is a multiple of 8 except where it is n. Blocks decide in which
+ * tile a row is summed, so results depend on mb and nb in the last bits (float32), never on who does which unit.
+ * The batch strides advance a, b, c; C's columns past n are not touched (ldc may be larger: a view).
  *
  * Packed B, f32:      [n/8][k][8] float32, zero-filled columns.
  * Packed B, s8 c4:    [n/8][k/4][8][4] int8 (k rounded up to 4, zero-filled): one 32-byte group = 4 k of 8 columns.
  * Packed B, s8 c2:    [n/8][k/2][8][2] int8 (k rounded up to 2).
- * Quantised A:        gemm_s8_dot reads bytes (lda rounded up to 4, the fill is the zero point's multiple of nothing: B is 0 there);
- *                     gemm_s8_pairs reads int16 (lda even), values 0..255.
+ * Quantised A:        gemm_s8_dot reads bytes, gemm_s8_pairs int16 values 0..255. Rows are read up to k rounded up to 4
+ *                     (2): what lies there does not matter, B is 0, but it has to be memory.
+ * The dot's A is what quantize_rows_u8 wrote with bias 0 where the host's second operand is unsigned, 128 where it is
+ * signed; builds without relaxed SIMD read it as unsigned. k <= 65,000: the sums are int32.
  *
- * Quantised C = aScale[i] * wScale[j] * (acc - aZero[i] * wSum[j]) + bias[j], where `aParams` is {f32 scale, i32 zero}
- * per row, `aParamsStride` rows apart (0: one for all rows; one per batch: `batchParams` apart).
+ * Quantised C = (aScale[i] * wScale[j]) * (acc - aZero[i] * wSum[j]) + bias[j], where `aParams` is {f32 scale, i32 zero}
+ * per row, `aParamsStride` rows apart (0: one for all rows; one per batch: `batchParams` apart). Where B has batches
+ * (batchBBytes > 0), those of wScale are n apart, those of wSum n rounded up to 8.
  *
- * Epilogue (see assembly/epilogue): y = act(c + bias[j] + residual[i][j]; p0, p1) * postScale + postShift.
- * bias may be null; residual may be null, has row stride ldr and batch stride like c's.
+ * Epilogue (see assembly/gemm/epilogue): y = act(c + bias[j] + residual[i][j]; p0, p1) * postScale + postShift.
+ * bias may be null; residual may be null, has row stride ldr and batch stride batchR, and is not C.
+ * All addresses are multiples of 4, those of byte matrices of any size.
  */
 import { kernels } from './row.ts'
 
@@ -66,10 +72,13 @@ const quantArgs = {
 } as const
 
 /**
- * Convolution as implicit GEMM over NHWC: the rows of A are output pixels, gathered tap by tap into the thread's
- * scratch (rows x k elements, stride `ldp`), then multiplied as above. batch = images x groups: image = unit batch / groups.
- * m = outH * outW; k = kh * kw * channels (of a group). Padding reads zero (f32) or the image's zero point (quantised).
- * C of group g starts at column g * n; ldc is the whole row. b of group g is g * batchBBytes on.
+ * Convolution as implicit GEMM over NHWC: the rows of A are output pixels, gathered tap by tap (kh, kw, channel) into
+ * the thread's scratch (mb x ldp elements, ldp >= k rounded up to B's group), then multiplied as above. Pointwise ones
+ * (1 x 1, stride 1, no padding) are read where they are. batch = images x groups: image = unit batch / groups.
+ * m = outH * outW; n and k = kh * kw * channels are those of a group; lda is not used.
+ * batchA, batchC, batchR, batchParams advance per image; aParamsStride is 0. Group g starts at input channel
+ * g * channels and at column g * n of C, residual, bias and wScale; its B is g * batchBBytes on, its wSum g times n
+ * rounded up to 8. Padding reads zero (f32) or the image's zero point (quantised).
  */
 const convArgs = {
   groups: 'u32',
@@ -89,6 +98,7 @@ const convArgs = {
   /** Elements between two pixels of the input. */
   pixelStride: 'u32',
   scratch: 'ptr',
+  /** Bytes of one thread's scratch; the next thread's follows. */
   scratchBytes: 'u32',
   /** Elements between two gathered rows. */
   ldp: 'u32',
@@ -102,8 +112,9 @@ export const gemm = kernels({
   conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   /**
-   * Depthwise convolution over NHWC, f32. weights [kh*kw][channels]. A unit is one output row of one image
-   * (n = images * outH). multiplier: output channels per input channel is 1 (others go through conv_f32).
+   * Depthwise convolution over dense NHWC, f32. weights [kh*kw][channels]. A unit is one output row of one image
+   * (images * outH of them). One output channel per input channel (others go through conv_f32). The residual has ldr
+   * elements per output pixel and batchR per image.
    */
   dwconv_f32: {
     args: {

@@ -2,7 +2,10 @@
 /** Packing and quantising: everything that turns a row-major matrix into what a GEMM reads. */
 import { kernels } from './row.ts'
 
-/** Element (col j, depth i) of the source is at src[j * colStride + i * depthStride]. A unit is one panel of 8 columns of one batch. */
+/**
+ * Element (col j, depth i) of the source is at src[j * colStride + i * depthStride]. A unit is one panel of 8 columns
+ * of one batch: batch x ceil(n / 8) of them. Layouts: kernels/gemm.ts.
+ */
 const packArgs = {
   src: 'ptr',
   dst: 'ptr',
@@ -17,26 +20,35 @@ const packArgs = {
 
 export const pack = kernels({
   pack_f32_x8: { args: packArgs },
-  /** Also writes sums[j] = sum over k of column j (int32, one per column of the padded n). */
+  /** Also writes sums[j] = sum over k of column j (int32, one per column of the padded n, batch after batch). */
   pack_s8_x8c4: { args: { ...packArgs, sums: 'ptr' } },
   pack_s8_x8c2: { args: { ...packArgs, sums: 'ptr' } },
-  /** dst[j * depth + i] = src[j * depth + i] * scale[j], int8 to f32: weights of kernels that compute in float. A unit is one row j. transposed: dst[i * n + j]. */
+  /**
+   * dst[j * k + i] = src[j * k + i] * scale[j], int8 to f32: weights of kernels that compute in float. A unit is one
+   * row j of n. transposed: dst[i * n + j].
+   */
   dequantize_rows_s8: { args: { src: 'ptr', dst: 'ptr', scale: 'ptr', n: 'u32', k: 'u32', transposed: 'u32' } },
   /**
    * Per-row dynamic quantisation to 8 bits, asymmetric, zero always representable:
-   * lo = min(0, row), hi = max(0, row), scale = (hi - lo) / 255 (1 when hi = lo), zero = clamp(nearest(-lo / scale), 0, 255),
-   * q = clamp(nearest(x / scale) + zero, 0, 255), nearest = ties to even; x * (1 / scale) is computed in f32 as x * inv.
+   * lo = min(0, row), hi = max(0, row), scale = (hi - lo) / 255 (1 when that is below the smallest normal float32, as it
+   * is when hi = lo), zero = clamp(nearest(-lo / scale), 0, 255), q = clamp(nearest(x * (1 / scale)) + zero, 0, 255),
+   * nearest = ties to even; every step, 1 / scale too, rounds to float32.
+   * NaN takes no part in lo and hi and becomes zero; infinities and a difference hi - lo beyond float32 count as the
+   * largest finite number.
    * Stored minus `bias` (0, or 128 where the dot's second operand is signed); params[row] = {scale, zero - bias}.
-   * Columns k..ldq-1 are filled with 0. A unit is one row.
+   * Columns k..ldq-1 are filled with 0. A unit is one row. q and x do not overlap.
    */
   quantize_rows_u8: { args: { x: 'ptr', ldx: 'u32', q: 'ptr', ldq: 'u32', params: 'ptr', m: 'u32', k: 'u32', bias: 'i32' } },
-  /** The same into int16 (bias 0), for gemm_s8_pairs. ldq in int16 elements. */
+  /** The same into int16, for gemm_s8_pairs (bias 0). ldq in int16 elements. */
   quantize_rows_i16: { args: { x: 'ptr', ldx: 'u32', q: 'ptr', ldq: 'u32', params: 'ptr', m: 'u32', k: 'u32', bias: 'i32' } },
-  /** partial[unit] = {min, max} of x[unit * block .. ) clipped to size; 0 is not included here. Several images: `images` runs of `size`, blocks counted per image. */
+  /**
+   * partial[unit] = {min, max} of x[unit * block .. ) clipped to size; 0 is not included here, NaN is passed over
+   * ({inf, -inf} when there is nothing else). Several images: `images` runs of `size`, blocks counted per image.
+   */
   minmax_f32: { args: { x: 'ptr', partial: 'ptr', images: 'u32', size: 'u32', block: 'u32' } },
   /**
    * Per-image quantisation: folds the image's `parts` partials to lo/hi, then as quantize_rows with one scale per image.
-   * rows x k with strides ldx, ldq; a unit is `block` rows of one image. Writes params[image] = {scale, zero - bias}
+   * rows x k with strides ldx, ldq, images rows * ldx (ldq) apart; a unit is `block` rows of one image. Writes params[image] = {scale, zero - bias}
    * (every unit of an image writes the same bits).
    */
   quantize_image_u8: {
