@@ -5,7 +5,7 @@
  * A unit is one inner run.
  */
 import { BinaryAddF32Args } from '../generated/args'
-import { loadPart, storePart } from '../simd/lanes'
+import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { splat } from '../simd/math'
 import { pow } from '../simd/pow'
 
@@ -35,9 +35,7 @@ export function mapBinary<F extends Binary>(args: usize, from: u32, to: u32): vo
     const a = g.a + (<usize>(i0 * g.a0 + i1 * g.a1 + i2 * g.a2 + i3 * g.a3 + i4 * g.a4) << 2)
     const b = g.b + (<usize>(i0 * g.b0 + i1 * g.b1 + i2 * g.b2 + i3 * g.b3 + i4 * g.b4) << 2)
     if (dense == 3) denseDense<F>(a, b, c, inner)
-    else if (dense == 1) denseValue<F>(a, b, c, inner)
-    else if (dense == 2) valueDense<F>(a, b, c, inner)
-    else valueValue<F>(a, b, c, inner)
+    else if (inner) withValue<F>(a, b, c, inner, dense)
     c += <usize>inner << 2
     if (++i4 < g.d4) continue
     i4 = 0
@@ -54,40 +52,27 @@ export function mapBinary<F extends Binary>(args: usize, from: u32, to: u32): vo
 // @ts-ignore: decorator
 @inline
 function denseDense<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
-  const end = c + ((<usize>count << 2) & ~15)
-  for (; c < end; a += 16, b += 16, c += 16) v128.store(c, changetype<F>(0).apply(v128.load(a), v128.load(b)))
-  const rest = count & 3
-  if (rest) storePart(c, changetype<F>(0).apply(loadPart(a, rest), loadPart(b, rest)), rest)
+  for (let left = <i32>count; left > 0; left -= 4, a += 16, b += 16, c += 16) {
+    storeUpTo4(c, changetype<F>(0).apply(loadUpTo4(a, left), loadUpTo4(b, left)), left)
+  }
 }
 
+/** At most one operand is dense; the other one, or both, are a value. */
 // @ts-ignore: decorator
 @inline
-function denseValue<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
-  const value = v128.load32_splat(b)
-  const end = c + ((<usize>count << 2) & ~15)
-  for (; c < end; a += 16, c += 16) v128.store(c, changetype<F>(0).apply(v128.load(a), value))
-  const rest = count & 3
-  if (rest) storePart(c, changetype<F>(0).apply(loadPart(a, rest), value), rest)
-}
-
-// @ts-ignore: decorator
-@inline
-function valueDense<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
-  const value = v128.load32_splat(a)
-  const end = c + ((<usize>count << 2) & ~15)
-  for (; c < end; b += 16, c += 16) v128.store(c, changetype<F>(0).apply(value, v128.load(b)))
-  const rest = count & 3
-  if (rest) storePart(c, changetype<F>(0).apply(value, loadPart(b, rest)), rest)
-}
-
-// @ts-ignore: decorator
-@inline
-function valueValue<F extends Binary>(a: usize, b: usize, c: usize, count: u32): void {
-  const value = changetype<F>(0).apply(v128.load32_splat(a), v128.load32_splat(b))
-  const end = c + ((<usize>count << 2) & ~15)
-  for (; c < end; c += 16) v128.store(c, value)
-  const rest = count & 3
-  if (rest) storePart(c, value, rest)
+function withValue<F extends Binary>(a: usize, b: usize, c: usize, count: u32, dense: u32): void {
+  let x = v128.load32_splat(a)
+  let y = v128.load32_splat(b)
+  for (let left = <i32>count; left > 0; left -= 4, c += 16) {
+    if (dense == 1) {
+      x = loadUpTo4(a, left)
+      a += 16
+    } else if (dense) {
+      y = loadUpTo4(b, left)
+      b += 16
+    }
+    storeUpTo4(c, changetype<F>(0).apply(x, y), left)
+  }
 }
 
 @unmanaged

@@ -5,7 +5,7 @@
  */
 import { UnaryAbsF32Args } from '../generated/args'
 import { Activation } from '../simd/activation'
-import { loadPart, storePart } from '../simd/lanes'
+import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { madd } from '../simd/madd'
 import { erf, exp, expm1Negative, expNormal, log, log1pUnit, roundEven, splat } from '../simd/math'
 
@@ -20,10 +20,10 @@ export function mapUnary<F extends Activation>(args: usize, from: u32, to: u32):
   const count = min<u32>(to * a.block, a.size) - first
   let x = a.x + (<usize>first << 2)
   let y = a.y + (<usize>first << 2)
-  const end = x + ((<usize>count << 2) & ~15)
-  for (; x < end; x += 16, y += 16) v128.store(y, changetype<F>(0).apply(v128.load(x), p0, p1))
-  const rest = count & 3
-  if (rest) storePart(y, changetype<F>(0).apply(loadPart(x, rest), p0, p1), rest)
+  // One body for whole vectors and the tail: the functors are long, the test is cheap.
+  for (let left = <i32>count; left > 0; left -= 4, x += 16, y += 16) {
+    storeUpTo4(y, changetype<F>(0).apply(loadUpTo4(x, left), p0, p1), left)
+  }
 }
 
 @unmanaged

@@ -5,7 +5,7 @@
  * (four vectors), combined in a fixed order. Either way a result depends on its own data alone, never on the cut.
  */
 import { ReduceSumF32Args } from '../generated/args'
-import { maxLanes, minLanes, productLanes, sumLanes, loadPart, storePart } from '../simd/lanes'
+import { maxLanes, minLanes, productLanes, sumLanes, loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { madd } from '../simd/madd'
 import { splat } from '../simd/math'
 
@@ -42,15 +42,10 @@ export function fold<F extends Fold>(args: usize, from: u32, to: u32): void {
     let x = a.x + <usize>o * a.reduce * stride + (<usize>first << 2)
     let y = a.y + <usize>o * stride + (<usize>first << 2)
     for (; left >= 16; left -= 16, x += 64, y += 64) foldColumns16<F>(x, y, a.reduce, stride, count)
-    for (; left >= 4; left -= 4, x += 16, y += 16) {
+    for (; <i32>left > 0; left -= 4, x += 16, y += 16) {
       let acc = changetype<F>(0).start()
-      for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) acc = changetype<F>(0).step(acc, v128.load(p))
-      v128.store(y, changetype<F>(0).finish(acc, count))
-    }
-    if (left) {
-      let acc = changetype<F>(0).start()
-      for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) acc = changetype<F>(0).step(acc, loadPart(p, left))
-      storePart(y, changetype<F>(0).finish(acc, count), left)
+      for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) acc = changetype<F>(0).step(acc, loadUpTo4(p, left))
+      storeUpTo4(y, changetype<F>(0).finish(acc, count), left)
     }
   }
 }

@@ -5,7 +5,7 @@
  * largest count as 0. A unit is one row, in the fixed order of `foldRow`.
  */
 import { ReduceLogSumExpF32Args, SoftmaxF32Args } from '../generated/args'
-import { keepPart, loadPart, maxLanes, storePart, sumLanes } from '../simd/lanes'
+import { keepPart, loadPart, loadUpTo4, maxLanes, storePart, storeUpTo4, sumLanes } from '../simd/lanes'
 import { expNormal, log, splat } from '../simd/math'
 
 /** Units [from, to): y = e^(x - max) / sum. y = x is allowed. */
@@ -31,7 +31,7 @@ export function logSoftmax(args: usize, from: u32, to: u32): void {
   for (let row = from; row < to; row++) {
     const x = a.x + <usize>row * bytes
     const largest = splat(maxRow(x, a.cols))
-    const logSum = log(splat(expSumRow(x, a.cols, largest)))
+    const logSum = logOnce(splat(expSumRow(x, a.cols, largest)))
     subtractRow(x, a.y + <usize>row * bytes, a.cols, largest, logSum)
   }
 }
@@ -48,7 +48,7 @@ export function logSumExp(args: usize, from: u32, to: u32): void {
       const x = a.x + <usize>o * bytes
       const largest = finiteOrZero(splat(maxRow(x, a.reduce)))
       const sum = splat(expSumRow(x, a.reduce, largest))
-      f32.store(a.y + (<usize>o << 2), f32x4.extract_lane(f32x4.add(log(sum), largest), 0))
+      f32.store(a.y + (<usize>o << 2), f32x4.extract_lane(f32x4.add(logOnce(sum), largest), 0))
     }
     return
   }
@@ -62,15 +62,14 @@ export function logSumExp(args: usize, from: u32, to: u32): void {
     while (left) {
       const width = min<u32>(left, 4)
       let largest = splat(-Infinity)
-      for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) largest = f32x4.pmax(largest, load4(p, width))
+      for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) largest = f32x4.pmax(largest, loadUpTo4(p, width))
       largest = finiteOrZero(largest)
       let sum = splat(0)
       for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) {
-        sum = f32x4.add(sum, expNormal(f32x4.sub(load4(p, width), largest)))
+        sum = f32x4.add(sum, expNormal(f32x4.sub(loadUpTo4(p, width), largest)))
       }
-      const result = f32x4.add(log(sum), largest)
-      if (width == 4) v128.store(y, result)
-      else storePart(y, result, width)
+      const result = f32x4.add(logOnce(sum), largest)
+      storeUpTo4(y, result, width)
       left -= width
       x += 16
       y += 16
@@ -78,10 +77,9 @@ export function logSumExp(args: usize, from: u32, to: u32): void {
   }
 }
 
-// @ts-ignore: decorator
-@inline
-function load4(p: usize, width: u32): v128 {
-  return width == 4 ? v128.load(p) : loadPart(p, width)
+/** Once a row or a column: worth a call, not a copy. */
+function logOnce(x: v128): v128 {
+  return log(x)
 }
 
 /** 0 for infinities: e^(x - 0) is then their right limit. */

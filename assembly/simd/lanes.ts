@@ -63,6 +63,21 @@ export function loadPartRepeat(p: usize, count: u32): v128 {
   return count == 2 ? two : v128.load32_lane(p, two, 2, 8)
 }
 
+/** The first `count` float32 at `p`, four at most; the other lanes are 0. `count` is not 0. */
+// @ts-ignore: decorator
+@inline
+export function loadUpTo4(p: usize, count: u32): v128 {
+  return count >= 4 ? v128.load(p) : loadPart(p, count)
+}
+
+/** Writes the first `count` lanes of `x` to `p`, four at most. `count` is not 0. */
+// @ts-ignore: decorator
+@inline
+export function storeUpTo4(p: usize, x: v128, count: u32): void {
+  if (count >= 4) v128.store(p, x)
+  else storePart(p, x, count)
+}
+
 /** Writes the first `count` (1..3) lanes of `x` to `p` and nothing else. */
 // @ts-ignore: decorator
 @inline
