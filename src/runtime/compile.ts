@@ -59,6 +59,8 @@ export interface Program {
   readonly arena: MemoryPlan
   readonly weights: ReadonlyMap<string, WeightRequest>
   readonly tables: ReadonlyMap<string, Uint8Array>
+  /** Bytes of the buffers steps refer to, by id: values, scratch, weights and tables. */
+  readonly sizes: ReadonlyMap<string, number>
   readonly rest?: Rest
 }
 
@@ -190,6 +192,7 @@ class ProgramBuilder {
       known: this.#known,
       aliases: this.#aliases,
       arena: this.#plan(segments, arenaInputs, results),
+      sizes: this.#sizes(),
       weights: this.#weights,
       tables: this.#tables,
       ...(rest ? { rest } : {}),
@@ -222,8 +225,30 @@ class ProgramBuilder {
     return values
   }
 
+  #sizes(): Map<string, number> {
+    const { graph } = this.#request
+    const sizes = new Map(this.#scratches)
+    for (const [id, bytes] of this.#tables) sizes.set(id, bytes.byteLength)
+    for (const [id, { constant, layout }] of this.#weights) {
+      const { dtype, dims } = graph.constants.get(constant)!
+      sizes.set(id, layout?.bytes ?? byteLengthOf(dtype, sizeOf(dims)))
+    }
+    for (const [id, name] of this.#names) {
+      const bytes = this.#bytesOfValue(name)
+      if (bytes !== undefined) sizes.set(id, bytes)
+    }
+    return sizes
+  }
+
+  /** Bytes of a value with known dims that is no constant. */
+  #bytesOfValue(name: string): number | undefined {
+    const info = this.#request.infos.get(name)
+    if (!info?.dims || !areKnown(info.dims) || this.#request.graph.constants.has(name)) return undefined
+    return byteLengthOf(info.dtype, sizeOf(info.dims))
+  }
+
   #plan(segments: readonly Segment[], inputs: readonly string[], results: readonly string[]): MemoryPlan {
-    const { infos, graph } = this.#request
+    const { graph } = this.#request
     const atHand = new Set(segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.node.outputs : [])))
     for (const name of [...graph.inputs.map((input) => input.name), ...graph.constants.keys(), ...this.#known.keys()]) atHand.add(name)
     const lies = (name: string): boolean => !atHand.has(name)
@@ -242,9 +267,7 @@ class ProgramBuilder {
         const scratch = this.#scratches.get(id)
         if (scratch !== undefined) return scratch
         const name = this.#names.get(id)
-        const info = name === undefined ? undefined : infos.get(name)
-        if (!info?.dims || !areKnown(info.dims) || graph.constants.has(name!)) return undefined
-        return byteLengthOf(info.dtype, sizeOf(info.dims))
+        return name === undefined ? undefined : this.#bytesOfValue(name)
       },
     })
   }

@@ -3,6 +3,12 @@
  * Where the time of a run goes, as plain data. Times are kept only by sessions loaded with `profile: true`, which make one
  * call into Wasm per step; counts and bytes are always there.
  */
+import type { StepSpec } from '../ir/lowering.ts'
+import { byteLengthOf } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { rootOf } from './arena.ts'
+import type { Program } from './compile.ts'
+import { refsOf } from './encode.ts'
 
 /** One step of the last run: a kernel call, or a node run on the host. */
 export interface ProfileStep {
@@ -37,4 +43,56 @@ export interface Profile {
   /** Wasm build. */
   readonly build: string
   readonly threads: number
+}
+
+/** What profiles are made of. */
+export interface ProfiledProgram {
+  readonly program: Program
+  /** One per step and host call, in order; empty without profiling. */
+  readonly timings: readonly number[]
+}
+
+/** Sets the figures of a run's programs side by side. */
+export function profileOf(
+  programs: readonly ProfiledProgram[],
+  totals: { weights: number; arena: number; total: number; build: string; threads: number },
+): Profile {
+  const steps = programs.flatMap(stepsOf)
+  const { weights, arena, total, build, threads } = totals
+  const arenaSaved = Math.max(0, ...programs.map(({ program }) => program.arena.saved))
+  return {
+    stretches: programs.reduce((sum, { program }) => sum + program.segments.filter(({ kind }) => kind === 'stretch').length, 0),
+    hostSteps: steps.filter(({ kernel }) => kernel === null).length,
+    steps,
+    memory: { weights, arena, arenaSaved, total },
+    build,
+    threads,
+  }
+}
+
+function stepsOf({ program, timings }: ProfiledProgram): ProfileStep[] {
+  const rows: Omit<ProfileStep, 'time'>[] = []
+  for (const segment of program.segments) {
+    if (segment.kind === 'host') {
+      const { node, reason, reads } = segment.call
+      const bytes = [...reads, ...node.outputs].reduce((sum, name) => sum + bytesOfValue(program, name), 0)
+      rows.push({ node: node.name, op: node.op, kernel: null, reason, bytes })
+      continue
+    }
+    for (let i = segment.from; i < segment.to; i++) {
+      const { name, op } = program.owners[i]
+      rows.push({ node: name, op, kernel: program.steps[i].kernel, reason: null, bytes: bytesOfStep(program, program.steps[i]) })
+    }
+  }
+  return rows.map((row, i) => ({ ...row, time: timings[i] ?? null }))
+}
+
+function bytesOfValue({ types }: Program, name: string): number {
+  const slot = types.get(name)
+  return slot ? byteLengthOf(slot.dtype, sizeOf(slot.dims)) : 0
+}
+
+function bytesOfStep(program: Program, step: StepSpec): number {
+  const ids = new Set(refsOf(step).map(([, ref]) => rootOf(ref, program.aliases).id))
+  return [...ids].reduce((sum, id) => sum + (program.sizes.get(id) ?? 0), 0)
 }
