@@ -32,9 +32,9 @@ async function main() {
   if (typeof values.runtime === 'boolean') {
     throw new Error(`--runtime: expected one of ${runtimeNames.join(', ')}, got nothing`)
   }
+  const command = values.runtime ? await fetchRuntime(values.runtime) : process.execPath
   const code = await run(process.execPath, ['scripts/build.mjs', 'wasm', 'library', 'workers'])
   if (code !== 0) return code
-  const command = values.runtime ? await fetchRuntime(values.runtime) : process.execPath
   return run(command, [...(preludes[values.runtime] ?? []), 'demo/run.mjs', ...rest])
 }
 
