@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The one door to Node's built-in modules (Deno and Bun have them too). They are imported when they are needed and by
+ * a name bundlers do not follow, so every file of whittle loads in a page.
+ */
+
+interface NodeModules {
+  'node:fs/promises': typeof import('node:fs/promises')
+  'node:path': typeof import('node:path')
+  'node:url': typeof import('node:url')
+}
+
+/** True where node:fs is. */
+export function hasFiles(): boolean {
+  const { Deno, process } = globalThis as { Deno?: unknown; process?: { versions?: { node?: unknown } } }
+  return Deno !== undefined || typeof process?.versions?.node === 'string'
+}
+
+/** A built-in module. Call it only where `hasFiles()` is true. */
+export async function importNode<K extends keyof NodeModules>(name: K): Promise<NodeModules[K]> {
+  return (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as NodeModules[K]
+}
