@@ -6,7 +6,7 @@
  * https://onnx.ai/onnx/operators/onnx__BatchNormalization.html
  */
 import { sizeOf } from '../tensor/shape.ts'
-import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import { type Attributes, type Reference, type Samples, defineOps } from './define.ts'
 import { checkVector } from './conv-types.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { emitChannelAffine } from './lower-affine.ts'
@@ -93,14 +93,17 @@ function batchStatistics(values: Float64Array, channels: number, channelOf: (i: 
   return [mean, variance]
 }
 
+/** Dims of X, attributes, number of outputs. */
+const cases: readonly (readonly [number[], Attributes, number])[] = [
+  [[2, 3, 4, 5], {}, 1],
+  [[3, 5], { epsilon: 0.01 }, 1],
+  [[1, 4, 7], {}, 1],
+  [[2, 3, 4, 2], { training_mode: 1, momentum: 0.8 }, 3],
+]
+
 export const samples = {
   BatchNormalization: (random) =>
-    [
-      { dims: [2, 3, 4, 5], attributes: {}, outputs: 1 },
-      { dims: [3, 5], attributes: { epsilon: 0.01 }, outputs: 1 },
-      { dims: [1, 4, 7], attributes: {}, outputs: 1 },
-      { dims: [2, 3, 4, 2], attributes: { training_mode: 1, momentum: 0.8 }, outputs: 3 },
-    ].map(({ dims, attributes, outputs }): Sample => {
+    cases.map(([dims, attributes, outputs]) => {
       const vectors = [0, 1, 2].map(() => floats(random, [dims[1]]))
       return { inputs: [floats(random, dims), ...vectors, floats(random, [dims[1]], 0.2, 2)], attributes, outputs }
     }),
