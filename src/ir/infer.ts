@@ -5,7 +5,7 @@
  * depends on shapes, so that a chain of Shape, Slice, Concat, Reshape resolves. The result holds every name of the
  * graph itself; the names inside subgraphs are looked at only to learn the outputs.
  */
-import { GraphError, UnsupportedError, withContext } from '../base/errors.ts'
+import { GraphError, UnsupportedError, WhittleError, inContext, withContext } from '../base/errors.ts'
 import { dtypes } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -50,7 +50,7 @@ export function inferGraph(graph: Graph, opSet: OpSet, options: InferOptions = {
  */
 export function inferNode(node: Node, opset: number, opSet: OpSet, lookup: InfoLookup): ValueInfo[] {
   const def = definitionOf(node, opSet)
-  return withContext(describeNode(node), () => {
+  return inNode(node, () => {
     const inputs = node.inputs.map((name) => (name === '' ? null : defined(name, lookup)))
     const outputs = def.infer(inputs, {
       node,
@@ -63,6 +63,17 @@ export function inferNode(node: Node, opset: number, opSet: OpSet, lookup: InfoL
     }
     return node.outputs.map((name, i) => (name === '' ? outputs[i] : checked(name, outputs[i])))
   })
+}
+
+/** Puts the node into the context of errors that do not name it themselves. */
+function inNode<T>(node: Node, body: () => T): T {
+  try {
+    return body()
+  } catch (error) {
+    const place = describeNode(node)
+    if (error instanceof WhittleError && error.complaint.where.startsWith(place)) throw error
+    throw inContext(place, error)
+  }
 }
 
 /** The definition of the node's operator. @throws UnsupportedError naming operator, domain, node and the nearest known name */

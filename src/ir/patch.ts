@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Rewriting by patches. A patch names new nodes, new constants and values to be replaced by other values. A new node
- * that makes a value which exists takes it over: the old producer goes. Whatever nothing reads any more goes too, so a
- * patch never lists removals. Graphs are not mutated: a Draft is a working copy with producers and users at hand, which
- * applies many patches in a row, each in time that depends on the patch alone, and is built into a new graph at the end.
+ * that makes a value which exists takes it over: the old producer goes, and its name is free again. Whatever nothing
+ * reads any more goes too, so a patch never lists removals. Graphs are not mutated: a Draft is a working copy with
+ * producers and users at hand, which applies many patches in a row, each in time that depends on the patch alone, and
+ * is built into a new graph at the end.
  */
 import { GraphError } from '../base/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -34,9 +35,12 @@ export function applyPatch(graph: Graph, patch: Patch): Graph {
 /** A graph being rewritten. */
 export class Draft {
   readonly graph: Graph
-  private readonly nodesByName = new Map<string, Node>()
-  private readonly producers = new Map<string, string>()
-  private readonly readers = new Map<string, Set<string>>()
+  /** By a number that stays when a node takes another form. */
+  private readonly live = new Map<number, Node>()
+  private readonly numbers = new Map<string, number>()
+  private readonly producers = new Map<string, number>()
+  private readonly readers = new Map<string, Set<number>>()
+  private next = 0
   private readonly added = new Map<string, Constant>()
   private readonly outputs: ReadonlySet<string>
   private readonly inputs: ReadonlySet<string>
@@ -45,17 +49,17 @@ export class Draft {
     this.graph = graph
     this.outputs = new Set(graph.outputs.map((output) => output.name))
     this.inputs = new Set(graph.inputs.map((input) => input.name))
-    for (const node of graph.nodes) this.insert(node)
+    for (const node of graph.nodes) this.name(this.insert(node))
   }
 
   /** The nodes as they are now, in no promised order. */
   nodes(): Node[] {
-    return [...this.nodesByName.values()]
+    return [...this.live.values()]
   }
 
   /** The node of this name as it is now. */
   node(name: string): Node | undefined {
-    return this.nodesByName.get(name)
+    return this.live.get(this.numbers.get(name) ?? -1)
   }
 
   constant(name: string): Constant | undefined {
@@ -63,12 +67,12 @@ export class Draft {
   }
 
   producer(value: string): Node | undefined {
-    return this.nodesByName.get(this.producers.get(value) ?? '')
+    return this.live.get(this.producers.get(value) ?? -1)
   }
 
   /** Nodes that read the value, by input or from inside a subgraph. */
   users(value: string): Node[] {
-    return Array.from(this.readers.get(value) ?? [], (name) => this.nodesByName.get(name)!)
+    return Array.from(this.readers.get(value) ?? [], (number) => this.live.get(number)!)
   }
 
   isOutput(value: string): boolean {
@@ -82,21 +86,20 @@ export class Draft {
 
   /** @throws GraphError when new nodes take over some outputs of a node whose others are still read, or names clash */
   apply(patch: Patch): Applied {
-    const touched = new Set<string>()
+    const touched = new Set<number>()
     for (const [name, tensor] of Object.entries(patch.constants ?? {})) {
       if (this.constant(name) !== undefined || this.producers.has(name)) throw clash(name)
       this.added.set(name, { dtype: tensor.type, dims: tensor.dims, tensor })
     }
     const loose = this.takeOver(patch.nodes ?? [])
-    for (const node of patch.nodes ?? []) {
-      this.insert(node)
-      touched.add(node.name)
-    }
+    const added = (patch.nodes ?? []).map((node) => this.insert(node))
+    for (const number of added) touched.add(number)
     for (const [from, to] of Object.entries(patch.replace ?? {})) {
       loose.push(from, ...this.replace(from, to, touched))
     }
     this.sweep(loose)
-    return { touched: [...touched].flatMap((name) => this.nodesByName.get(name) ?? []) }
+    for (const number of added) this.name(number)
+    return { touched: [...touched].flatMap((number) => this.live.get(number) ?? []) }
   }
 
   /** The graph as it is now: nodes sorted, constants that nothing reads left out. */
@@ -113,52 +116,64 @@ export class Draft {
 
   /** Removes the nodes whose outputs nothing reads; returns how many. */
   removeDead(): number {
-    const before = this.nodesByName.size
+    const before = this.live.size
     this.sweep(this.nodes().flatMap((node) => node.outputs))
-    return before - this.nodesByName.size
+    return before - this.live.size
   }
 
-  private insert(node: Node): void {
-    if (this.nodesByName.has(node.name)) throw clash(node.name)
-    this.link(node)
+  private insert(node: Node): number {
+    const number = this.next++
+    this.link(number, node)
+    return number
   }
 
-  private link(node: Node): void {
-    this.nodesByName.set(node.name, node)
+  /** Gives a new node its name, which may have been that of a node now gone. */
+  private name(number: number): void {
+    const node = this.live.get(number)
+    if (node === undefined) return
+    if (this.numbers.has(node.name)) throw clash(node.name)
+    this.numbers.set(node.name, number)
+  }
+
+  private link(number: number, node: Node): void {
+    this.live.set(number, node)
     for (const output of node.outputs) {
       if (output === '') continue
       if (this.producers.has(output) || this.inputs.has(output)) throw clash(output)
-      this.producers.set(output, node.name)
+      this.producers.set(output, number)
     }
     for (const name of readNames(node)) {
       const readers = this.readers.get(name)
-      if (readers === undefined) this.readers.set(name, new Set([node.name]))
-      else readers.add(node.name)
+      if (readers === undefined) this.readers.set(name, new Set([number]))
+      else readers.add(number)
     }
   }
 
-  /** Takes a node out; returns what it read. */
-  private remove(node: Node): string[] {
-    this.nodesByName.delete(node.name)
-    return this.unlink(node)
-  }
-
-  private unlink(node: Node): string[] {
+  private unlink(number: number, node: Node): string[] {
     for (const output of node.outputs) this.producers.delete(output)
     const names = readNames(node)
     for (const name of names) {
       const readers = this.readers.get(name)
-      readers?.delete(node.name)
+      readers?.delete(number)
       if (readers?.size === 0) this.readers.delete(name)
     }
     return names
   }
 
+  /** Takes the producer of a value out; returns what it read. */
+  private remove(value: string): string[] {
+    const number = this.producers.get(value)!
+    const node = this.live.get(number)!
+    this.live.delete(number)
+    if (this.numbers.get(node.name) === number) this.numbers.delete(node.name)
+    return this.unlink(number, node)
+  }
+
   /** Puts another form of a node, of the same name, in its place. */
-  private exchange(old: Node, node: Node, touched: Set<string>): void {
-    this.unlink(old)
-    this.link(node)
-    touched.add(node.name)
+  private exchange(number: number, node: Node, touched: Set<number>): void {
+    this.unlink(number, this.live.get(number)!)
+    this.link(number, node)
+    touched.add(number)
   }
 
   /** Removes the producers of values that `nodes` make; returns what those read. */
@@ -172,7 +187,7 @@ export class Draft {
       if (left !== undefined) {
         throw new GraphError({ where: describeNode(old), expected: `a patch that makes '${left}' too, which is read`, got: `'${value}' alone` })
       }
-      loose.push(...this.remove(old))
+      loose.push(...this.remove(value))
     }
     return loose
   }
@@ -182,36 +197,46 @@ export class Draft {
   }
 
   /** Returns what the old producer read, where it is gone. */
-  private replace(from: string, to: string, touched: Set<string>): string[] {
-    if (from === to) throw new GraphError({ where: `patch`, expected: 'two values', got: `'${from}' for itself` })
+  private replace(from: string, to: string, touched: Set<number>): string[] {
+    if (from === to) throw new GraphError({ where: 'patch', expected: 'two values', got: `'${from}' for itself` })
     if (!this.isOutput(from)) {
-      for (const user of this.users(from)) this.exchange(user, renameReads(user, from, to), touched)
+      this.rename(from, to, touched)
       return []
     }
     if (!this.canReplace(from, to)) {
-      throw new GraphError({ where: `patch`, expected: `a value that can take the name of output '${from}'`, got: `'${to}'` })
+      throw new GraphError({ where: 'patch', expected: `a value that can take the name of output '${from}'`, got: `'${to}'` })
     }
-    const old = this.producer(from)
-    const loose = old === undefined ? [] : this.dropOutput(old, from, touched)
-    const producer = this.producer(to)!
-    this.exchange(producer, { ...producer, outputs: producer.outputs.map((o) => (o === to ? from : o)) }, touched)
-    for (const user of this.users(to)) this.exchange(user, renameReads(user, to, from), touched)
+    const loose = this.dropOutput(from, touched)
+    const number = this.producers.get(to)!
+    const producer = this.live.get(number)!
+    this.exchange(number, { ...producer, outputs: producer.outputs.map((o) => (o === to ? from : o)) }, touched)
+    this.rename(to, from, touched)
     return loose
   }
 
+  private rename(from: string, to: string, touched: Set<number>): void {
+    for (const number of [...(this.readers.get(from) ?? [])]) {
+      this.exchange(number, renameReads(this.live.get(number)!, from, to), touched)
+    }
+  }
+
   /** Leaves one output of a node out; the node goes when it has no other. */
-  private dropOutput(node: Node, output: string, touched: Set<string>): string[] {
-    const outputs = node.outputs.map((o) => (o === output ? '' : o))
-    if (outputs.every((o) => o === '')) return this.remove(node)
-    this.exchange(node, { ...node, outputs }, touched)
+  private dropOutput(value: string, touched: Set<number>): string[] {
+    const number = this.producers.get(value)
+    if (number === undefined) return []
+    const node = this.live.get(number)!
+    const outputs = node.outputs.map((o) => (o === value ? '' : o))
+    if (outputs.every((o) => o === '')) return this.remove(value)
+    this.exchange(number, { ...node, outputs }, touched)
     return []
   }
 
   private sweep(values: readonly string[]): void {
     const stack = [...values]
     while (stack.length > 0) {
-      const node = this.producer(stack.pop()!)
-      if (node !== undefined && !node.outputs.some((output) => this.isRead(output))) stack.push(...this.remove(node))
+      const value = stack.pop()!
+      const node = this.producer(value)
+      if (node !== undefined && !node.outputs.some((output) => this.isRead(output))) stack.push(...this.remove(value))
     }
   }
 }
