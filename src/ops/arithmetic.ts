@@ -3,14 +3,14 @@
  * What the arithmetic of two inputs (binary.ts), of many (variadic.ts) and comparisons share: the reference that picks
  * doubles or 64-bit integers by type, and the content of small integer results.
  */
-import type { Dim } from '../ir/dim.ts'
+import { type Dim, areKnown } from '../ir/dim.ts'
+import { maxContent } from '../ir/infer.ts'
 import { type Dtype, dtypes } from '../tensor/dtype.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { mapBroadcast } from './broadcast.ts'
 import type { ValueInfo } from './define.ts'
-import { contentOf, knownSize, maxContent } from './infer.ts'
+import { contentOf, knownSize } from './infer.ts'
 import { isWide, numbersOf, tensorOf } from './numeric.ts'
-import { areKnown } from '../ir/dim.ts'
 
 /** One function for doubles and one for 64-bit integers; each sees what kind the element type is of. */
 export interface Arithmetic {

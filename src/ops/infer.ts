@@ -8,12 +8,10 @@ import { GraphError } from '../base/errors.ts'
 import { describeNode } from '../ir/attributes.ts'
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
+import { maxContent } from '../ir/infer.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import type { OpContext, ValueInfo } from './define.ts'
 import { integersOf, isInteger } from './numeric.ts'
-
-/** Most elements a tensor with content has. */
-export const maxContent = 1024
 
 /** A GraphError whose place is the node. */
 export function complaint(context: OpContext, expected: string, got?: string, todo?: string): GraphError {
@@ -67,7 +65,11 @@ export function contentOf(info: ValueInfo | null | undefined): readonly Dim[] | 
 export function integersFrom(info: ValueInfo | null | undefined): number[] | null {
   if (!info) return null
   if (info.tensor && mayHaveContent(info.dtype)) return integersOf(info.tensor)
-  return info.content && dim.areKnown(info.content) ? [...info.content] : null
+  return info.content && dim.areKnown(info.content) ? info.content.map(cut) : null
+}
+
+function cut(value: number): number {
+  return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
 /** A ValueInfo; the content is kept when it is all there, small, and within the safe integers. */

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * QuantizeLinear and DequantizeLinear: y = saturate(nearest(x / scale) + zero) and x = (y - zero) * scale, with one
+ * scale for all, one per index of an axis, or one per block of `block_size` along it. Ties go to even. The division is
+ * done in float32 unless `precision` or wider inputs ask for more.
+ */
+import { encodeNarrow, float4e2m1, float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz } from '../base/narrow-float.ts'
+import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
+import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { type AttributeSpec, type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import { needed } from './infer.ts'
+import { isFloat, numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
+import { floats, integers } from './sample-tensors.ts'
+
+const attributes: Readonly<Record<string, AttributeSpec>> = {
+  axis: { kind: 'int', default: 1 },
+  block_size: { kind: 'int', default: 0 },
+  output_dtype: { kind: 'int', default: 0 },
+}
+
+function dtypeGiven({ output_dtype: code }: Attributes): Dtype | undefined {
+  return dtypeOfOnnx(code as number)
+}
+
+export const ops = defineOps({
+  DequantizeLinear: {
+    inputs: [2, 3],
+    attributes,
+    infer([x, scale], context) {
+      const { dims } = needed(context, x, 'x')
+      return [{ dtype: dtypeGiven(context.attributes) ?? needed(context, scale, 'x_scale').dtype, dims }]
+    },
+  },
+  QuantizeLinear: {
+    inputs: [2, 3],
+    attributes: { ...attributes, precision: { kind: 'int', default: 0 }, saturate: { kind: 'int', default: 1 } },
+    infer([x, , zero], context) {
+      const { dims } = needed(context, x, 'x')
+      return [{ dtype: zero?.dtype ?? dtypeGiven(context.attributes) ?? 'uint8', dims }]
+    },
+  },
+})
+
+/** Position of the scale (and zero) of element i of a tensor of shape `dims`. */
+function parameterIndex(dims: readonly number[], scale: Tensor, { axis: given, block_size: block }: Attributes): (i: number) => number {
+  if (scale.size === 1 && scale.dims.length <= 1) return () => 0
+  const axis = normalizeAxis(given as number, dims.length)
+  const inner = sizeOf(dims.slice(axis + 1))
+  const size = dims[axis]
+  if (block === 0) return (i) => Math.floor(i / inner) % size
+  const blocks = scale.dims[axis]
+  return (i) => {
+    const row = Math.floor(i / inner)
+    const at = Math.floor((row % size) / (block as number))
+    return (Math.floor(row / size) * blocks + at) * inner + (i % inner)
+  }
+}
+
+const narrowFormats = { float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float4e2m1 }
+
+export const references = {
+  DequantizeLinear: ([x, scale, zero], given) => {
+    const [values, scales, zeros] = [numbersOf(x!), numbersOf(scale!), zero ? numbersOf(zero) : null]
+    const index = parameterIndex(x!.dims, scale!, given)
+    const result = Array.from(values, (v, i) => (v - (zeros?.[index(i)] ?? 0)) * scales[index(i)])
+    return [tensorOf(dtypeGiven(given) ?? scale!.type, result, x!.dims)]
+  },
+  QuantizeLinear: ([x, scale, zero], given) => {
+    const dtype = zero?.type ?? dtypeGiven(given) ?? 'uint8'
+    const [values, scales, zeros] = [numbersOf(x!), numbersOf(scale!), zero ? numbersOf(zero) : null]
+    const index = parameterIndex(x!.dims, scale!, given)
+    const precision = given.precision === 0 ? scale!.type : dtypeOfOnnx(given.precision as number)
+    const round = precision === 'float64' || x!.type === 'float64' ? Number : Math.fround
+    if (isFloat(dtype)) {
+      const format = narrowFormats[dtype as keyof typeof narrowFormats]
+      const cells = Uint8Array.from(values, (v, i) => encodeNarrow(format, round(v / scales[index(i)]), given.saturate !== 0))
+      return [tensorOfCells(dtype, cells, x!.dims)]
+    }
+    const result = Array.from(values, (v, i) => {
+      const nearest = saturate('int32', round(v / scales[index(i)]))
+      return saturate(dtype, nearest + (zeros?.[index(i)] ?? 0))
+    })
+    return [tensorOf(dtype, result, x!.dims)]
+  },
+} satisfies Record<string, Reference>
+
+export const samples = {
+  DequantizeLinear: (random): Sample[] => [
+    { inputs: [integers(random, [2, 3], 0, 255, 'uint8'), new Tensor('float32', [0.25], []), new Tensor('uint8', [100], [])] },
+    { inputs: [integers(random, [2, 3, 2], -128, 127, 'int8'), new Tensor('float32', [0.5, 1, 2])] },
+    {
+      inputs: [integers(random, [2, 4], -8, 7, 'int8'), new Tensor('float32', [1, 2, 3, 4], [2, 2])],
+      attributes: { axis: 1, block_size: 2 },
+    },
+  ],
+  QuantizeLinear: (random): Sample[] => [
+    { inputs: [floats(random, [2, 3], -40, 40), new Tensor('float32', [0.25], []), new Tensor('uint8', [128], [])] },
+    { inputs: [floats(random, [2, 3, 2], -40, 40), new Tensor('float32', [0.5, 0.25, 1]), new Tensor('int8', [0, 1, -1])] },
+    { inputs: [new Tensor('float32', [0.5, 1.5, -2.5, 1e9, NaN]), new Tensor('float32', [1], [])] },
+  ],
+} satisfies Record<string, Samples>
