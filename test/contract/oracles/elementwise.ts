@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Element-wise kernels: the functions in float64, and shapes that reach every tail, stride and broadcast. Bounds are
+ * relative where the function keeps relative accuracy, and absolute where a term cancels (GELU far below zero).
+ */
+import { randomInteger } from '../../../src/base/rng.ts'
+import { exact, inPlace, input, output, same, type Bound, type KernelCase, type Oracle } from '../kernel.ts'
+import { randomFloats, wildFloats } from '../values.ts'
+import { erf } from '../../../src/ops/erf.ts'
+
+type Unary = (x: number, p0: number, p1: number) => number
+interface UnaryRule {
+  readonly of: Unary
+  readonly bound: Bound
+  readonly p?: readonly [number, number]
+}
+
+/** A few float32 roundings: 2^-24 each. */
+const rounded: Bound = { abs: 1e-45, rel: 1.3e-7 }
+const close: Bound = { abs: 1.2e-38, rel: 3e-7 }
+const cancelling: Bound = { abs: 2.5e-7, rel: 3e-7 }
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
+/** x * gate(x), 0 where x is -inf. */
+const gated =
+  (gate: Unary): Unary =>
+  (x, p0, p1) =>
+    x === -Infinity ? 0 : x * gate(x, p0, p1)
+const clamp = (x: number, low: number, high: number): number => (Number.isNaN(x) ? x : Math.min(Math.max(x, low), high))
+
+function roundEven(x: number): number {
+  const floor = Math.floor(x)
+  const rest = x - floor
+  if (rest !== 0.5) return rest < 0.5 || !Number.isFinite(x) ? floor : floor + 1
+  return floor % 2 === 0 ? floor : floor + 1
+}
+
+const unary: Readonly<Record<string, UnaryRule>> = {
+  unary_abs_f32: { of: Math.abs, bound: exact },
+  unary_neg_f32: { of: (x) => -x, bound: exact },
+  unary_sqrt_f32: { of: Math.sqrt, bound: rounded },
+  unary_reciprocal_f32: { of: (x) => 1 / x, bound: rounded },
+  unary_exp_f32: { of: Math.exp, bound: { abs: 3e-45, rel: 2.4e-7 } },
+  unary_log_f32: { of: Math.log, bound: close },
+  unary_floor_f32: { of: Math.floor, bound: exact },
+  unary_ceil_f32: { of: Math.ceil, bound: exact },
+  unary_round_f32: { of: roundEven, bound: exact },
+  unary_erf_f32: { of: erf, bound: close },
+  unary_relu_f32: { of: (x) => (x < 0 ? 0 : x), bound: exact },
+  unary_clip_f32: { of: clamp, bound: exact, p: [-0.75, 1.25] },
+  unary_leaky_relu_f32: { of: (x, a) => (x < 0 ? a * x : x), bound: rounded, p: [0.015625, 0] },
+  unary_elu_f32: { of: (x, a) => (x < 0 ? a * Math.expm1(x) : x), bound: close, p: [1.25, 0] },
+  unary_hard_sigmoid_f32: { of: (x, a, b) => clamp(a * x + b, 0, 1), bound: cancelling, p: [0.25, 0.5] },
+  unary_hard_swish_f32: { of: gated((x) => clamp(x / 6 + 0.5, 0, 1)), bound: cancelling },
+  unary_sigmoid_f32: { of: sigmoid, bound: close },
+  unary_silu_f32: { of: gated(sigmoid), bound: { abs: 1e-35, rel: 4e-7 } },
+  unary_tanh_f32: { of: Math.tanh, bound: close },
+  unary_gelu_f32: { of: gated((x) => 0.5 * (1 + erf(x * Math.SQRT1_2))), bound: { abs: 6e-7, rel: 3e-7 } },
+  unary_gelu_tanh_f32: {
+    of: gated((x) => sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+    bound: { abs: 6e-7, rel: 3e-7 },
+  },
+  unary_softplus_f32: {
+    of: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    bound: { abs: 1.2e-38, rel: 5e-7 },
+  },
+  unary_affine_f32: { of: (x, a, b) => x * a + b, bound: cancelling, p: [1.5, -0.25] },
+}
+
+/** float64 to float32: what overflows becomes infinite, as in the kernel. */
+const f32 = Math.fround
+
+function unaryOracle({ of, bound, p = [0, 0] }: UnaryRule): Oracle {
+  return (random) => {
+    const one = (size: number, block: number, wild: boolean, offset: number, inside: boolean): KernelCase => {
+      const x = wild ? wildFloats(random, size, 20) : randomFloats(random, size, 3)
+      const want = Array.from(x, (v) => f32(of(v, p[0], p[1])))
+      const common = { size, block, p0: p[0], p1: p[1] }
+      const title = `${size} in blocks of ${block}${wild ? ', extremes' : ''}${inside ? ', in place' : ''}, offset ${offset}`
+      const args = inside
+        ? { x: same('y'), y: inPlace(x, want, bound, offset), ...common }
+        : { x: input(x, offset), y: output(Float32Array, want, bound, offset ? 12 : 0), ...common }
+      return { title, units: Math.ceil(size / block), args }
+    }
+    return [
+      one(64, 16, true, 0, false),
+      one(1, 4, true, 4, false),
+      one(2, 7, false, 8, true),
+      one(3, 1, true, 0, true),
+      one(257, 10, true, 4, false),
+      one(randomInteger(random, 100, 300), 64, true, 12, true),
+      one(300, 300, true, 0, false),
+    ]
+  }
+}
+
+type Binary = (a: number, b: number) => number
+const binary: Readonly<Record<string, { of: Binary; bound: Bound }>> = {
+  binary_add_f32: { of: (a, b) => a + b, bound: rounded },
+  binary_sub_f32: { of: (a, b) => a - b, bound: rounded },
+  binary_mul_f32: { of: (a, b) => a * b, bound: rounded },
+  binary_div_f32: { of: (a, b) => a / b, bound: rounded },
+  binary_min_f32: { of: Math.min, bound: exact },
+  binary_max_f32: { of: Math.max, bound: exact },
+  binary_pow_f32: { of: pow, bound: { abs: 3e-45, rel: 2e-7 } },
+  binary_prelu_f32: { of: (a, b) => (a < 0 ? a * b : a), bound: rounded },
+}
+
+/** Power as IEEE 754 has it: 1 to any power is 1, and (-1) to an infinite one. */
+function pow(a: number, b: number): number {
+  if (a === 1 || (a === -1 && Math.abs(b) === Infinity)) return 1
+  return a ** b
+}
+
+interface Broadcast {
+  readonly dims: readonly [number, number, number, number, number]
+  readonly a: readonly [number, number, number, number, number]
+  readonly b: readonly [number, number, number, number, number]
+  readonly inner: readonly [size: number, a: 0 | 1, b: 0 | 1]
+}
+
+const zero = [0, 0, 0, 0, 0] as const
+const broadcasts: readonly Broadcast[] = [
+  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [37, 1, 1] },
+  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [5, 1, 0] },
+  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [64, 0, 1] },
+  { dims: [1, 1, 1, 1, 3], a: [0, 0, 0, 0, 1], b: zero, inner: [7, 0, 0] },
+  { dims: [1, 1, 1, 2, 3], a: [0, 0, 0, 21, 7], b: [0, 0, 0, 0, 7], inner: [7, 1, 1] },
+  { dims: [2, 1, 3, 2, 2], a: [12, 12, 4, 2, 1], b: [0, 0, 16, 0, 8], inner: [8, 0, 1] },
+  { dims: [2, 3, 1, 2, 2], a: [120, 40, 40, 20, 10], b: [0, 4, 4, 0, 2], inner: [1, 1, 0] },
+]
+
+/** Elements an operand spans. */
+const span = (strides: readonly number[], dims: readonly number[], inner: number): number =>
+  strides.reduce((sum, stride, i) => sum + stride * (dims[i]! - 1), 0) + inner
+
+function binaryOracle({ of, bound }: { of: Binary; bound: Bound }): Oracle {
+  return (random) =>
+    broadcasts.flatMap(({ dims, a, b, inner: [inner, aInner, bInner] }, which) => {
+      const aData = wildFloats(random, span(a, dims, aInner ? inner : 1), 4)
+      const bData = which === 1 ? new Float32Array([2]) : wildFloats(random, span(b, dims, bInner ? inner : 1), 4)
+      const units = dims.reduce((x, y) => x * y)
+      const want: number[] = []
+      for (let unit = 0; unit < units; unit++) {
+        let rest = unit
+        let atA = 0
+        let atB = 0
+        for (let d = 4; d >= 0; d--) {
+          const i = rest % dims[d]!
+          rest = Math.floor(rest / dims[d]!)
+          atA += i * a[d]!
+          atB += i * b[d]!
+        }
+        for (let i = 0; i < inner; i++) want.push(f32(of(aData[atA + aInner * i]!, bData[atB + bInner * i]!)))
+      }
+      const numbers = {
+        inner,
+        aInner,
+        bInner,
+        d0: dims[0],
+        d1: dims[1],
+        d2: dims[2],
+        d3: dims[3],
+        d4: dims[4],
+        a0: a[0],
+        a1: a[1],
+        a2: a[2],
+        a3: a[3],
+        a4: a[4],
+        b0: b[0],
+        b1: b[1],
+        b2: b[2],
+        b3: b[3],
+        b4: b[4],
+      }
+      const title = `dims ${dims.join('x')}, a ${a.join(' ')}, b ${b.join(' ')}, inner ${inner} ${aInner} ${bInner}`
+      const apart = { a: input(aData, 4), b: input(bData, 12), c: output(Float32Array, want, bound, 8) }
+      const cases: KernelCase[] = [{ title, units, args: { ...apart, ...numbers } }]
+      if (aInner && units === 1) {
+        const inside = { a: same('c'), b: input(bData), c: inPlace(aData, want, bound, 4) }
+        cases.push({ title: `${title}, in place`, units, args: { ...inside, ...numbers } })
+      }
+      return cases
+    })
+}
+
+const entries = <T>(rules: Readonly<Record<string, T>>, make: (rule: T) => Oracle): [string, Oracle][] =>
+  Object.entries(rules).map(([name, rule]) => [name, make(rule)])
+
+export const oracles: Readonly<Record<string, Oracle>> = Object.fromEntries([
+  ...entries(unary, unaryOracle),
+  ...entries(binary, binaryOracle),
+])
