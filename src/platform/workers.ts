@@ -7,6 +7,7 @@
 import type { Endpoint } from 'comlink'
 import { StateError } from '../base/errors.ts'
 import { describeHost } from './host.ts'
+import { importNode } from './node-modules.ts'
 
 /** A worker and its life. */
 export interface WorkerHandle {
@@ -36,13 +37,13 @@ export async function startWorker(url: URL, name: string): Promise<WorkerHandle>
 /** In a worker: the end towards who started it. */
 export async function parentEndpoint(): Promise<Endpoint> {
   if (describeHost().runtime !== 'node') return globalThis as unknown as Endpoint
-  const { parentPort } = await import('node:worker_threads')
+  const { parentPort } = await importNode('node:worker_threads')
   if (!parentPort) throw new StateError({ where: 'worker script', expected: 'to be started as a worker', got: 'a main thread' })
   return nodeEndpoint(parentPort as unknown as NodePort)
 }
 
 async function startNodeWorker(url: URL, name: string): Promise<WorkerHandle> {
-  const { Worker } = await import('node:worker_threads')
+  const { Worker } = await importNode('node:worker_threads')
   const worker = new Worker(url, { name })
   const lifeline = new Lifeline(name)
   worker.on('error', (error: unknown) => lifeline.end(error))

@@ -11,7 +11,6 @@ import type { Graph, GraphValue, ValueInfo } from '../ir/graph.ts'
 import { inferGraph } from '../ir/infer.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
-import type { Dtype } from '../tensor/dtype.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { compile } from './compile.ts'
@@ -22,15 +21,8 @@ import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
 import { type Profile, profileOf } from './profile.ts'
 import { Queue } from './queue.ts'
+import type { SessionBackend, ValueDescription } from './session.ts'
 import { type Refetch, WeightStore } from './weights.ts'
-
-/** A model input or output. Symbolic dims are given by name. */
-export interface ValueDescription {
-  readonly name: string
-  readonly type: Dtype
-  /** null: any shape. */
-  readonly dims: readonly (number | string)[] | null
-}
 
 export interface CoreOptions {
   readonly graph: Graph
@@ -65,7 +57,7 @@ const mostPrograms = 16
 const mostContent = 16
 
 /** The engine's side of a session. */
-export class SessionCore {
+export class SessionCore implements SessionBackend {
   readonly inputs: readonly ValueDescription[]
   readonly outputs: readonly ValueDescription[]
   readonly #options: CoreOptions

@@ -8,7 +8,7 @@
  */
 import { UnsupportedError } from '../base/errors.ts'
 import type { HostTraits } from '../ir/lowering.ts'
-import { readAsset } from '../platform/host-files.ts'
+import { openSource } from '../platform/source.ts'
 import { createMemory } from './address.ts'
 import { type WasmBuild, wasmUrl } from './assets.ts'
 import { instantiateKernels } from './instance.ts'
@@ -76,7 +76,7 @@ export class Modules {
 }
 
 async function compileBuild(build: WasmBuild): Promise<KernelModule | undefined> {
-  const bytes = await readAsset(wasmUrl(build))
+  const bytes = (await (await openSource(wasmUrl(build))).bytes()) as Uint8Array<ArrayBuffer>
   if (!WebAssembly.validate(bytes)) return undefined
   const module = await WebAssembly.compile(bytes)
   const shared = build.endsWith('-threads')

@@ -28,8 +28,8 @@ export interface Profile {
   /** Calls into Wasm a run makes: 1 when no node runs on the host. */
   readonly stretches: number
   readonly steps: readonly ProfileStep[]
-  /** Nodes that ran on the host. */
-  readonly hostSteps: number
+  /** Those of them that ran on the host. */
+  readonly hostSteps: readonly ProfileStep[]
   readonly memory: {
     /** Bytes of weights and tables as packed. */
     readonly weights: number
@@ -62,7 +62,7 @@ export function profileOf(
   const arenaSaved = Math.max(0, ...programs.map(({ program }) => program.arena.saved))
   return {
     stretches: programs.reduce((sum, { program }) => sum + program.segments.filter(({ kind }) => kind === 'stretch').length, 0),
-    hostSteps: steps.filter(({ kernel }) => kernel === null).length,
+    hostSteps: steps.filter(({ kernel }) => kernel === null),
     steps,
     memory: { weights, arena, arenaSaved, total },
     build,

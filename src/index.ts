@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * whittle: loads compressed neural networks and runs them on WebAssembly SIMD. In a page the engine lives in a worker
+ * and this file brings only the way to it; everywhere else the engine runs in the caller's thread.
+ */
+import { describeHost } from './platform/host.ts'
+import type { Source } from './platform/source.ts'
+import { type LoadOptions, checkOptions } from './runtime/options.ts'
+import type { ProbeReport } from './runtime/probe.ts'
+import { Session } from './runtime/session.ts'
+
+export {
+  AbortError,
+  FormatError,
+  GraphError,
+  InputError,
+  SourceError,
+  StateError,
+  UnsupportedError,
+  WhittleError,
+} from './base/errors.ts'
+export type { Source } from './platform/source.ts'
+export { type CompareOptions, type Comparison, type OutputComparison, compare } from './runtime/compare.ts'
+export type { Feeds, TensorLike } from './runtime/feeds.ts'
+export type { LoadOptions, ProgressEvent } from './runtime/options.ts'
+export type { Peaks, ProbeReport } from './runtime/probe.ts'
+export type { Profile, ProfileStep } from './runtime/profile.ts'
+export { Session, type ValueDescription } from './runtime/session.ts'
+export type { Dtype, TensorData } from './tensor/dtype.ts'
+export { Tensor } from './tensor/tensor.ts'
+
+/**
+ * Loads a model, .whittle or .onnx, recognised by content.
+ * @param source a path, a URL, or the bytes (not copied: they must stay as they are while the session is in use)
+ * @throws InputError, SourceError, FormatError, GraphError, UnsupportedError, StateError, AbortError
+ */
+export async function load(source: Source, options: LoadOptions = {}): Promise<Session> {
+  const checked = checkOptions(options)
+  const open =
+    describeHost().runtime === 'page'
+      ? (await import('./runtime/remote.ts')).openRemoteModel
+      : (await import('./runtime/engine.ts')).openModel
+  return new Session(await open(source, checked))
+}
+
+/** What this host is and can do. Measures for some tens of milliseconds. @throws UnsupportedError without WebAssembly SIMD */
+export async function probe(): Promise<ProbeReport> {
+  if (describeHost().runtime === 'page') return (await import('./runtime/remote.ts')).probeRemotely()
+  return (await import('./runtime/probe.ts')).probeHost()
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A page's end of a session whose engine lives in a worker, so that the page never blocks. Calls go through comlink as
+ * plain data; outputs are handed over, not copied; errors come back as the classes they were.
+ */
+import { type Remote, proxy, releaseProxy, wrap } from 'comlink'
+import { checkAborted } from '../base/check.ts'
+import { StateError } from '../base/errors.ts'
+import type { Source } from '../platform/source.ts'
+import { type WorkerHandle, startWorker } from '../platform/workers.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { workerUrl } from './assets.ts'
+import type { TensorLike } from './feeds.ts'
+import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
+import { type Outcome, unwrap } from './plain-errors.ts'
+import type { ProbeReport } from './probe.ts'
+import type { Profile } from './profile.ts'
+import type { SessionBackend, ValueDescription } from './session.ts'
+
+/** What a loaded model is, as plain data. */
+export interface ModelDescription {
+  readonly inputs: readonly ValueDescription[]
+  readonly outputs: readonly ValueDescription[]
+  readonly bytes: number
+}
+
+/** Tensors as structured clones carry them. */
+export type PlainTensors = Readonly<Record<string, TensorLike>>
+
+/** What `engine-worker.ts` exposes: one engine with at most one model. Nothing in it throws. */
+export interface EngineApi {
+  open(source: Exclude<Source, URL>, options: PlainOptions, onProgress: ((event: ProgressEvent) => void) | null): Promise<Outcome<ModelDescription>>
+  abort(): void
+  run(feeds: unknown): Promise<Outcome<PlainTensors>>
+  profile(): Promise<Outcome<Profile>>
+  probe(): Promise<Outcome<ProbeReport>>
+  /** Ends helpers; the worker itself is ended by who started it. */
+  dispose(): Promise<Outcome<void>>
+}
+
+/** The engine's worker seen from the page. */
+class Engine {
+  readonly #worker: WorkerHandle
+  readonly api: Remote<EngineApi>
+
+  private constructor(worker: WorkerHandle) {
+    this.#worker = worker
+    this.api = wrap<EngineApi>(worker.endpoint)
+  }
+
+  static async start(): Promise<Engine> {
+    return new Engine(await startWorker(workerUrl('engine-worker'), 'whittle engine'))
+  }
+
+  /** The call's result, unless the worker dies first. */
+  async call<T>(outcome: Promise<Outcome<T>>): Promise<T> {
+    return unwrap(await Promise.race([outcome, this.#worker.death]))
+  }
+
+  async end(): Promise<void> {
+    this.api[releaseProxy]()
+    await this.#worker.terminate()
+  }
+}
+
+/** Loads a model into an engine of its own. */
+export async function openRemoteModel(source: Source, options: PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>): Promise<SessionBackend> {
+  const { signal, onProgress, ...plain } = options
+  checkAborted('load', signal)
+  const engine = await Engine.start()
+  const abort = (): void => void engine.api.abort()
+  signal?.addEventListener('abort', abort)
+  try {
+    const listener = onProgress ? proxy(onProgress) : null
+    const model = await engine.call(engine.api.open(portable(source), plain, listener))
+    return new RemoteModel(engine, model)
+  } catch (error) {
+    await engine.end()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** Probes in an engine of its own: the measuring loops must not block the page. */
+export async function probeRemotely(): Promise<ProbeReport> {
+  const engine = await Engine.start()
+  try {
+    return await engine.call(engine.api.probe())
+  } finally {
+    await engine.end()
+  }
+}
+
+class RemoteModel implements SessionBackend {
+  readonly inputs: readonly ValueDescription[]
+  readonly outputs: readonly ValueDescription[]
+  readonly bytes: number
+  readonly #engine: Engine
+  #disposal: Promise<void> | undefined
+
+  constructor(engine: Engine, { inputs, outputs, bytes }: ModelDescription) {
+    this.#engine = engine
+    this.inputs = inputs
+    this.outputs = outputs
+    this.bytes = bytes
+  }
+
+  async run(feeds: unknown): Promise<Record<string, Tensor>> {
+    this.#checkOpen()
+    const outputs = await this.#engine.call(this.#engine.api.run(plainFeeds(feeds)))
+    return Object.fromEntries(
+      Object.entries(outputs).map(([name, { type, data, dims }]) => [name, new Tensor(type as Tensor['type'], data, dims)]),
+    )
+  }
+
+  async profile(): Promise<Profile> {
+    this.#checkOpen()
+    return this.#engine.call(this.#engine.api.profile())
+  }
+
+  dispose(): Promise<void> {
+    this.#disposal ??= this.#engine
+      .call(this.#engine.api.dispose())
+      .catch(() => undefined)
+      .then(() => this.#engine.end())
+    return this.#disposal
+  }
+
+  #checkOpen(): void {
+    if (!this.#disposal) return
+    throw new StateError({ where: 'session', expected: 'an open session', got: 'a disposed one', todo: 'load the model again' })
+  }
+}
+
+/** Addresses are resolved here: the worker's base is another. */
+function portable(source: Source): Exclude<Source, URL> {
+  if (source instanceof URL) return source.href
+  if (typeof source !== 'string') return source
+  return URL.canParse(source, document.baseURI) ? new URL(source, document.baseURI).href : source
+}
+
+/** What can be cloned of feeds; what cannot is left for the engine to complain about. */
+function plainFeeds(feeds: unknown): unknown {
+  if (typeof feeds !== 'object' || feeds === null || Array.isArray(feeds)) return describable(feeds)
+  return Object.fromEntries(
+    Object.entries(feeds as Record<string, unknown>).map(([name, value]) => {
+      if (typeof value !== 'object' || value === null) return [name, describable(value)]
+      const { type, data, dims } = value as Partial<TensorLike>
+      return [name, type === undefined ? describable(value) : { type, data, dims }]
+    }),
+  )
+}
+
+function describable(value: unknown): unknown {
+  return typeof value === 'function' || typeof value === 'symbol' ? String(value) : value
+}

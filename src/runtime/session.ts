@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The public handle of a loaded model. Behind it is a model in this thread or in the engine's worker; the handle is the
+ * same, and so are its errors.
+ */
+import type { Dtype } from '../tensor/dtype.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Feeds } from './feeds.ts'
+import type { Profile } from './profile.ts'
+
+/** A model input or output. */
+export interface ValueDescription {
+  readonly name: string
+  readonly type: Dtype
+  /** Numbers, or names for what each run may choose; null: any shape. */
+  readonly dims: readonly (number | string)[] | null
+}
+
+/** What a session stands on. */
+export interface SessionBackend {
+  readonly inputs: readonly ValueDescription[]
+  readonly outputs: readonly ValueDescription[]
+  /** Size of the model as it was read. */
+  readonly bytes: number
+  run(feeds: unknown): Promise<Record<string, Tensor>>
+  profile(): Profile | Promise<Profile>
+  dispose(): Promise<void>
+}
+
+/** A loaded model. Make one by `load`; give it back by `dispose`. */
+export class Session {
+  readonly inputs: readonly ValueDescription[]
+  readonly outputs: readonly ValueDescription[]
+  /** Size of the model as it was read, in bytes. */
+  readonly bytes: number
+  readonly #backend: SessionBackend
+
+  constructor(backend: SessionBackend) {
+    this.#backend = backend
+    this.inputs = backend.inputs
+    this.outputs = backend.outputs
+    this.bytes = backend.bytes
+  }
+
+  /**
+   * Runs the model. Tensors may be whittle's or onnxruntime-common's; outputs are the caller's own. Calls that overlap
+   * are served in order.
+   * @throws InputError for a wrong name, type or shape; StateError after `dispose` or when a worker died
+   */
+  run(feeds: Feeds): Promise<Record<string, Tensor>> {
+    return this.#backend.run(feeds)
+  }
+
+  /** What the last run was made of; times only with `profile: true`. @throws StateError before the first run */
+  async profile(): Promise<Profile> {
+    return this.#backend.profile()
+  }
+
+  /** Waits for the run under way, then gives workers and memory back. May be called again. */
+  dispose(): Promise<void> {
+    return this.#backend.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+}
