@@ -7,6 +7,7 @@
 import { DwconvF32Args } from '../generated/args'
 import { ceilDiv } from './block'
 import { finish } from './epilogue'
+import { slide3, slide5 } from './slide'
 import { onePixel, fourPixels } from './window'
 import { Epilogue } from './views'
 
@@ -15,6 +16,7 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
   const pixel = <usize>s.channels << 2
   const line = pixel * s.inW
   const ldr = <usize>epilogue.ldr << 2
+  const slides = (s.strideW | s.dilationW) == 1 && s.channels >= 4
   for (let unit = from; unit < to; ++unit) {
     const image = unit / s.outH
     const outY = unit % s.outH
@@ -36,9 +38,10 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
       let pixels: u32 = 1
       if (left >= 0 && outX + 4 <= s.outW && left + 3 * <i32>s.strideW + reach < <i32>s.inW) {
         pixels = 4
-        fourPixels(
-          x + <usize>left * pixel, pixel * s.strideW, lineStep, tapStep, w, weightLine, taps, s.kw, y, s.channels,
-        )
+        const at = x + <usize>left * pixel
+        if (slides && s.kw == 3) slide3(at, lineStep, w, taps, y, s.channels)
+        else if (slides && s.kw == 5) slide5(at, lineStep, w, taps, y, s.channels)
+        else fourPixels(at, pixel * s.strideW, lineStep, tapStep, w, weightLine, taps, s.kw, y, s.channels)
       } else {
         const firstX = firstTap(left, s.dilationW, s.kw)
         const count = endTap(left, s.inW, s.dilationW, s.kw) - firstX
