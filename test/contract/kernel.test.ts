@@ -71,7 +71,19 @@ test('a result that depends on how the units are cut is found', () => {
 test('a case must give every argument of the row and no other', () => {
   const kernel = 'unary_abs_f32'
   const { p1: _, ...fewer } = goodCase.args
-  expect(() => checkCase(fakeBuild(() => {}), kernel, { ...goodCase, args: fewer })).toThrow(/argument p1 is missing/)
+  expect(() =>
+    checkCase(
+      fakeBuild(() => {}),
+      kernel,
+      { ...goodCase, args: fewer },
+    ),
+  ).toThrow(/argument p1 is missing/)
   const more = { ...goodCase.args, p2: 0 }
-  expect(() => checkCase(fakeBuild(() => {}), kernel, { ...goodCase, args: more })).toThrow(/unknown argument p2/)
+  expect(() =>
+    checkCase(
+      fakeBuild(() => {}),
+      kernel,
+      { ...goodCase, args: more },
+    ),
+  ).toThrow(/unknown argument p2/)
 })

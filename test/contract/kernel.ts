@@ -20,7 +20,7 @@ export type Data =
   | Int32Array
   | Uint32Array
   | BigInt64Array
-type DataClass = { new (length: number): Data; readonly BYTES_PER_ELEMENT: number }
+export type DataClass = { new (length: number): Data; readonly BYTES_PER_ELEMENT: number }
 
 /** How far a value may be off: |got - want| <= abs + rel * |want|. NaN and infinities must be themselves. */
 export interface Bound {
@@ -37,6 +37,8 @@ export const exact: Bound = { abs: 0, rel: 0 }
  */
 interface Placement {
   readonly offset?: number
+  /** Bytes from the operand's beginning to where the argument points; for negative strides. */
+  readonly first?: number
 }
 
 export interface Input extends Placement {
@@ -165,7 +167,10 @@ function place(build: Build, row: Readonly<Record<string, ArgKind>>, testCase: K
   const missing = at - build.memory.buffer.byteLength
   if (missing > 0) build.memory.grow(Math.ceil(missing / 65536))
   const view = new DataView(build.memory.buffer)
-  const address = (name: string): number => placed.find((one) => one.name === name)!.at
+  const address = (name: string): number => {
+    const { at: start, arg } = placed.find((one) => one.name === name)!
+    return start + (arg.first ?? 0)
+  }
   Object.entries(row).forEach(([name, kind], word) => {
     const arg = testCase.args[name]!
     const value =
