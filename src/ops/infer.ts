@@ -11,7 +11,7 @@ import type { Dim } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import type { OpContext, ValueInfo } from './define.ts'
-import { integersOf, isInteger } from './numeric.ts'
+import { integersOf, isInteger, rangeOf } from './numeric.ts'
 
 /** A GraphError whose place is the node. */
 export function complaint(context: OpContext, expected: string, got?: string, todo?: string): GraphError {
@@ -56,9 +56,15 @@ function mayHaveContent(dtype: Dtype): boolean {
 /** The elements of a small integer or bool tensor, where every one is known, be it as a symbolic dim. */
 export function contentOf(info: ValueInfo | null | undefined): readonly Dim[] | null {
   if (!info) return null
-  if (info.content) return info.content
-  if (info.tensor && mayHaveContent(info.dtype) && info.tensor.size <= maxContent) return integersOf(info.tensor)
-  return null
+  if (info.content) return info.content.every(isSafe) ? info.content : null
+  if (!info.tensor || !mayHaveContent(info.dtype) || info.tensor.size > maxContent) return null
+  const content = integersOf(info.tensor)
+  return content.every(isSafe) ? content : null
+}
+
+/** False for numbers that doubles may have rounded. */
+function isSafe(element: Dim): boolean {
+  return !dim.isKnown(element) || Math.abs(element) < Number.MAX_SAFE_INTEGER
 }
 
 /** The elements of an integer tensor as plain numbers, cut to the safe integers (INT64_MAX means "to the end"). */
@@ -72,14 +78,15 @@ function cut(value: number): number {
   return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
 }
 
-/** A ValueInfo; the content is kept when it is all there, small, and within the safe integers. */
+/** A ValueInfo; the content is kept when it is all there, small, and neither rounded nor wrapped around. */
 export function valueOf(dtype: Dtype, dims: readonly Dim[] | null, content?: readonly (Dim | null)[] | null): ValueInfo {
   const size = knownSize(dims)
   if (!content || size === null || size > maxContent || content.length !== size || !mayHaveContent(dtype)) {
     return { dtype, dims }
   }
-  const safe = content.every((d): d is Dim => d !== null && (!dim.isKnown(d) || Math.abs(d) < Number.MAX_SAFE_INTEGER))
-  return safe ? { dtype, dims, content } : { dtype, dims }
+  const [low, high] = dtype === 'bool' ? [0, 1] : rangeOf(dtype).map(Number)
+  const fits = content.every((d): d is Dim => d !== null && isSafe(d) && (!dim.isKnown(d) || (d >= low && d <= high)))
+  return fits ? { dtype, dims, content } : { dtype, dims }
 }
 
 /** Dims all of which are unknown: fresh symbols named after the node's output. */
