@@ -34,6 +34,8 @@ export interface CoreOptions {
   /** Size of the model as it was read. */
   readonly bytes: number
   readonly refetch?: Refetch
+  /** The helpers' script where it is not the package's own. */
+  readonly helperScript?: URL
 }
 
 /** Part of the model that is compiled as one: the whole, or what is behind a shape known only from data. */
@@ -88,7 +90,8 @@ export class SessionCore implements SessionBackend {
     const core = new SessionCore(options, heap, executor)
     if (threads > 1) {
       const onDeath = (reason: WhittleError): void => core.#fail(reason)
-      core.#pool = await Pool.start({ threads, module: kernels.module, memory, control: controlAddress, onDeath })
+      const script = options.helperScript ? { script: options.helperScript } : {}
+      core.#pool = await Pool.start({ threads, module: kernels.module, memory, control: controlAddress, onDeath, ...script })
     }
     return core
   }

@@ -29,6 +29,8 @@ export interface PoolOptions {
   readonly memory: WebAssembly.Memory
   /** Address of the control block, all zero. */
   readonly control: number
+  /** The helpers' script where it is not the package's own. */
+  readonly script?: URL
   /** Called once with the reason when a helper dies. */
   onDeath(reason: WhittleError): void
 }
@@ -44,13 +46,15 @@ export class Pool {
   readonly #helpers: readonly Helper[]
   readonly #options: PoolOptions
   #ended = false
+  #failed = false
 
   private constructor(helpers: readonly Helper[], options: PoolOptions) {
     this.#helpers = helpers
     this.#options = options
     for (const { worker } of helpers) {
       worker.death.catch((reason: WhittleError) => {
-        if (this.#ended) return
+        if (this.#ended || this.#failed) return
+        this.#failed = true
         this.#signalStop()
         options.onDeath(reason)
       })
@@ -63,7 +67,7 @@ export class Pool {
     try {
       await Promise.all(
         Array.from({ length: options.threads - 1 }, async (_, i) => {
-          const worker = await startWorker(workerUrl('helper-worker'), `whittle helper ${i + 1}`)
+          const worker = await startWorker(options.script ?? workerUrl('helper-worker'), `whittle helper ${i + 1}`)
           const api = wrap<HelperApi>(worker.endpoint)
           helpers.push({ worker, api })
           const late = timeout(startTimeout)

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+import { existsSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { StateError } from '../../src/base/errors.ts'
+import { parseGraph } from '../../src/ir/text-parse.ts'
+import { operatorsOf } from '../../src/ops/evaluate.ts'
+import { loadOps } from '../../src/ops/table.ts'
+import { workerUrl } from '../../src/runtime/assets.ts'
+import { SessionCore } from '../../src/runtime/core.ts'
+import { type KernelChoice, Modules } from '../../src/runtime/module.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+
+const missing = existsSync(workerUrl('helper-worker')) ? undefined : 'skipped: dist/helper-worker.js is not built'
+if (missing) console.warn(missing)
+
+const network = `graph main opset 17 {
+  input x: float32[n, 64]
+  const w: float32[64, 48] = ${Array.from({ length: 64 * 48 }, (_, i) => Math.fround(Math.sin(i))).join(' ')}
+  h = MatMul(x, w)
+  s = Sigmoid(h)
+  t = Transpose(s) {perm: [1, 0]}
+  u = MatMul(s, t)
+  y = Tanh(u)
+  output y: float32[n, n]
+}`
+
+async function open(threads: number, choice: KernelChoice = 'auto', helperScript?: URL): Promise<SessionCore> {
+  const graph = parseGraph(network)
+  const ops = await loadOps(operatorsOf(graph))
+  const kernels = await new Modules().choose(choice, threads > 1)
+  return SessionCore.create({ graph, ops, kernels, threads, profile: false, bytes: 0, ...(helperScript ? { helperScript } : {}) })
+}
+
+function input(rows: number): Tensor {
+  return new Tensor('float32', Float32Array.from({ length: rows * 64 }, (_, i) => Math.cos(i * 0.3)), [rows, 64])
+}
+
+describe.skipIf(missing !== undefined)('threads', () => {
+  it.each(['auto', 'simd'] as const)('give the bits of one thread (%s)', async (choice) => {
+    const sessions = await Promise.all([1, 2, 3].map((threads) => open(threads, choice)))
+    try {
+      for (const rows of [1, 7, 130, 300]) {
+        const [one, ...others] = await Promise.all(sessions.map((session) => session.run({ x: input(rows) })))
+        for (const other of others) expect(new Uint32Array((other.y.data as Float32Array).buffer)).toEqual(new Uint32Array((one.y.data as Float32Array).buffer))
+      }
+    } finally {
+      await Promise.all(sessions.map((session) => session.dispose()))
+    }
+  })
+
+  it('end with their session, which may be disposed twice', async () => {
+    const session = await open(2)
+    await session.dispose()
+    await session.dispose()
+    await expect(session.run({ x: input(1) })).rejects.toThrow(StateError)
+  })
+
+  it('that die end the session with a StateError, not a hang', async () => {
+    const session = await open(2, 'auto', new URL('./dying-helper.mjs', import.meta.url))
+    try {
+      let error: unknown
+      for (const end = Date.now() + 10_000; error === undefined && Date.now() < end; ) {
+        await new Promise((resolve) => setTimeout(resolve, 10))
+        await session.run({ x: input(200) }).catch((reason: unknown) => (error = reason))
+      }
+      expect(error).toBeInstanceOf(StateError)
+      expect(String(error)).toContain('exit code 3')
+    } finally {
+      await session.dispose()
+    }
+  })
+
+  it('that do not come up fail the load', async () => {
+    await expect(open(2, 'auto', new URL('./no-such-helper.mjs', import.meta.url))).rejects.toThrow(StateError)
+  })
+})
