@@ -14,7 +14,7 @@ import { channelsLastShape, checkResidual, checkVector, convAttributes, inferCon
 import { channelsFirst, channelsLast, convolve, permute } from './convolve.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { convMatrix, depthwiseByteLayout, emitByteConv, emitConv, isDepthwise } from './lower-conv.ts'
+import { convMatrix, emitByteConv, emitConv, emitDepthwiseWeights, isDepthwise } from './lower-conv.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { byteRecipes, packS8, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
@@ -51,8 +51,7 @@ export const ops = defineOps({
       const y = lowering.output(0)
       const epilogue = epilogueArgs(attributes, bias, residual, shape.outC, y.size / shape.images)
       if (isDepthwise(shape)) {
-        const layout = depthwiseByteLayout(shape, scale!.constant ? lowering.weight(2) : scale!.ref)
-        const weights = packedWeight(lowering, 1, { layout, batchBytes: 0, sums: 0 })
+        const weights = emitDepthwiseWeights(lowering, w!.ref, scale!.ref, shape)
         emitConv(lowering, { shape, x: x!.ref, w: weights, y: y.ref, epilogue })
         return true
       }

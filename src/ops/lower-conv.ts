@@ -5,7 +5,7 @@
  * Channels-first convolutions come here between two transposes (lower-layout.ts).
  */
 import type { EpilogueArgs } from './epilogue.ts'
-import { gemmGrid, roundUp } from './grid.ts'
+import { gemmGrid, grainOf, roundUp } from './grid.ts'
 import { type Packing, type QuantizedParts, byteRecipes, emitByteGemm, emitGemm } from './lower-gemm.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import type { Window } from './window.ts'
@@ -58,16 +58,16 @@ export function depthwiseLayout({ inC, window }: ConvShape): WeightLayout {
   }
 }
 
-/** The same from int8 rows with a scale each. */
-export function depthwiseByteLayout({ inC, window }: ConvShape, scale: Ref): WeightLayout {
+/**
+ * The same from int8 rows with a scale each. Done in every run: a packed copy may depend on its own constant alone, and
+ * these weights are few.
+ */
+export function emitDepthwiseWeights(lowering: Lowering, w: Ref, scale: Ref, { inC, window }: ConvShape): Ref {
   const taps = window.kernel[0] * window.kernel[1]
-  return {
-    key: `dw-s8:${inC}:${taps}`,
-    bytes: inC * taps * 4,
-    steps: (src, dst) => [
-      { kernel: 'dequantize_rows_s8', units: inC, args: { src, dst, scale, n: inC, k: taps, transposed: 1 } },
-    ],
-  }
+  const dst = lowering.scratch(inC * taps * 4)
+  const args = { src: w, dst, scale, n: inC, k: taps, transposed: 1 }
+  lowering.step({ kernel: 'dequantize_rows_s8', units: inC, grain: grainOf(taps), args })
+  return dst
 }
 
 export interface ConvCall {

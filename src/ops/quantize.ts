@@ -12,33 +12,39 @@ export interface QuantizedRange {
   readonly zero: number
 }
 
-/** Scale and zero point for values between `lo` and `hi` (either may be on the same side of 0). */
+/** Largest finite and smallest normal float32. */
+const largest = 3.4028234663852886e38
+const smallestNormal = 1.1754943508222875e-38
+
+/** Scale and zero point for values between `lo` and `hi` (either may be on the same side of 0, or infinite). */
 export function rangeOf(lo: number, hi: number): QuantizedRange {
-  const low = Math.min(0, Math.fround(lo))
-  const high = Math.max(0, Math.fround(hi))
-  const scale = high === low ? 1 : Math.fround(Math.fround(high - low) / 255)
+  const low = Math.max(Math.min(0, Math.fround(lo)), -largest)
+  const high = Math.min(Math.max(0, Math.fround(hi)), largest)
+  const wide = Math.fround(Math.min(Math.fround(high - low), largest) / 255)
+  const scale = wide >= smallestNormal ? wide : 1
   return { scale, zero: clampByte(roundHalfEven(Math.fround(-low / scale))) }
 }
 
-/** q of each value of `x` under `range`. */
+/** q of each value of `x` under `range`; NaN becomes the zero point. */
 export function quantizeWith(x: ArrayLike<number>, { scale, zero }: QuantizedRange): Uint8Array {
   const inverse = Math.fround(1 / scale)
   const q = new Uint8Array(x.length)
   for (let i = 0; i < q.length; i++) {
-    q[i] = clampByte(roundHalfEven(Math.fround(Math.fround(x[i]) * inverse)) + zero)
+    const scaled = Number.isNaN(x[i]) ? 0 : Math.fround(Math.fround(x[i]) * inverse)
+    q[i] = clampByte(roundHalfEven(scaled) + zero)
   }
   return q
 }
 
-/** Least and largest value of `x`; 0, 0 when empty. */
+/** Least and largest value of `x`, NaN passed over; 0, 0 when there is none. */
 export function extentOf(x: ArrayLike<number>): readonly [number, number] {
-  let lo = x.length === 0 ? 0 : Infinity
-  let hi = x.length === 0 ? 0 : -Infinity
+  let lo = Infinity
+  let hi = -Infinity
   for (let i = 0; i < x.length; i++) {
-    lo = Math.min(lo, x[i])
-    hi = Math.max(hi, x[i])
+    if (x[i] < lo) lo = x[i]
+    if (x[i] > hi) hi = x[i]
   }
-  return [lo, hi]
+  return lo > hi ? [0, 0] : [lo, hi]
 }
 
 /** Quantises each run of `size` numbers by its own extent; gives q - zero, the integers a product sums, and the scales. */
