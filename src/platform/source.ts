@@ -37,7 +37,6 @@ export async function openSource(source: Source, signal?: AbortSignal): Promise<
   checkAborted('source', signal)
   if (typeof source === 'string') return openText(source, signal)
   if (source instanceof URL) return openUrl(source, signal)
-  if (source instanceof Uint8Array) return memoryStream(source)
   if (ArrayBuffer.isView(source) || isBuffer(source)) return memoryStream(asBytes(source))
   throw new InputError({
     where: 'source',
