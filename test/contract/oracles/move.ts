@@ -52,11 +52,7 @@ function visitAll({ dims, src, dst, srcAt = 0, dstAt = 0 }: Layout, visit: (s: n
   }
 }
 
-function copyOracle(
-  make: (size: number, random: () => number) => Data,
-  type: DataClass,
-  width: number,
-): Oracle {
+function copyOracle(make: (size: number, random: () => number) => Data, type: DataClass, width: number): Oracle {
   return (random) =>
     layouts.map((layout): KernelCase => {
       let srcSize = 0
