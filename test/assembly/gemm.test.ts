@@ -14,7 +14,7 @@ const up = (value: number, step: number): number => Math.ceil(value / step) * st
 /** Fixed places in the build's memory, one 32 KB slot each. */
 const place = {
   args: 65536, x: 98304, q: 131072, params: 163840, w: 196608, panels: 229376, sums: 262144, wScale: 294912, c: 327680,
-} // prettier-ignore
+}
 
 function call(build: Build, kernel: KernelName, units: number, values: Readonly<Record<string, number>>): void {
   const view = new DataView(build.memory.buffer)
@@ -37,12 +37,12 @@ function product(build: Build, form: 'dot' | 'pairs', bias: number, x: Float32Ar
   call(build, form === 'dot' ? 'quantize_rows_u8' : 'quantize_rows_i16', M, rows)
   const packed = {
     src: place.w, dst: place.panels, n: N, k: K, colStride: K, depthStride: 1, batch: 1, sums: place.sums,
-  } // prettier-ignore
+  }
   call(build, form === 'dot' ? 'pack_s8_x8c4' : 'pack_s8_x8c2', up(N, 8) / 8, packed)
   call(build, form === 'dot' ? 'gemm_s8_dot' : 'gemm_s8_pairs', 1, {
     a: place.q, lda, b: place.panels, c: place.c, ldc: N, batch: 1, m: M, n: N, k: K, mb: M, nb: N,
     aParams: place.params, aParamsStride: 1, wScale: place.wScale, wSum: place.sums, activation: 5, postScale: 1,
-  }) // prettier-ignore
+  })
   return new Uint32Array(memory.buffer, place.c, M * N).slice()
 }
 
@@ -58,7 +58,7 @@ function operandOf(build: Build): 'unsigned' | 'signed' | null {
     call(build, 'gemm_s8_dot', 1, {
       a: place.q, lda: 4, b: place.panels, c: place.c, ldc: 1, batch: 1, m: 1, n: 1, k: 4, mb: 1, nb: 1,
       aParams: place.params, aParamsStride: 1, wScale: place.wScale, wSum: place.sums, postScale: 1,
-    }) // prettier-ignore
+    })
     return new Float32Array(memory.buffer, place.c, 1)[0]!
   }
   if (dot(255, 127) === 4 * 255 * 127 && dot(255, -128) === -4 * 255 * 128) return 'unsigned'
