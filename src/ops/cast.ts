@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Cast and CastLike. Float to integer cuts the fraction and saturates (NaN becomes 0); integer to integer keeps the
- * low bits; to bool is `x != 0`; strings are parsed and printed. Float8 takes `saturate`, float8e8m0 `round_mode`.
+ * Cast and CastLike. Float to integer cuts the fraction and saturates (NaN becomes 0), but keeps the low bits for the
+ * types below a byte; integer to integer keeps the low bits; to bool is `x != 0`; strings are parsed and printed. Float8 takes `saturate`, float8e8m0 `round_mode`.
  */
 import * as narrow from '../base/narrow-float.ts'
 import { isKnown } from '../ir/dim.ts'
@@ -12,7 +12,7 @@ import { flatGrid } from './grid.ts'
 import { complaint, contentOf, needed, valueOf } from './infer.ts'
 import { copyElements } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
-import { type Exact, exactOf, isFloat, isWide, numbersOf, rangeOf, tensorOf } from './numeric.ts'
+import { type Exact, exactOf, isFloat, isInteger, isWide, numbersOf, rangeOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 const attributes: Readonly<Record<string, AttributeSpec>> = {
@@ -25,10 +25,9 @@ const kernelKinds: Readonly<Partial<Record<Dtype, number>>> = { int8: 0, uint8: 
 
 function castInfo(x: ValueInfo, dtype: Dtype): ValueInfo {
   const elements = contentOf(x)
-  const [low, high] = dtypes[dtype].kind === 'int' || dtypes[dtype].kind === 'uint' ? rangeOf(dtype) : [0n, 0n]
   const content = elements?.map((d) => {
-    if (dtype === 'bool') return isKnown(d) ? Number(d !== 0) : null
-    return isKnown(d) && (BigInt(d) < low || BigInt(d) > high) ? null : d
+    if (dtype !== 'bool') return d
+    return isKnown(d) ? Number(d !== 0) : null
   })
   return valueOf(dtype, x.dims, content)
 }
@@ -99,7 +98,7 @@ function convert(x: Tensor, dtype: Dtype, { saturate, round_mode: mode }: Attrib
     const direction = mode as 'up' | 'down' | 'nearest'
     return new Tensor(dtype, Array.from(numbersOf(x), (v) => narrow.toFloat8e8m0(v, saturate !== 0, direction)), x.dims)
   }
-  if (isFloat(x.type) && !isFloat(dtype) && dtype !== 'bool') {
+  if (isFloat(x.type) && isInteger(dtype) && dtypes[dtype].bits >= 8) {
     const [low, high] = rangeOf(dtype)
     const cut = (v: number): Exact => {
       if (Number.isNaN(v)) return 0
