@@ -74,8 +74,20 @@ function gemm(kind, m, k, n, activation = 0) {
   const mb = Math.min(up(m, 6), 48)
   const nb = Math.min(up(n, 8), Math.max(32, Math.floor(262144 / k / weight / 8) * 8))
   const args = encode(kernel, {
-    a: place(m * lda * size, a), lda, b: place(up(n, 8) * lda * weight, weight === 4 ? 'f32' : 's8'),
-    c: place(m * n * 4), ldc: n, batch: 1, m, n, k, mb, nb, bias: place(n * 4, 'f32'), ...after, activation,
+    a: place(m * lda * size, a),
+    lda,
+    b: place(up(n, 8) * lda * weight, weight === 4 ? 'f32' : 's8'),
+    c: place(m * n * 4),
+    ldc: n,
+    batch: 1,
+    m,
+    n,
+    k,
+    mb,
+    nb,
+    bias: place(n * 4, 'f32'),
+    ...after,
+    activation,
     ...(kind === 'f32' ? {} : quantArgs(m, n)),
   })
   return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
@@ -89,10 +101,34 @@ function conv(kind, inH, inW, channels, n, kh, kw) {
   const kernel = `conv_${kind}`
   const mb = 48
   const args = encode(kernel, {
-    a: place(m * channels * size, a), b: place(up(n, 8) * ldp * weight, weight === 4 ? 'f32' : 's8'),
-    c: place(m * n * 4), ldc: n, batch: 1, m, n, k, mb, nb: up(n, 8), bias: place(n * 4, 'f32'), ...after,
-    groups: 1, inH, inW, outW: inW, kh, kw, strideH: 1, strideW: 1, padTop: kh >> 1, padLeft: kw >> 1,
-    dilationH: 1, dilationW: 1, channels, pixelStride: channels, scratch: place(mb * ldp * size), ldp,
+    a: place(m * channels * size, a),
+    b: place(up(n, 8) * ldp * weight, weight === 4 ? 'f32' : 's8'),
+    c: place(m * n * 4),
+    ldc: n,
+    batch: 1,
+    m,
+    n,
+    k,
+    mb,
+    nb: up(n, 8),
+    bias: place(n * 4, 'f32'),
+    ...after,
+    groups: 1,
+    inH,
+    inW,
+    outW: inW,
+    kh,
+    kw,
+    strideH: 1,
+    strideW: 1,
+    padTop: kh >> 1,
+    padLeft: kw >> 1,
+    dilationH: 1,
+    dilationW: 1,
+    channels,
+    pixelStride: channels,
+    scratch: place(mb * ldp * size),
+    ldp,
     ...(kind === 'f32' ? {} : { ...quantArgs(1, n), aParamsStride: 0 }),
   })
   return { kernel, args, units: Math.ceil(m / mb), macs: m * n * k }
@@ -101,15 +137,40 @@ function conv(kind, inH, inW, channels, n, kh, kw) {
 function depthwise(inH, inW, channels, kh, kw) {
   const kernel = 'dwconv_f32'
   const args = encode(kernel, {
-    x: place(inH * inW * channels * 4, 'f32'), w: place(kh * kw * channels * 4, 'f32'), y: place(inH * inW * channels * 4),
-    images: 1, channels, inH, inW, outH: inH, outW: inW, kh, kw, strideH: 1, strideW: 1, padTop: kh >> 1,
-    padLeft: kw >> 1, dilationH: 1, dilationW: 1, bias: place(channels * 4, 'f32'), ...after, activation: 5,
+    x: place(inH * inW * channels * 4, 'f32'),
+    w: place(kh * kw * channels * 4, 'f32'),
+    y: place(inH * inW * channels * 4),
+    images: 1,
+    channels,
+    inH,
+    inW,
+    outH: inH,
+    outW: inW,
+    kh,
+    kw,
+    strideH: 1,
+    strideW: 1,
+    padTop: kh >> 1,
+    padLeft: kw >> 1,
+    dilationH: 1,
+    dilationW: 1,
+    bias: place(channels * 4, 'f32'),
+    ...after,
+    activation: 5,
   })
   return { kernel, args, units: inH, macs: inH * inW * channels * kh * kw }
 }
 
 function quantize(kernel, m, k) {
-  const args = encode(kernel, { x: place(m * k * 4, 'f32'), ldx: k, q: place(m * k * 2), ldq: k, params: place(m * 8), m, k })
+  const args = encode(kernel, {
+    x: place(m * k * 4, 'f32'),
+    ldx: k,
+    q: place(m * k * 2),
+    ldq: k,
+    params: place(m * 8),
+    m,
+    k,
+  })
   return { kernel, args, units: m, macs: m * k }
 }
 
