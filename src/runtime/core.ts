@@ -16,13 +16,14 @@ import { Heap, controlAddress, createMemory } from './address.ts'
 import { compile } from './compile.ts'
 import { type BoundProgram, type EvaluateHost, Executor, type Timings } from './execute.ts'
 import { checkFeeds } from './feeds.ts'
+import { foreseenWeights } from './foresee.ts'
 import { instantiateKernels } from './instance.ts'
 import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
 import { type Profile, profileOf } from './profile.ts'
 import { Queue } from './queue.ts'
 import type { SessionBackend, ValueDescription } from './session.ts'
-import { type Refetch, WeightStore } from './weights.ts'
+import { type ArrivingPiece, type Refetch, WeightStore, byteLengthOfConstant } from './weights.ts'
 
 export interface CoreOptions {
   readonly graph: Graph
@@ -31,8 +32,11 @@ export interface CoreOptions {
   /** Threads in all; more than 1 needs a shared build. */
   readonly threads: number
   readonly profile: boolean
-  /** Size of the model as it was read. */
-  readonly bytes: number
+  /** Size of the model as far as it was read. */
+  bytes(): number
+  /** Weights the graph has no tensors for, as they arrive. */
+  readonly weights?: AsyncIterable<ArrivingPiece>
+  /** Gives the bytes of such a weight once more. */
   readonly refetch?: Refetch
   /** The helpers' script where it is not the package's own. */
   readonly helperScript?: URL
@@ -83,21 +87,20 @@ export class SessionCore implements SessionBackend {
   /** Instantiates and starts the helpers. */
   static async create(options: CoreOptions): Promise<SessionCore> {
     const { kernels, threads } = options
-    const memory = createMemory(kernels.shared, memoryLimit(options.bytes))
+    const memory = createMemory(kernels.shared, memoryLimit(options.graph))
     const heap = new Heap(memory)
     const instance = await instantiateKernels(kernels.module, memory)
     const executor = new Executor(heap, instance, threads, (run) => new WeightStore(heap, options.graph.constants, run, options.refetch))
     const core = new SessionCore(options, heap, executor)
-    if (threads > 1) {
-      const onDeath = (reason: WhittleError): void => core.#fail(reason)
-      const script = options.helperScript ? { script: options.helperScript } : {}
-      core.#pool = await Pool.start({ threads, module: kernels.module, memory, control: controlAddress, onDeath, ...script })
-    }
-    return core
+    const outcomes = await Promise.allSettled([core.#startHelpers(memory), core.#receiveWeights()])
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (!failed) return core
+    await core.dispose()
+    throw failed.reason
   }
 
   get bytes(): number {
-    return this.#options.bytes
+    return this.#options.bytes()
   }
 
   /** Runs the model. @throws InputError for feeds that do not fit, StateError when the session has ended */
@@ -112,7 +115,7 @@ export class SessionCore implements SessionBackend {
         const current = await this.#compiled(stage, values)
         compiled.push(current)
         const times: Timings | undefined = this.#options.profile ? [] : undefined
-        values = this.#executor.run(current.bound, values, current.evaluate, times)
+        values = this.#execute(current, values, times)
         timings.push(times ?? [])
       }
       this.#last = { compiled, timings }
@@ -144,6 +147,35 @@ export class SessionCore implements SessionBackend {
     await pool?.dispose()
   }
 
+  /** One program. A StateError says that the pool or the memory is of no further use: it stays the session's answer. */
+  #execute({ bound, evaluate }: CompiledStage, values: ReadonlyMap<string, Tensor>, timings: Timings | undefined): Map<string, Tensor> {
+    try {
+      return this.#executor.run(bound, values, evaluate, timings)
+    } catch (error) {
+      if (error instanceof StateError) this.#failure ??= error
+      throw error
+    }
+  }
+
+  async #startHelpers(memory: WebAssembly.Memory): Promise<void> {
+    const { threads, kernels, helperScript } = this.#options
+    if (threads === 1) return
+    const onDeath = (reason: WhittleError): void => this.#fail(reason)
+    const script = helperScript ? { script: helperScript } : {}
+    this.#pool = await Pool.start({ threads, module: kernels.module, memory, control: controlAddress, onDeath, ...script })
+  }
+
+  /** Packs weights while they arrive, in the layouts that steps will want; those are found by compiling ahead. */
+  async #receiveWeights(): Promise<void> {
+    const { weights, graph, ops } = this.#options
+    if (!weights) return
+    await this.#executor.weights.receive(weights, foreseenWeights(graph, ops, this.#traits))
+  }
+
+  get #traits(): HostTraits {
+    return { int8: this.#options.kernels.int8, threads: this.#options.threads }
+  }
+
   #fail(reason: WhittleError): void {
     this.#failure ??= new StateError(
       { where: 'session', expected: 'all its threads', got: `the end of one (${reason.complaint.got ?? 'unknown'})`, todo: 'load the model again' },
@@ -171,8 +203,8 @@ export class SessionCore implements SessionBackend {
   }
 
   async #compile({ graph }: Stage, inputs: ReadonlyMap<string, ValueInfo>): Promise<CompiledStage> {
-    const { ops, kernels, threads } = this.#options
-    const host: HostTraits = { int8: kernels.int8, threads }
+    const { ops } = this.#options
+    const host = this.#traits
     const infos = inferGraph(graph, ops, { inputs })
     const program = compile({ graph, infos, ops, host, intern: (bytes) => this.#executor.weights.intern(bytes) })
     const hostNodes = program.segments.flatMap((segment) => (segment.kind === 'host' ? [segment.call.node] : []))
@@ -217,6 +249,8 @@ function noHostCalls(): never {
 }
 
 /** Address space for a shared memory: room for weights, their staging and a generous arena. */
-function memoryLimit(modelBytes: number): number {
-  return 2 ** 29 + 6 * modelBytes
+function memoryLimit({ constants }: Graph): number {
+  let weights = 0
+  for (const constant of constants.values()) weights += byteLengthOfConstant(constant)
+  return 2 ** 29 + 4 * weights
 }

@@ -3,12 +3,16 @@
  * Loads a model in this thread: finds out by content what it is, gets its graph and operators, chooses a build, and makes
  * the session's core. What only .onnx files need is imported when one comes.
  */
+import { concatBytes } from '../base/bytes.ts'
 import { checkAborted } from '../base/check.ts'
-import { type Graph, subgraphsOf } from '../ir/graph.ts'
+import { detectStream } from '../format/detect.ts'
+import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import { definitionOf } from '../ir/infer.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import { loadOps } from '../ops/table.ts'
 import { describeHost } from '../platform/host.ts'
-import { type Source, openSource } from '../platform/source.ts'
+import { type ByteStream, type Source, openSource } from '../platform/source.ts'
+import { openContainer, refetchFrom } from './container-source.ts'
 import { SessionCore } from './core.ts'
 import { Modules } from './module.ts'
 import { type LoadOptions, type PlainOptions, threadsFor } from './options.ts'
@@ -18,17 +22,26 @@ export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'si
 
 /** Loads. @throws what the reader, the graph's checks, the host's probe and the platform throw, each of its named class */
 export async function openModel(source: Source, options: CheckedOptions): Promise<SessionCore> {
-  const { signal, onProgress } = options
+  const { signal } = options
   const host = describeHost()
   const threads = threadsFor(options.threads, host)
   const stream = await openSource(source, signal)
-  const [kernels, bytes] = await Promise.all([new Modules().choose(options.kernels, threads > 1), stream.bytes(signal)])
-  onProgress?.({ phase: 'read', loaded: bytes.byteLength, total: bytes.byteLength })
-  const { graphOfOnnx } = await import('./onnx-source.ts')
-  const graph = await graphOfOnnx(bytes, stream, options)
-  checkAborted('load', signal)
-  const ops = await opsOf(graph)
-  const core = await SessionCore.create({ graph, ops, kernels, threads, profile: options.profile, bytes: bytes.byteLength })
+  const compiling = new Modules().choose(options.kernels, threads > 1)
+  compiling.catch(() => undefined)
+  const counter = { bytes: 0 }
+  const { format, chunks } = await detectStream(counted(stream.stream(signal), counter), stream.name)
+  const model = format === 'whittle' ? await openContainer(chunks, stream, options) : await readOnnxModel(chunks, stream, options)
+  const weights = 'weights' in model ? { weights: model.weights, refetch: refetchFrom(stream) } : {}
+  let core: SessionCore
+  try {
+    checkAborted('load', signal)
+    const ops = await opsOf(model.graph)
+    const { profile } = options
+    core = await SessionCore.create({ graph: model.graph, ops, kernels: await compiling, threads, profile, bytes: () => counter.bytes, ...weights })
+  } catch (error) {
+    await weights.weights?.[Symbol.asyncIterator]().return?.()
+    throw error
+  }
   if (signal?.aborted === true) {
     await core.dispose()
     checkAborted('load', signal)
@@ -36,15 +49,35 @@ export async function openModel(source: Source, options: CheckedOptions): Promis
   return core
 }
 
-/** Definitions of all operators in the graph and the graphs inside it. */
-async function opsOf(graph: Graph): Promise<OpSet> {
-  const names = new Set<string>()
-  const visit = ({ nodes }: Graph): void => {
-    for (const node of nodes) {
-      names.add(node.op)
-      subgraphsOf(node).forEach(visit)
-    }
+async function readOnnxModel(chunks: AsyncIterable<Uint8Array>, stream: ByteStream, options: CheckedOptions): Promise<{ graph: Graph }> {
+  const { signal, onProgress } = options
+  const parts: Uint8Array[] = []
+  let loaded = 0
+  for await (const chunk of chunks) {
+    checkAborted('load', signal)
+    parts.push(chunk)
+    loaded += chunk.byteLength
+    onProgress?.({ phase: 'read', loaded, ...(stream.size === undefined ? {} : { total: stream.size }) })
   }
-  visit(graph)
-  return loadOps(names)
+  const { graphOfOnnx } = await import('./onnx-source.ts')
+  return { graph: await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, options) }
+}
+
+async function* counted(chunks: AsyncIterable<Uint8Array>, counter: { bytes: number }): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    counter.bytes += chunk.byteLength
+    yield chunk
+  }
+}
+
+/** Definitions of all operators in the graph and the graphs inside it. @throws UnsupportedError for one there is none of */
+async function opsOf(graph: Graph): Promise<OpSet> {
+  const nodes = allNodes(graph)
+  const ops = await loadOps(nodes.map(({ op }) => op))
+  for (const node of nodes) definitionOf(node, ops)
+  return ops
+}
+
+function allNodes({ nodes }: Graph): Node[] {
+  return nodes.flatMap((node) => [node, ...subgraphsOf(node).flatMap(allNodes)])
 }

@@ -143,10 +143,15 @@ export class Executor {
   }
 
   #walk(list: number, words: number): void {
-    const code = this.#kernels.run(list, words, controlAddress, 0, this.#threads)
-    if (code === 0) return
-    const got = failures[code] ?? `code ${code}`
-    throw new StateError({ where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' })
+    const failure = (got: string, cause?: unknown): StateError =>
+      new StateError({ where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' }, { cause })
+    let code: number
+    try {
+      code = this.#kernels.run(list, words, controlAddress, 0, this.#threads)
+    } catch (error) {
+      throw failure(`a trap in Wasm (${String(error)})`, error)
+    }
+    if (code !== 0) throw failure(failures[code] ?? `code ${code}`)
   }
 
   #reserveArena(bytes: number): void {

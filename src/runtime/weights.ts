@@ -19,6 +19,17 @@ export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => numbe
 /** Gives the bytes of a constant that are no longer at hand. */
 export type Refetch = (name: string) => Promise<Uint8Array>
 
+/** A part of a weight's bytes, as it arrives. */
+export interface ArrivingPiece {
+  /** The constants that have this content. */
+  readonly constants: readonly string[]
+  /** Bytes of the whole weight, and where in it the piece starts. */
+  readonly length: number
+  readonly offset: number
+  /** Valid until the next piece is asked for. */
+  readonly bytes: Uint8Array
+}
+
 interface Block {
   readonly address: number
   readonly bytes: number
@@ -92,8 +103,8 @@ export class WeightStore {
       if (sources.has(constant) || this.#blocks.has(refIds.raw(constant))) continue
       sources.set(constant, await this.#bytesOf(constant))
     }
-    for (const request of missing) this.reserve(request)
-    const staging = this.openStaging(missing)
+    for (const request of missing) this.#reserve(request)
+    const staging = this.#openStaging(missing)
     for (const request of missing) {
       const bytes = sources.get(request.constant)
       if (bytes) staging.pack(request, bytes)
@@ -102,15 +113,37 @@ export class WeightStore {
     staging.close()
   }
 
+  /**
+   * Takes weights as their pieces arrive: each is packed when its last piece is there. Constants nobody requests are let
+   * go. @throws what the stream throws
+   */
+  async receive(pieces: AsyncIterable<ArrivingPiece>, requests: readonly WeightRequest[]): Promise<void> {
+    for (const request of requests) this.#reserve(request)
+    const byConstant = new Map<string, WeightRequest[]>()
+    for (const request of requests) byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
+    const staging = this.#openStaging(requests)
+    for await (const { constants, offset, length, bytes } of pieces) {
+      for (const constant of constants) {
+        const wanted = byConstant.get(constant) ?? []
+        const packed = wanted.filter(({ layout }) => layout)
+        const raw = this.#blocks.get(refIds.raw(constant))
+        const source = raw?.address ?? staging.address
+        if (raw || packed.length > 0) this.#heap.view(source + offset, bytes.byteLength).set(bytes)
+        if (offset + bytes.byteLength === length) for (const request of packed) staging.packFrom(request, source)
+      }
+    }
+    staging.close()
+  }
+
   /** Makes room for a weight; its content comes by `Staging.pack`. */
-  reserve({ id, constant, layout }: WeightRequest): void {
+  #reserve({ id, constant, layout }: WeightRequest): void {
     if (this.#blocks.has(id)) return
     const bytes = layout?.bytes ?? byteLengthOfConstant(this.#constant(constant))
     this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
   }
 
   /** A staging block large enough for each of these. Close it when done. */
-  openStaging(requests: readonly WeightRequest[]): Staging {
+  #openStaging(requests: readonly WeightRequest[]): Staging {
     const sizes = requests.filter(({ layout }) => layout).map(({ constant }) => byteLengthOfConstant(this.#constant(constant)))
     return new Staging(this.#heap, Math.max(0, ...sizes), this.#blocks, this.#runSteps)
   }
@@ -136,7 +169,7 @@ export class WeightStore {
 }
 
 /** Where source bytes lie while they are packed. */
-export class Staging {
+class Staging {
   readonly #heap: Heap
   readonly #block: Block
   readonly #blocks: ReadonlyMap<string, Block>
@@ -149,9 +182,8 @@ export class Staging {
     this.#block = { address: bytes === 0 ? 0 : heap.allocate(bytes), bytes }
   }
 
-  /** A view on the block. */
-  view(bytes: number): Uint8Array {
-    return this.#heap.view(this.#block.address, bytes)
+  get address(): number {
+    return this.#block.address
   }
 
   /** Lays `source` where the request wants it. */
@@ -160,12 +192,12 @@ export class Staging {
       this.#heap.view(this.#blocks.get(request.id)!.address, source.byteLength).set(source)
       return
     }
-    this.view(source.byteLength).set(source)
-    this.packFrom(request, this.#block.address)
+    this.#heap.view(this.address, source.byteLength).set(source)
+    this.packFrom(request, this.address)
   }
 
-  /** The same from bytes that are in Wasm memory already (the staging block where left out). */
-  packFrom(request: WeightRequest, source = this.#block.address): void {
+  /** The same from bytes that are in Wasm memory already. */
+  packFrom(request: WeightRequest, source: number): void {
     const target = this.#blocks.get(request.id)!
     const places = new Map([
       ['source', source],

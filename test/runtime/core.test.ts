@@ -20,7 +20,7 @@ async function core(text: string, options: { profile?: boolean } = {}): Promise<
   const graph = parseGraph(text)
   const ops = await loadOps(operatorsOf(graph))
   const kernels = await new Modules().choose('auto', false)
-  const session = await SessionCore.create({ graph, ops, kernels, threads: 1, profile: options.profile ?? false, bytes: 0 })
+  const session = await SessionCore.create({ graph, ops, kernels, threads: 1, profile: options.profile ?? false, bytes: () => 0 })
   open.push(session)
   return session
 }

@@ -28,7 +28,7 @@ async function open(threads: number, choice: KernelChoice = 'auto', helperScript
   const graph = parseGraph(network)
   const ops = await loadOps(operatorsOf(graph))
   const kernels = await new Modules().choose(choice, threads > 1)
-  return SessionCore.create({ graph, ops, kernels, threads, profile: false, bytes: 0, ...(helperScript ? { helperScript } : {}) })
+  return SessionCore.create({ graph, ops, kernels, threads, profile: false, bytes: () => 0, ...(helperScript ? { helperScript } : {}) })
 }
 
 function input(rows: number): Tensor {
