@@ -8,7 +8,7 @@ import { concatBytes, decodeUtf8 } from '../base/bytes.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
 import { type Dtype, byteLengthOf, dtypeOfOnnx, dtypes } from '../tensor/dtype.ts'
 import type { OnnxExternal, OnnxTensor } from './onnx-records.ts'
-import { type Fields, type Wire, decodeVarints } from './onnx-wire.ts'
+import { type Fields, Wire, decodeVarints } from './onnx-wire.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -62,24 +62,27 @@ const tensorFields: Fields<RawTensor> = {
 
 /** Reads a TensorProto field. External tensors come back without data and are added to `externals`. */
 export function readTensor(wire: Wire, externals: Mutable<OnnxTensor>[]): OnnxTensor {
-  const raw: RawTensor = {
-    offset: wire.offset,
-    dims: [],
-    type: 0,
-    name: '',
-    raw: null,
-    segment: false,
-    external: false,
-    entries: [],
-    floats: [],
-    doubles: [],
-    int32s: [],
-    int64s: [],
-    uint64s: [],
-    strings: [],
-  }
-  wire.message(tensorFields, raw)
-  const where = `${wire.where} at byte ${raw.offset}: tensor '${raw.name}'`
+  return finishTensor(wire.message(tensorFields, emptyTensor(wire.offset)), wire.where, externals)
+}
+
+/**
+ * Reads a file that is one tensor (a TensorProto, as in the ONNX project's test data).
+ * @throws FormatError, UnsupportedError for complex numbers, segments and external data
+ */
+export function parseOnnxTensor(bytes: Uint8Array, where = 'onnx tensor'): OnnxTensor {
+  const externals: OnnxTensor[] = []
+  const tensor = finishTensor(new Wire(bytes, where).fields(tensorFields, emptyTensor(0)), where, externals)
+  if (externals.length === 0) return tensor
+  throw new UnsupportedError({ where, expected: 'data inside the file', got: 'external data' })
+}
+
+function emptyTensor(offset: number): RawTensor {
+  const lists = { dims: [], entries: [], floats: [], doubles: [], int32s: [], int64s: [], uint64s: [], strings: [] }
+  return { offset, type: 0, name: '', raw: null, segment: false, external: false, ...lists }
+}
+
+function finishTensor(raw: RawTensor, file: string, externals: Mutable<OnnxTensor>[]): OnnxTensor {
+  const where = `${file} at byte ${raw.offset}: tensor '${raw.name}'`
   const dtype = dtypeOf(raw, where)
   const elements = countElements(raw.dims, where)
   const { name, dims } = raw
@@ -89,12 +92,8 @@ export function readTensor(wire: Wire, externals: Mutable<OnnxTensor>[]): OnnxTe
     externals.push(tensor)
     return tensor
   }
-  return {
-    name,
-    dtype,
-    dims,
-    data: dtype === 'string' ? textOf(raw, elements, where) : bytesOf(raw, dtype, elements, where),
-  }
+  const data = dtype === 'string' ? textOf(raw, elements, where) : bytesOf(raw, dtype, elements, where)
+  return { name, dtype, dims, data }
 }
 
 function dtypeOf(raw: RawTensor, where: string): Dtype {
