@@ -75,7 +75,7 @@ export const references = {
     const size = images === 0 ? 0 : values.length / images
     const quantized = depthwise
       ? { centred: values, scales: new Float64Array(images).fill(1) }
-      : quantizeRuns(values, size)
+      : quantizeRuns(values, size, images)
     const image = permute({ data: quantized.centred, dims: x!.dims }, channelsFirst(4))
     const window = knownWindow(image.dims.slice(2), kernel.dims.slice(2), attributes)
     const { data, dims } = permute(convolve(image, kernel, group, window), channelsLast(4))

@@ -4,6 +4,7 @@
  * fly, each row by itself, to asymmetric 8 bits (rules: kernels/pack.ts, oracle: quantize.ts).
  * y = act(xScale[row] * wScale[n] * sum((q - zero) * w) + bias + residual) * post_scale + post_shift, the sum in exact integers.
  */
+import { sizeOf } from '../tensor/shape.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
 import { epilogueArgs, epilogueAttributes } from './epilogue.ts'
@@ -67,9 +68,9 @@ export const ops = defineOps({
 export const references = {
   'whittle.DynamicQuantizeGemm'([x, w, wScale, bias, residual], attributes) {
     const [n, k] = w!.dims
-    const { centred, scales } = quantizeRuns(numbersOf(x!), k)
+    const { centred, scales } = quantizeRuns(numbersOf(x!), k, sizeOf(x!.dims.slice(0, -1)))
     const perOutput = numbersOf(wScale!)
-    const data = rowProducts(centred, numbersOf(w!), n, k)
+    const data = rowProducts(centred, numbersOf(w!), sizeOf(x!.dims.slice(0, -1)), n, k)
     for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / n)] * perOutput[i % n]
     applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
     return [tensorOf(x!.type, data, [...x!.dims.slice(0, -1), n])]

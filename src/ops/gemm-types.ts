@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Types of whittle.Gemm and its quantised form: rows [..., K] times weights [N, K]. */
+import { sizeOf } from '../tensor/shape.ts'
 import type { Operand } from './lower.ts'
 import type { OpContext, ValueInfo } from './define.ts'
 import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
@@ -32,5 +33,5 @@ export function inferRows(
 /** Sizes of the product. */
 export function rowsOf(x: Operand, w: Operand): { m: number; n: number; k: number } {
   const [n, k] = w.dims
-  return { m: x.dims.slice(0, -1).reduce((size, d) => size * d, 1), n, k }
+  return { m: sizeOf(x.dims.slice(0, -1)), n, k }
 }

@@ -3,47 +3,23 @@
  * MatMul: numpy.matmul. The last two axes are matrices, the ones in front broadcast; a 1-D operand is a row or a
  * column that does not show in the result. https://onnx.ai/onnx/operators/onnx__MatMul.html
  */
-import type { Dim } from '../ir/dim.ts'
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
 import { type OpContext, type Reference, type Samples, type ValueInfo, defineOps } from './define.ts'
-import { broadcastOffsets, collapse } from './broadcast.ts'
-import { mayEqual } from './conv-types.ts'
+import { collapse } from './broadcast.ts'
 import { noEpilogue } from './epilogue.ts'
-import { broadcastOf, commonDtype, complaint, needed, printDims } from './infer.ts'
+import { commonDtype, needed } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { emitGemm, packF32, packedWeight } from './lower-gemm.ts'
 import type { Lowering } from './lower.ts'
 import { type Exact, exactOf, isFloat, numbersOf, tensorOf } from './numeric.ts'
-import { type MatrixView, dotExact, dotNumbers } from './product.ts'
+import { matMulDims, matMulShape } from './matmul-types.ts'
+import { dotExact, dotNumbers, matrixProduct } from './product.ts'
 import { floats, integers } from './sample-tensors.ts'
-
-/** Operand shapes with 1-D operands made matrices, and the dims of the result. */
-interface MatMulShape<D extends Dim> {
-  readonly a: readonly D[]
-  readonly b: readonly D[]
-  /** Result dims of the matrix axes, without those that a 1-D operand leaves out. */
-  readonly tail: readonly D[]
-}
-
-function matMulShape<D extends Dim>(a: readonly D[], b: readonly D[], one: D): MatMulShape<D> {
-  const rows = a.length === 1 ? [] : [a[a.length - 2]]
-  const cols = b.length === 1 ? [] : [b[b.length - 1]]
-  return { a: a.length === 1 ? [one, a[0]] : a, b: b.length === 1 ? [b[0], one] : b, tail: [...rows, ...cols] }
-}
 
 function inferMatMul(context: OpContext, aInfo: ValueInfo | null, bInfo: ValueInfo | null): ValueInfo[] {
   const a = needed(context, aInfo, 'A')
   const b = needed(context, bInfo, 'B')
-  const dtype = commonDtype(context, [a, b])
-  if (a.dims === null || b.dims === null) return [{ dtype, dims: null }]
-  if (a.dims.length === 0 || b.dims.length === 0) throw complaint(context, 'operands of rank >= 1', 'a scalar')
-  const shape = matMulShape<Dim>(a.dims, b.dims, 1)
-  const [inner, depth] = [shape.a[shape.a.length - 1], shape.b[shape.b.length - 2]]
-  if (!mayEqual(inner, depth)) {
-    throw complaint(context, 'equal inner dims', `${printDims(a.dims)} times ${printDims(b.dims)}`)
-  }
-  const fronts = [shape.a, shape.b].map((dims) => ({ dtype, dims: dims.slice(0, -2) }))
-  return [{ dtype, dims: [...broadcastOf(context, fronts)!, ...shape.tail] }]
+  return [{ dtype: commonDtype(context, [a, b]), dims: matMulDims(context, a, b) }]
 }
 
 function lowerMatMul(lowering: Lowering): boolean {
@@ -105,35 +81,13 @@ export const ops = defineOps({
 })
 
 export const references = {
-  MatMul([left, right]) {
-    const { a, b, tail } = matMulShape(left!.dims, right!.dims, 1)
-    const [m, k] = a.slice(-2)
-    const n = b[b.length - 1]
-    const aFront = a.slice(0, -2)
-    const bFront = b.slice(0, -2)
-    const front = broadcastDims(aFront, bFront)
-    const aAt = broadcastOffsets(aFront, front)
-    const bAt = broadcastOffsets(bFront, front)
-    const batch = sizeOf(front)
-    const product = isFloat(left!.type)
-      ? productOf(numbersOf(left!), numbersOf(right!), dotNumbers)
-      : productOf<Exact>(exactOf(left!), exactOf(right!), dotExact)
-    return [tensorOf(left!.type, product, [...front, ...tail])]
-
-    function productOf<T extends Exact>(x: ArrayLike<T>, y: ArrayLike<T>, dot: Dot<T>): Exact[] {
-      const c = new Array<Exact>(batch * m * n)
-      for (let i = 0; i < c.length; i++) {
-        const at = Math.floor(i / (m * n))
-        const rows = { data: x, start: (aAt?.[at] ?? at) * m * k, row: k, col: 1 }
-        const cols = { data: y, start: (bAt?.[at] ?? at) * k * n, row: n, col: 1 }
-        c[i] = dot(rows, cols, Math.floor(i / n) % m, i % n, k)
-      }
-      return c
-    }
+  MatMul([a, b]) {
+    const { values, dims } = isFloat(a!.type)
+      ? matrixProduct({ data: numbersOf(a!), dims: a!.dims }, { data: numbersOf(b!), dims: b!.dims }, dotNumbers)
+      : matrixProduct<Exact>({ data: exactOf(a!), dims: a!.dims }, { data: exactOf(b!), dims: b!.dims }, dotExact)
+    return [tensorOf(a!.type, values, dims)]
   },
 } satisfies Record<string, Reference>
-
-type Dot<T> = (a: MatrixView<T>, b: MatrixView<T>, i: number, j: number, k: number) => Exact
 
 export const samples = {
   MatMul: (random) => [

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Matrix products for references: doubles, or whatever exact numbers the caller holds. */
+/** Matrix products for references: doubles, or whatever exact numbers the caller holds. Only references use this file. */
+import { broadcastDims, sizeOf } from '../tensor/shape.ts'
+import { broadcastOffsets } from './broadcast.ts'
+import { matMulShape } from './matmul-types.ts'
+import type { Exact } from './numeric.ts'
 
-/** c[i][j] = sum over p of a[i][p] * b[j][p]: rows of a by rows of b, both k long. */
-export function rowProducts(a: ArrayLike<number>, b: ArrayLike<number>, n: number, k: number): Float64Array {
-  const m = k === 0 ? 0 : a.length / k
+/** c[i][j] = sum over p of a[i][p] * b[j][p]: m rows of a by n rows of b, all k long. */
+export function rowProducts(a: ArrayLike<number>, b: ArrayLike<number>, m: number, n: number, k: number): Float64Array {
   const c = new Float64Array(m * n)
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
@@ -43,4 +46,37 @@ export function dotExact(
     sum += BigInt(a.data[a.start + i * a.row + p * a.col]) * BigInt(b.data[b.start + p * b.row + j * b.col])
   }
   return sum
+}
+
+/** One of the two above. */
+export type Dot<T> = (a: MatrixView<T>, b: MatrixView<T>, i: number, j: number, k: number) => Exact
+
+/** An operand: elements and shape. */
+export interface Matrices<T> {
+  readonly data: ArrayLike<T>
+  readonly dims: readonly number[]
+}
+
+/** numpy.matmul of two operands by `dot`. */
+export function matrixProduct<T extends Exact>(
+  x: Matrices<T>,
+  y: Matrices<T>,
+  dot: Dot<T>,
+): { values: Exact[]; dims: number[] } {
+  const { a, b, tail } = matMulShape(x.dims, y.dims, 1)
+  const [m, k] = a.slice(-2)
+  const n = b[b.length - 1]
+  const aFront = a.slice(0, -2)
+  const bFront = b.slice(0, -2)
+  const front = broadcastDims(aFront, bFront)
+  const aAt = broadcastOffsets(aFront, front)
+  const bAt = broadcastOffsets(bFront, front)
+  const values = new Array<Exact>(sizeOf(front) * m * n)
+  for (let i = 0; i < values.length; i++) {
+    const at = Math.floor(i / (m * n))
+    const rows = { data: x.data, start: (aAt?.[at] ?? at) * m * k, row: k, col: 1 }
+    const cols = { data: y.data, start: (bAt?.[at] ?? at) * k * n, row: n, col: 1 }
+    values[i] = dot(rows, cols, Math.floor(i / n) % m, i % n, k)
+  }
+  return { values, dims: [...front, ...tail] }
 }

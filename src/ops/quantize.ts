@@ -47,9 +47,12 @@ export function extentOf(x: ArrayLike<number>): readonly [number, number] {
   return lo > hi ? [0, 0] : [lo, hi]
 }
 
-/** Quantises each run of `size` numbers by its own extent; gives q - zero, the integers a product sums, and the scales. */
-export function quantizeRuns(x: ArrayLike<number>, size: number): { centred: Int32Array; scales: Float64Array } {
-  const runs = size === 0 ? 0 : x.length / size
+/** Quantises each of `runs` runs of `size` numbers by its own extent; gives q - zero, the integers a product sums, and the scales. */
+export function quantizeRuns(
+  x: ArrayLike<number>,
+  size: number,
+  runs: number,
+): { centred: Int32Array; scales: Float64Array } {
   const centred = new Int32Array(x.length)
   const scales = new Float64Array(runs)
   for (let run = 0; run < runs; run++) {

@@ -4,11 +4,12 @@
  * bias [N] and a residual with the dims of y.
  * y[..., n] = act(sum over k of x[..., k] * w[n, k] + bias[n] + residual) * post_scale + post_shift
  */
+import { sizeOf } from '../tensor/shape.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { allFloat32 } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes } from './epilogue.ts'
 import { inferRows, rowsOf } from './gemm-types.ts'
+import { isFloat32 } from './lower-elementwise.ts'
 import { emitGemm, packF32, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
@@ -22,7 +23,7 @@ export const ops = defineOps({
     infer: ([x, w, bias, residual], context) => inferRows(context, x, w, [['bias', bias]], residual),
     lower(lowering, { attributes }) {
       const [x, w, bias, residual] = [0, 1, 2, 3].map((i) => lowering.input(i))
-      if (!allFloat32(x, w, bias, residual) || w!.size === 0) return false
+      if (!isFloat32(x, w, bias, residual) || w!.size === 0) return false
       const { m, n, k } = rowsOf(x!, w!)
       const b = packedWeight(lowering, 1, packF32({ n, k, colStride: k, depthStride: 1 }))
       const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
@@ -35,7 +36,7 @@ export const ops = defineOps({
 export const references = {
   'whittle.Gemm'([x, w, bias, residual], attributes) {
     const [n, k] = w!.dims
-    const data = rowProducts(numbersOf(x!), numbersOf(w!), n, k)
+    const data = rowProducts(numbersOf(x!), numbersOf(w!), sizeOf(x!.dims.slice(0, -1)), n, k)
     applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
     return [tensorOf(x!.type, data, [...x!.dims.slice(0, -1), n])]
   },

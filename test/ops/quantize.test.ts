@@ -29,7 +29,7 @@ test('a run of zeros, NaN and infinities quantises to integers', () => {
 })
 
 test('each run has a scale of its own', () => {
-  const { centred, scales } = quantizeRuns([0, 255, 0, 510], 2)
+  const { centred, scales } = quantizeRuns([0, 255, 0, 510], 2, 2)
   expect([...scales]).toEqual([1, 2])
   expect([...centred]).toEqual([0, 255, 0, 255])
 })
