@@ -152,4 +152,65 @@ describe('SessionCore', () => {
     }`)
     await expect(session.run({ a: wave([3, 2]), b: wave([4, 2]) })).rejects.toThrow(/'b' axis 0.*expected 3/)
   })
+
+  it('goes on after a shape that only data tells', async () => {
+    const text = `graph main opset 17 {
+      input x: float32[n]
+      input s: int64[2]
+      a = Relu(x)
+      b = Reshape(a, s)
+      c = Sigmoid(b)
+      d = Reshape(c, s)
+      y = Mul(d, b)
+      output y: float32[p, q]
+      output a: float32[n]
+    }`
+    const session = await core(text)
+    const x = wave([12])
+    for (const shape of [[3, 4], [2, 6], [3, 4], [12, 1]]) {
+      const s = new Tensor('int64', shape)
+      const [y, a] = await oracle(text, { x, s })
+      const outputs = await session.run({ x, s })
+      expectClose(outputs.y, y)
+      expectClose(outputs.a, a)
+      expect(outputs.y.dims).toEqual(shape)
+    }
+    const profile = await session.profile()
+    expect(profile.hostSteps.length).toBeGreaterThan(0)
+    expect(profile.hostSteps[0].reason).toContain('shape')
+  })
+
+  it('evaluates branches of If on the host, captures included', async () => {
+    const text = `graph main opset 17 {
+      input x: float32[n]
+      input c: bool[]
+      const k: float32[1] = 3
+      a = Relu(x)
+      y = If(c) {then_branch: graph yes opset 17 {
+        t = Mul(a, k)
+        output t: float32[n]
+      }, else_branch: graph no opset 17 {
+        const m: float32[1] = -1
+        e = Add(a, m)
+        output e: float32[n]
+      }}
+      z = Neg(y)
+      output z: float32[n]
+    }`
+    const session = await core(text)
+    const x = wave([5])
+    for (const condition of [1, 0]) {
+      const c = new Tensor('bool', [condition], [])
+      expectClose((await session.run({ x, c })).z, (await oracle(text, { x, c }))[0])
+    }
+    expect((await session.profile()).hostSteps.map(({ reason }) => reason)).toEqual(['control flow'])
+  })
+
+  it('forgets the programs of shapes long past', async () => {
+    const session = await core(dense)
+    await session.run({ x: wave([64, 3]) })
+    const { total } = session.profile().memory
+    for (let n = 1; n <= 64; n++) expectClose((await session.run({ x: wave([n, 3]) })).y, (await oracle(dense, { x: wave([n, 3]) }))[0])
+    expect(session.profile().memory.total).toBe(total)
+  })
 })
