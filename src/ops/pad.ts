@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Pad: elements put around an input, negative pads cut. Modes constant, reflect (the edge is not repeated), edge, wrap.
- * Pads, value and axes are inputs (opset 11, 18 and later). Kernels do the constant mode of 4-byte elements.
+ * Pads, value and axes are inputs (opset 11, 18 and later). Steps: the constant mode fills and copies (4-byte elements);
+ * the other modes copy the inside, then, axis by axis, the two borders out of what is already written.
  */
 import { GraphError } from '../base/errors.ts'
 import * as dim from '../ir/dim.ts'
@@ -12,6 +13,7 @@ import { type Reference, type Sample, type Samples, type ValueInfo, type OpConte
 import { axesOf, complaint, contentOf, integersFrom, needed, unknownDims } from './infer.ts'
 import { shifted } from './lower-elementwise.ts'
 import { copyElements, fill, widthOf } from './lower-move.ts'
+import type { Lowering, Operand, Ref } from './lower.ts'
 import { cellsOf, integersOf, pick, walk } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
@@ -59,22 +61,67 @@ export const ops = defineOps({
     },
     lower(lowering, { attributes }) {
       const [x, list, value, axes] = [0, 1, 2, 3].map((i) => lowering.input(i))
-      const y = lowering.output(0)
-      if (attributes.mode !== 'constant' || widthOf(x!.dtype) !== 4 || !list?.tensor) return false
-      if ((value && !value.tensor) || (axes && !axes.tensor)) return false
+      if (!list?.tensor || (value && !value.tensor) || (axes && !axes.tensor)) return false
       const pads = padsOf(x!.dims.length, integersOf(list.tensor), axes ? integersOf(axes.tensor!) : null)
-      const bits = value ? new Uint32Array((value.tensor!.data as Float32Array).slice(0, 1).buffer)[0] : 0
-      const kept = x!.dims.map((size, axis) => size + Math.min(0, pads.before[axis]) + Math.min(0, pads.after[axis]))
-      if (sizeOf(kept) < y.size) fill(lowering, y.ref, y.size, bits)
-      const [from, to] = [stridesOf(x!.dims), stridesOf(y.dims)]
-      const skipped = pads.before.reduce((offset, pad, axis) => offset + Math.max(0, -pad) * from[axis], 0)
-      const start = pads.before.reduce((offset, pad, axis) => offset + Math.max(0, pad) * to[axis], 0)
-      const source = shifted(x!.ref, 4 * skipped)
-      const copy = { width: 4, dims: kept, source, strides: from, target: shifted(y.ref, 4 * start), targetStrides: to }
-      return kept.some((size) => size <= 0) || copyElements(lowering, copy)
+      if (attributes.mode === 'constant') return emitConstant(lowering, pads, value)
+      return (attributes.mode as string) in borders && emitBorders(lowering, pads, attributes.mode as string)
     },
   },
 })
+
+/** Copies what is kept of the input to its place in the output. */
+function emitInside(lowering: Lowering, { before, after }: Pads, width: number): boolean {
+  const [x, y] = [lowering.input(0)!, lowering.output(0)]
+  const kept = x.dims.map((size, axis) => size + Math.min(0, before[axis]) + Math.min(0, after[axis]))
+  if (kept.some((size) => size <= 0)) return true
+  const [from, to] = [stridesOf(x.dims), stridesOf(y.dims)]
+  const skipped = before.reduce((offset, pad, axis) => offset + Math.max(0, -pad) * from[axis], 0)
+  const start = before.reduce((offset, pad, axis) => offset + Math.max(0, pad) * to[axis], 0)
+  const target = shifted(y.ref, width * start)
+  const source = shifted(x.ref, width * skipped)
+  return copyElements(lowering, { width, dims: kept, source, strides: from, target, targetStrides: to })
+}
+
+function emitConstant(lowering: Lowering, pads: Pads, value: Operand | null): boolean {
+  const y = lowering.output(0)
+  if (widthOf(y.dtype) !== 4) return false
+  const bits = value ? new Uint32Array((value.tensor!.data as Float32Array).slice(0, 1).buffer)[0] : 0
+  if ([...pads.before, ...pads.after].some((pad) => pad > 0)) fill(lowering, y.ref, y.size, bits)
+  return emitInside(lowering, pads, 4)
+}
+
+/**
+ * Modes whose border elements are copies: element i of a border (0 next to the inside) is inside element
+ * first + i * step, counted from that end. Wider borders than `limit` repeat, which the reference does.
+ */
+const borders: Readonly<Record<string, { limit(size: number): number; first(size: number): number; step: number }>> = {
+  edge: { limit: () => Infinity, first: () => 0, step: 0 },
+  reflect: { limit: (size) => size - 1, first: () => 1, step: 1 },
+  wrap: { limit: (size) => size, first: (size) => size - 1, step: -1 },
+}
+
+function emitBorders(lowering: Lowering, pads: Pads, mode: string): boolean {
+  const [x, y] = [lowering.input(0)!, lowering.output(0)]
+  const { before, after } = pads
+  const width = widthOf(x.dtype)
+  const { limit, first, step } = borders[mode]
+  const fits = x.dims.every((size, axis) => [before[axis], after[axis]].every((pad) => pad >= 0 && pad <= limit(size)))
+  if (width === null || x.size === 0 || !fits || !emitInside(lowering, pads, width)) return false
+  const to = stridesOf(y.dims)
+  // a border spans what is written: the whole of the axes before it, the inside of those behind it
+  return x.dims.every((size, axis) => {
+    const base = before.reduce((offset, pad, k) => (k > axis ? offset + pad * to[k] : offset), 0)
+    const border = (pad: number, end: number, out: number): boolean => {
+      const dims = x.dims.map((d, k) => (k < axis ? y.dims[k] : k > axis ? d : pad))
+      const along = (stride: number): number[] => to.map((own, k) => (k === axis ? stride * own : own))
+      const place = (index: number): Ref => shifted(y.ref, width * (base + index * to[axis]))
+      const source = place(end - out * first(size))
+      const copy = { width, dims, source, strides: along(-out * step), target: place(end + out), targetStrides: along(out) }
+      return copyElements(lowering, copy)
+    }
+    return border(before[axis], before[axis], -1) && border(after[axis], before[axis] + size - 1, 1)
+  })
+}
 
 /** The input index that output position `at` (counted from the input's start) shows; -1: the constant. */
 const sources: Readonly<Record<string, (at: number, size: number) => number>> = {
@@ -122,6 +169,9 @@ export const samples = {
     { inputs: [floats(random, [3, 4]), longs(1, 2, 1, 3)], attributes: { mode: 'reflect' } },
     { inputs: [floats(random, [3, 4]), longs(1, 2, 1, 3)], attributes: { mode: 'edge' } },
     { inputs: [floats(random, [3, 4]), longs(1, 2, 1, 3)], attributes: { mode: 'wrap' } },
+    { inputs: [floats(random, [2, 4, 3]), longs(1, 3, 0, 0, 1, 2)], attributes: { mode: 'reflect' } },
+    { inputs: [floats(random, [2, 3]), longs(5, 1, 0, 9)], attributes: { mode: 'wrap' } },
     { inputs: [longs(1, 2), longs(1, 1), longs(9)] },
+    { inputs: [longs(1, 2), longs(1, 3)], attributes: { mode: 'edge' } },
   ],
 } satisfies Record<string, Samples>

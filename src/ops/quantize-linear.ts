@@ -9,7 +9,10 @@ import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type AttributeSpec, type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import { flatGrid } from './grid.ts'
 import { needed } from './infer.ts'
+import { emitBinary, isFloat32 } from './lower-elementwise.ts'
+import type { Lowering, Operand, Ref } from './lower.ts'
 import { isFloat, numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -31,6 +34,7 @@ export const ops = defineOps({
       const { dims } = needed(context, x, 'x')
       return [{ dtype: dtypeGiven(context.attributes) ?? needed(context, scale, 'x_scale').dtype, dims }]
     },
+    lower: (lowering, context) => emitDequantize(lowering, context.attributes),
   },
   QuantizeLinear: {
     inputs: [2, 3],
@@ -41,6 +45,29 @@ export const ops = defineOps({
     },
   },
 })
+
+/** `kind` of cast_to_f32 (kernels/move.ts). */
+const byteKinds: Readonly<Partial<Record<Dtype, number>>> = { int8: 0, uint8: 1 }
+
+/** Bytes with one scale, or one per index of an axis: cast, minus zero (exact), times scale (rounded once). */
+function emitDequantize(lowering: Lowering, given: Attributes): boolean {
+  const [x, scale, zero, y] = [lowering.input(0)!, lowering.input(1)!, lowering.input(2), lowering.output(0)]
+  const kind = byteKinds[x.dtype]
+  if (kind === undefined || !isFloat32(scale, y) || given.block_size !== 0) return false
+  const axis = scale.dims.length === 1 && scale.size > 1 ? normalizeAxis(given.axis as number, x.dims.length) : -1
+  const dims = x.dims.map((size, k) => (k === axis ? size : 1))
+  const cast = (source: Operand, target: Ref): void => {
+    const { block, units } = flatGrid(source.size)
+    if (units > 0) lowering.step({ kernel: 'cast_to_f32', args: { src: source.ref, dst: target, size: source.size, block, kind }, units })
+  }
+  cast(x, y.ref)
+  if (zero) {
+    const place = lowering.scratch(zero.size * 4)
+    cast(zero, place)
+    emitBinary(lowering, 'binary_sub_f32', y, { ref: place, dims }, y.ref, x.dims)
+  }
+  return emitBinary(lowering, 'binary_mul_f32', y, { ref: scale.ref, dims }, y.ref, x.dims)
+}
 
 /** Position of the scale (and zero) of element i of a tensor of shape `dims`. */
 function parameterIndex(dims: readonly number[], scale: Tensor, { axis: given, block_size: block }: Attributes): (i: number) => number {

@@ -175,12 +175,15 @@ export function moduleOf(op: string): (() => Promise<OpModule>) | undefined {
   return Object.hasOwn(loaders, op) ? loaders[op] : undefined
 }
 
-/** Definitions of these operators. Names the table does not have are left out: the graph check reports them. */
+/**
+ * Definitions of these operators. Names the table does not have are left out: the graph check reports them, with the
+ * nearest name of the whole table.
+ */
 export async function loadOps(names: Iterable<string>): Promise<OpSet> {
   const found = await Promise.all(
     [...new Set(names)].map(async (name) => [name, (await moduleOf(name)?.())?.ops[name]] as const),
   )
   const defs = new Map<string, OpDef>()
   for (const [name, def] of found) if (def !== undefined) defs.set(name, def)
-  return defs
+  return { get: (op) => defs.get(op), keys: () => Object.keys(loaders) }
 }
