@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Finds x * sigmoid(alpha x), factors in any order, and writes Swish (alpha 1: the sigmoid linear unit). The factor
- * alpha may be left out, a Mul by a constant, or folded away. https://onnx.ai/onnx/operators/onnx__Swish.html
+ * Finds x * sigmoid(x), factors in any order, and writes whittle.Silu; x * sigmoid(alpha x) with another constant alpha
+ * becomes Swish. Elfwing et al., arXiv:1702.03118; https://onnx.ai/onnx/operators/onnx__Swish.html
  */
-import type { Attributes } from '../ir/graph.ts'
+import type { Node } from '../ir/graph.ts'
 import type { Rule } from '../ir/rewrite.ts'
 import { rulesPass } from './pass.ts'
 import { factorsOf, isReadOnlyBy } from './products.ts'
@@ -19,12 +19,13 @@ const silu: Rule = {
       if (sigmoid === undefined || !isReadOnlyBy(view, gate, [node])) continue
       const { constant: alpha, values } = sigmoid.inputs[0] === x ? { constant: 1, values: [x] } : factorsOf(view, sigmoid.inputs[0])
       if (values.length !== 1 || values[0] !== x) continue
-      const attributes: Attributes = alpha === 1 ? {} : { alpha }
-      return { nodes: [{ name: node.name, op: 'Swish', inputs: [x], outputs: node.outputs, attributes }] }
+      const plain = { name: node.name, inputs: [x], outputs: node.outputs }
+      const swish: Node = { ...plain, op: 'Swish', attributes: { alpha } }
+      return { nodes: [alpha === 1 ? { ...plain, op: 'whittle.Silu', attributes: {} } : swish] }
     }
     return undefined
   },
 }
 
 /** See the head of this file. */
-export const recogniseSilu = rulesPass('recognise-silu', [silu], { writes: ['Swish'] })
+export const recogniseSilu = rulesPass('recognise-silu', [silu], { writes: ['whittle.Silu', 'Swish'] })

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * How a Transpose gets from in front of an operator to behind it, operator by operator. A row sees a node whose first
+ * input (or several) is a permuted value and gives the patch that does the node on the value as it was; or nothing,
+ * where that is not possible or would copy more than before (Slice and Split of a value others read too).
+ */
+import type { Node } from '../ir/graph.ts'
+import type { Patch } from '../ir/patch.ts'
+import type { View } from '../ir/rewrite.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { axesOf, integersOf, nodeWithAxes } from './operands.ts'
+import { sunkReshape } from './sink-reshapes.ts'
+import { type Transposed, permutedBehind, transposedOf, unpermuted } from './transposed.ts'
+
+type Row = (node: Node, view: View, from: Transposed) => Patch | undefined
+
+/** Element-wise in the first input; further inputs are scalars that do not care for axes. */
+const unary: Row = (node, view, { x, perm }) =>
+  permutedBehind(view, { ...node, inputs: [x, ...node.inputs.slice(1)] }, node.outputs[0], perm)
+
+/** Element-wise in all inputs, with broadcasting. */
+const elementwise: Row = (node, view, { perm }) => {
+  const operands = node.inputs.map((input) => unpermuted(view, input, perm))
+  if (view.dims(node.outputs[0])?.length !== perm.length) return undefined
+  if (!operands.every((operand) => operand !== undefined)) return undefined
+  const inner = { ...node, inputs: operands.map((operand) => operand.name) }
+  return permutedBehind(view, inner, node.outputs[0], perm, ...operands.map((operand) => operand.patch))
+}
+
+const frontAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis)
+
+const concat: Row = (node, view, from) => {
+  const operands = node.inputs.map((input) => transposedOf(view, input))
+  if (!operands.every((operand) => String(operand?.perm) === String(from.perm))) return undefined
+  const axis = from.perm[frontAxis(node.attributes.axis as number, from.perm.length)]
+  const inner = { ...node, inputs: operands.map((operand) => operand!.x), attributes: { ...node.attributes, axis } }
+  return permutedBehind(view, inner, node.outputs[0], from.perm)
+}
+
+const reduce: Row = (node, view, { x, perm }) => {
+  const axes = axesOf(view, node, perm.length)
+  if (!axes || axes.length === 0) return undefined
+  const inside = axes.map((axis) => perm[axis]).sort((a, b) => a - b)
+  const made = nodeWithAxes(view, node, x, inside, node.attributes)
+  const kept = view.attributes(node).keepdims !== 0
+  return permutedBehind(view, made.node, node.outputs[0], kept ? perm : without(perm, axes), { constants: made.constants })
+}
+
+/** The permutation of the axes that are left when output axes `axes` are gone. */
+function without(perm: readonly number[], axes: readonly number[]): number[] {
+  const gone = axes.map((axis) => perm[axis])
+  return perm.filter((_, i) => !axes.includes(i)).map((axis) => axis - gone.filter((g) => g < axis).length)
+}
+
+const squeeze: Row = (node, view, { x, perm }) => {
+  const axes = axesOf(view, node, perm.length)
+  if (!axes) return undefined
+  const made = nodeWithAxes(view, node, x, axes.map((axis) => perm[axis]).sort((a, b) => a - b))
+  return permutedBehind(view, made.node, node.outputs[0], without(perm, axes), { constants: made.constants })
+}
+
+/** New axes keep their places; the old ones are put around them in the order they had. */
+const unsqueeze: Row = (node, view, { x, perm }) => {
+  const rank = view.dims(node.outputs[0])?.length
+  const axes = rank === undefined ? undefined : axesOf(view, node, rank)
+  if (!axes || rank === undefined) return undefined
+  const places = Array.from({ length: rank }, (_, i) => i).filter((i) => !axes.includes(i))
+  const whole = Array.from({ length: rank }, (_, i) => i)
+  places.forEach((place, i) => (whole[place] = places[perm[i]]))
+  const made = nodeWithAxes(view, node, x, axes)
+  return permutedBehind(view, made.node, node.outputs[0], whole, { constants: made.constants })
+}
+
+const pad: Row = (node, view, { x, perm }) => {
+  const pads = integersOf(view, node, 'pads', 1)
+  if (!pads || pads.length !== 2 * perm.length || (node.inputs[3] ?? '') !== '') return undefined
+  const inside = new Array<number>(pads.length)
+  perm.forEach((axis, i) => {
+    inside[axis] = pads[i]
+    inside[perm.length + axis] = pads[perm.length + i]
+  })
+  if (node.attributes.pads !== undefined) {
+    return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, pads: inside } }, node.outputs[0], perm)
+  }
+  const name = view.fresh(`${node.name}/pads`)
+  const constants = { [name]: new Tensor('int64', inside, [inside.length]) }
+  return permutedBehind(view, { ...node, inputs: [x, name, ...node.inputs.slice(2)] }, node.outputs[0], perm, { constants })
+}
+
+const slice: Row = (node, view, { x, perm }) => {
+  const count = view.dims(node.inputs[1])?.[0] ?? integersOf(view, node, 'starts', 1)?.length
+  const given = integersOf(view, node, 'axes', 3)
+  if (!view.isPrivate(node.inputs[0]) || given === undefined || typeof count !== 'number') return undefined
+  const axes = (given ?? Array.from({ length: count }, (_, i) => i)).map((axis) => perm[frontAxis(axis, perm.length)])
+  if (node.attributes.starts !== undefined) {
+    return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, axes } }, node.outputs[0], perm)
+  }
+  const name = view.fresh(`${node.name}/axes`)
+  const inputs = [x, node.inputs[1], node.inputs[2], name, ...node.inputs.slice(4)]
+  const constants = { [name]: new Tensor('int64', axes, [axes.length]) }
+  return permutedBehind(view, { ...node, inputs }, node.outputs[0], perm, { constants })
+}
+
+const split: Row = (node, view, { x, perm }) => {
+  if (!view.isPrivate(node.inputs[0])) return undefined
+  const axis = perm[frontAxis((node.attributes.axis as number | undefined) ?? 0, perm.length)]
+  const inside = node.outputs.map((output) => (output === '' ? '' : view.fresh(`${output}/unpermuted`)))
+  const behind = node.outputs.flatMap((output, i): Node[] => {
+    const name = view.fresh(`${node.name}/transpose`)
+    return output === '' ? [] : [{ name, op: 'Transpose', inputs: [inside[i]], outputs: [output], attributes: { perm } }]
+  })
+  const inner = { ...node, inputs: [x, ...node.inputs.slice(1)], outputs: inside, attributes: { ...node.attributes, axis } }
+  return { nodes: [inner, ...behind] }
+}
+
+/** First opset whose Softmax works on one axis; before, on all from `axis` on. */
+const softmaxOneAxisSince = 13
+
+const softmax: Row = (node, view, { x, perm }) => {
+  const last = perm.length - 1
+  const axis = frontAxis(view.attributes(node).axis as number, perm.length)
+  if (perm[axis] !== last || (view.opset < softmaxOneAxisSince && axis !== last)) return undefined
+  return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, axis: last } }, node.outputs[0], perm)
+}
+
+/** One number per channel, as a reduction over whatever axes the spatial ones were. */
+function globalPool(op: string): Row {
+  return (node, view, { x, perm }) => {
+    const made = nodeWithAxes(view, { ...node, op }, x, perm.slice(2).sort((a, b) => a - b), { keepdims: 1 })
+    return permutedBehind(view, made.node, node.outputs[0], perm, { constants: made.constants })
+  }
+}
+
+const rowsOf = (row: Row, ...ops: readonly string[]): Record<string, Row> => Object.fromEntries(ops.map((op) => [op, row]))
+
+/** By operator. */
+export const sinkRows: Readonly<Record<string, Row>> = {
+  ...rowsOf(unary, 'Abs', 'Cast', 'Ceil', 'Celu', 'Clip', 'Cos', 'Elu', 'Erf', 'Exp', 'Floor', 'Gelu', 'HardSigmoid', 'HardSwish'),
+  ...rowsOf(unary, 'Identity', 'IsInf', 'IsNaN', 'LeakyRelu', 'Log', 'Mish', 'Neg', 'Not', 'Reciprocal', 'Relu', 'Round', 'Selu'),
+  ...rowsOf(unary, 'Shrink', 'Sigmoid', 'Sign', 'Sin', 'Softplus', 'Softsign', 'Sqrt', 'Swish', 'Tanh', 'ThresholdedRelu', 'whittle.Silu'),
+  ...rowsOf(elementwise, 'Add', 'And', 'Div', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Max', 'Mean', 'Min'),
+  ...rowsOf(elementwise, 'Mod', 'Mul', 'Or', 'PRelu', 'Pow', 'Sub', 'Sum', 'Where', 'Xor'),
+  ...rowsOf(reduce, 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceMax', 'ReduceMean', 'ReduceMin', 'ReduceProd'),
+  ...rowsOf(reduce, 'ReduceSum', 'ReduceSumSquare'),
+  ...rowsOf(softmax, 'Softmax', 'LogSoftmax'),
+  ...rowsOf(sunkReshape, 'Reshape', 'Flatten'),
+  Concat: concat,
+  GlobalAveragePool: globalPool('ReduceMean'),
+  GlobalMaxPool: globalPool('ReduceMax'),
+  Pad: pad,
+  Slice: slice,
+  Split: split,
+  Squeeze: squeeze,
+  Unsqueeze: unsqueeze,
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What the rules of sink-transposes share: seeing a value as a permuted other value, other operands permuted likewise,
+ * and the patch that does a node on the unpermuted value and permutes behind.
+ */
+import { isKnown } from '../ir/dim.ts'
+import type { Node } from '../ir/graph.ts'
+import type { Patch } from '../ir/patch.ts'
+import type { View } from '../ir/rewrite.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import { canPermute, inverse, isIdentity, permuteTensor } from './permute-tensor.ts'
+import { permOf } from './remove-no-ops.ts'
+
+/** A value that is `x` with its axes in the order of `perm`. */
+export interface Transposed {
+  readonly x: string
+  readonly perm: readonly number[]
+}
+
+export function transposedOf(view: View, value: string | undefined): Transposed | undefined {
+  const node = view.producer(value, 'Transpose')
+  const perm = node && permOf(node, view)
+  return node !== undefined && perm !== undefined ? { x: node.inputs[0], perm } : undefined
+}
+
+/** An operand as it has to be for a node that works on unpermuted values, with what has to be made for it. */
+interface Operand {
+  readonly name: string
+  readonly patch: Patch
+}
+
+/**
+ * `value` such that Transpose(op(x, result)) = op(Transpose(x), value): the source of an equal Transpose, a permuted
+ * constant, a value of one element as it is, or a value whose permutation moves axes of length 1 alone.
+ */
+export function unpermuted(view: View, value: string, perm: readonly number[]): Operand | undefined {
+  const own = transposedOf(view, value)
+  if (own !== undefined && String(own.perm) === String(perm)) return { name: own.x, patch: {} }
+  const dims = view.dims(value)
+  if (dims === undefined || dims.length > perm.length) return undefined
+  if (dims.every((dim) => dim === 1)) return { name: value, patch: {} }
+  const back = inverse(perm)
+  const tensor = view.tensor(value)
+  if (tensor !== undefined) {
+    if (!canPermute(tensor)) return undefined
+    const whole = [...new Array<number>(perm.length - tensor.dims.length).fill(1), ...tensor.dims]
+    const name = view.fresh(value)
+    return { name, patch: { constants: { [name]: permuteTensor(new Tensor(tensor.type, tensor.data, whole), back) } } }
+  }
+  if (dims.length !== perm.length || !movesOnesOnly(dims, back)) return undefined
+  const name = view.fresh(`${value}/permuted`)
+  return { name, patch: { nodes: [{ name, op: 'Transpose', inputs: [value], outputs: [name], attributes: { perm: back } }] } }
+}
+
+/** True when a permutation of these dims leaves the elements where they are in memory. */
+export function movesOnesOnly(dims: readonly unknown[], perm: readonly number[]): boolean {
+  const moved = perm.filter((axis) => dims[axis] !== 1)
+  return moved.every((axis, i) => i === 0 || moved[i - 1] < axis)
+}
+
+/** `inner` (whose output is a name to be replaced) followed by a Transpose that makes `output`; none where it would do nothing. */
+export function permutedBehind(view: View, inner: Node, output: string, perm: readonly number[], ...patches: readonly Patch[]): Patch {
+  const constants = Object.assign({}, ...patches.map((patch) => patch.constants)) as Record<string, Tensor>
+  const nodes = patches.flatMap((patch) => patch.nodes ?? [])
+  if (isIdentity(perm)) return { constants, nodes: [...nodes, { ...inner, outputs: [output] }] }
+  const result = view.fresh(`${output}/unpermuted`)
+  const name = view.fresh(`${inner.name}/transpose`)
+  const behind: Node = { name, op: 'Transpose', inputs: [result], outputs: [output], attributes: { perm } }
+  return { constants, nodes: [...nodes, { ...inner, outputs: [result] }, behind] }
+}
+
+/** True when all dims are numbers and none is 0. */
+export function hasKnownSize(dims: readonly unknown[] | undefined): dims is readonly number[] {
+  return dims !== undefined && dims.every((dim) => isKnown(dim as number)) && sizeOf(dims as number[]) > 0
+}
