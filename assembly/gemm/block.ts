@@ -83,10 +83,10 @@ function multiplyRows<M extends Mac>(
   while (rows != 0) {
     let taken: u32
     if (rows >= 4) {
-      taken = rows >= 6 ? 6 : 4
+      taken = rows >= changetype<M>(0).rows ? changetype<M>(0).rows : 4
       let q = b
       for (let j: u32 = 0; j < cols; j += 8) {
-        if (taken == 6) tile6x8<M>(a, lda, q, groups, c + (<usize>j << 2), ldc, min<u32>(cols - j, 8))
+        if (changetype<M>(0).rows == 6 && taken == 6) tile6x8<M>(a, lda, q, groups, c + (<usize>j << 2), ldc, min<u32>(cols - j, 8))
         else tile4x8<M>(a, lda, q, groups, c + (<usize>j << 2), ldc, min<u32>(cols - j, 8))
         q += panel
       }

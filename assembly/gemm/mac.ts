@@ -4,8 +4,8 @@
  * lanes, and one group of 8 columns of a panel of B, as two vectors of 4 columns. Accumulators are v128, so the loop
  * nests of tile.ts do not know whether they hold float32 or int32.
  */
-import { dotPairs, dotU8 } from '../simd/dot'
-import { madd } from '../simd/madd'
+import { DOT_IS_ONE, dotPairs, dotU8 } from '../simd/dot'
+import { MADD_IS_ONE, madd } from '../simd/madd'
 
 @unmanaged
 export abstract class Mac {
@@ -21,6 +21,8 @@ export abstract class Mac {
   /** Columns 0..3 and 4..7 of the group after the one at `b`. */
   abstract nextLow(b: usize): v128
   abstract nextHigh(b: usize): v128
+  /** Rows of the tallest tile whose sums and operands fit 15 vector registers: 6, or 4 where a product needs its own. */
+  abstract get rows(): u32
   /** acc + a * b. */
   abstract mac(a: v128, b: v128, acc: v128): v128
 }
@@ -56,6 +58,10 @@ export class F32 extends Mac {
   @inline
   nextHigh(b: usize): v128 {
     return v128.load(b, 48)
+  }
+  @inline
+  get rows(): u32 {
+    return MADD_IS_ONE ? 6 : 4
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -99,6 +105,10 @@ export class S8Dot extends Mac {
     return v128.load(b, 48)
   }
   @inline
+  get rows(): u32 {
+    return DOT_IS_ONE ? 6 : 4
+  }
+  @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotU8(b, a, acc)
   }
@@ -135,6 +145,10 @@ export class S8Pairs extends Mac {
   @inline
   nextHigh(b: usize): v128 {
     return v128.load8x8_s(b, 24)
+  }
+  @inline
+  get rows(): u32 {
+    return 4
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {

@@ -8,6 +8,11 @@
  * pair step is the fast one).
  */
 
+/** Whether dotU8 and dotS8 are single instructions, which need no register for a product. */
+// @ts-ignore: decorator
+@inline
+export const DOT_IS_ONE: bool = ASC_FEATURE_RELAXED_SIMD
+
 /** acc[l] + sum over i of signed w[4l+i] * unsigned a[4l+i]. Relaxed: only on hosts whose second operand is unsigned. */
 // @ts-ignore: decorator
 @inline

@@ -4,6 +4,11 @@
  * has a fused one; simd builds round twice. Kernels that need equal bits in all builds must not use it.
  */
 
+/** Whether madd is a single instruction, which needs no register for the product. */
+// @ts-ignore: decorator
+@inline
+export const MADD_IS_ONE: bool = ASC_FEATURE_RELAXED_SIMD
+
 /** a * b + c. */
 // @ts-ignore: decorator
 @inline

@@ -12,8 +12,8 @@ import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { loadSources, root } from '../../scripts/load-source.mjs'
 
-const ROUNDS = 7
-const ROUND_MS = 60
+const ROUNDS = 120
+const ROUND_MS = 4
 
 const { table } = await loadSources({ table: 'src/kernels/table.ts' })
 const { exports, memory } = await instantiate(process.argv[2])
