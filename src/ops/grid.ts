@@ -2,23 +2,25 @@
 /**
  * How work is cut into units: the one place where block sizes are chosen.
  *
- * A GEMM unit is a block of mb rows x nb columns. nb is as many columns as keep their packed weights in half of a
- * second-level cache; mb is as many rows as make the unit worth a thread's trip to the counter without pushing the
- * block of results out of the first-level cache. Nothing here asks how many threads there are, so the cuts, and with
- * them the results, are the same on every host.
+ * A GEMM unit is a block of mb rows x nb columns, done a tile of rows at a time over all its columns. nb is as many
+ * columns as keep their packed weights in the second-level cache and a tile's results in the first; mb is as many rows
+ * as use those weights while they are there, and few enough that there are units for every thread. Nothing here asks
+ * how many threads there are, so the cuts, and with them the results, are the same on every host.
  */
 
-/** Rows of the tallest tile of the GEMM kernels; mb is a multiple of it. */
-const tileRows = 6
+/** Multiple of the rows of the tallest tile, which is 6 or 4 by build and type (assembly/gemm/mac.ts); mb is a multiple of it. */
+const tileRows = 12
 /** Columns of a packed panel (the x8 of the kernels' names). */
 export const panelColumns = 8
 /** Half of the 512 KB that the smallest second-level caches of current hosts have. */
 const weightBlockBytes = 256 * 1024
-/** Results of a block, in bytes: most of a 32 KB first-level cache is left to weights and rows. */
-const resultBlockBytes = 24 * 1024
-/** Multiply-adds that make a unit: tens of microseconds on the slowest kernel. */
-const unitWork = 512 * 1024
-/** Units that a step of any size is cut into where its size allows: enough for eight threads. */
+/** A tile of 6 rows of them is 12 KB: a good part of a 32 KB first-level cache. */
+const mostColumns = 512
+/** Gathered rows of a convolution: they stay in the second-level cache beside the weights. */
+const gatheredBytes = 96 * 1024
+/** Multiply-adds of a large unit: a fraction of a millisecond. */
+const unitWork = 4 * 1024 * 1024
+/** Units that a step is cut into where its size allows: enough for eight threads. */
 const wantedUnits = 16
 /** Multiply-adds below which cutting further costs more than it gives. */
 const leastWork = 64 * 1024
@@ -50,13 +52,11 @@ export function gemmGrid(
   const batch = shape.batch ?? 1
   const columns = roundUp(n, panelColumns)
   const cached = Math.floor(weightBlockBytes / (k * weightBytes) / panelColumns) * panelColumns
-  let nb = Math.min(columns, wholeRows ? Math.max(cached, 256) : Math.max(cached, 32))
-  let mb = Math.min(
-    roundUp(m, tileRows),
-    Math.max(tileRows, floorTo(Math.min(unitWork / (nb * k), resultBlockBytes / (nb * 4), 96), tileRows)),
-  )
+  let nb = Math.min(columns, mostColumns, Math.max(cached, wholeRows ? 256 : 32))
+  const rows = Math.min(unitWork / (nb * k), wholeRows ? gatheredBytes / (k * 4) : m)
+  let mb = Math.min(roundUp(m, tileRows), Math.max(tileRows, floorTo(rows, tileRows)))
   while (batch * blocks(m, mb) * blocks(n, nb) < wantedUnits) {
-    if (mb > 2 * tileRows && mb * nb * k > 2 * leastWork) mb = roundUp(mb / 2, tileRows)
+    if (mb > (wholeRows ? 1 : 2) * tileRows && mb * nb * k > 2 * leastWork) mb = roundUp(mb / 2, tileRows)
     else if (nb > 32 && Math.min(mb, m) * nb * k > 2 * leastWork) nb = roundUp(nb / 2, panelColumns)
     else break
   }

@@ -4,13 +4,13 @@ import { gemmGrid } from '../../src/ops/grid.ts'
 
 const sizes = [1, 5, 6, 8, 31, 96, 480, 1000, 6625]
 
-test('blocks cover the product, in whole tiles except the last', () => {
+test('blocks cover the product, in whole tiles of 6 and of 4 rows except the last', () => {
   for (const m of sizes) {
     for (const n of sizes) {
       for (const k of sizes) {
         for (const wholeRows of [false, true]) {
           const { mb, nb, units } = gemmGrid({ m, n, k }, 4, wholeRows)
-          expect(mb % 6).toBe(0)
+          expect(mb % 12).toBe(0)
           expect(nb % 8).toBe(0)
           expect(units).toBe(Math.ceil(m / mb) * Math.ceil(n / nb))
         }
