@@ -79,7 +79,7 @@ function describe(output: string, report: CompressReport, verbose: boolean): str
     lines.push(
       table(
         ['pass', 'fired'],
-        passes.map(({ name, fired }) => [name, fired]),
+        passes.map(({ pass, fired, nodes }) => [pass, fired, nodes[0], nodes[1]]),
       ),
     )
     const rows = report.layers.map(

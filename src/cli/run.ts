@@ -14,6 +14,14 @@ interface Options extends FeedOptions {
   readonly json?: boolean
 }
 
+interface OutputLine {
+  readonly name: string
+  readonly type: string
+  readonly dims: readonly number[]
+  readonly head: readonly (number | bigint | string)[]
+  readonly file: string | null
+}
+
 export function addRun(program: Command): void {
   program
     .command('run')
@@ -37,7 +45,7 @@ export function addRun(program: Command): void {
       }).finally(bar.stop)
       try {
         const outputs = await session.run(await readFeeds(session.inputs, options))
-        const lines = []
+        const lines: OutputLine[] = []
         for (const [name, tensor] of Object.entries(outputs)) {
           const file =
             options.outputDir === undefined ? null : join(options.outputDir, `${name.replace(/[^\w.-]/g, '_')}.npy`)
@@ -46,7 +54,7 @@ export function addRun(program: Command): void {
             name,
             type: tensor.type,
             dims: tensor.dims,
-            head: Array.from(tensor.data as ArrayLike<number>).slice(0, 6),
+            head: Array.from(tensor.data as ArrayLike<number | bigint | string>).slice(0, 6),
             file,
           })
         }

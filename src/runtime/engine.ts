@@ -60,7 +60,11 @@ async function readOnnxModel(chunks: AsyncIterable<Uint8Array>, stream: ByteStre
     onProgress?.({ phase: 'read', loaded, ...(stream.size === undefined ? {} : { total: stream.size }) })
   }
   const { graphOfOnnx } = await import('./onnx-source.ts')
-  return { graph: await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, options) }
+  const { graph } = await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, {
+    passes: options.passes,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return { graph }
 }
 
 async function* counted(chunks: AsyncIterable<Uint8Array>, counter: { bytes: number }): AsyncGenerator<Uint8Array> {

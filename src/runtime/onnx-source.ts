@@ -1,14 +1,59 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From the bytes of an .onnx file to a graph ready to run: reader, importer, passes. Imported only when such a file comes. */
+import { checkAborted } from '../base/check.ts'
 import { readOnnx } from '../format/onnx.ts'
-import type { Graph } from '../ir/graph.ts'
+import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import { definitionOf } from '../ir/infer.ts'
 import { fromOnnx } from '../model/from-onnx.ts'
+import { evaluateNode, operatorsOf } from '../ops/evaluate.ts'
+import { loadReferences } from '../ops/references.ts'
+import { loadOps } from '../ops/table.ts'
+import { type PassReport, operatorsWritten, runPasses } from '../passes/pipeline.ts'
 import type { ByteStream } from '../platform/source.ts'
-import type { CheckedOptions } from './engine.ts'
 
-/** The graph of a model; external data is looked for beside `stream`. @throws FormatError, GraphError, UnsupportedError, SourceError */
-export async function graphOfOnnx(bytes: Uint8Array, stream: ByteStream, options: CheckedOptions): Promise<Graph> {
+export interface OnnxOptions {
+  readonly signal?: AbortSignal
+  /** False: the graph as it is in the file. */
+  readonly passes?: boolean
+  /** Names of passes to leave out. */
+  readonly disablePasses?: readonly string[]
+}
+
+export interface OnnxSource {
+  /** After the passes. */
+  readonly graph: Graph
+  /** Before them. */
+  readonly source: Graph
+  readonly passes: readonly PassReport[]
+}
+
+/**
+ * The graph of a model; external data is looked for beside `stream`.
+ * @throws FormatError, GraphError, UnsupportedError naming an operator there is none of, SourceError
+ */
+export async function graphOfOnnx(
+  bytes: Uint8Array,
+  stream: ByteStream,
+  options: OnnxOptions = {},
+): Promise<OnnxSource> {
+  const { signal, passes = true, disablePasses = [] } = options
   const resolve = async (location: string): Promise<Uint8Array> =>
-    (await stream.resolve(location, options.signal)).bytes(options.signal)
-  return fromOnnx(await readOnnx(bytes, { where: stream.name, resolve }))
+    (await stream.resolve(location, signal)).bytes(signal)
+  const source = fromOnnx(await readOnnx(bytes, { where: stream.name, resolve }))
+  checkAborted('load', signal)
+  if (!passes) return { graph: source, source, passes: [] }
+  const names = operatorsOf(source)
+  const [opSet, references] = await Promise.all([loadOps([...names, ...operatorsWritten()]), loadReferences(names)])
+  for (const node of allNodes(source)) definitionOf(node, opSet)
+  const evaluator = { ops: opSet, references }
+  const { graph, report } = runPasses(
+    source,
+    { opSet, evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset) },
+    { off: disablePasses },
+  )
+  return { graph, source, passes: report }
+}
+
+function allNodes({ nodes }: Graph): Node[] {
+  return nodes.flatMap((node) => [node, ...subgraphsOf(node).flatMap(allNodes)])
 }

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+/** whittle/compress: makes small models of large ones. Nothing a page needs to run a model is here. */
+export {
+  type CompressOptions,
+  type CompressProgress,
+  type CompressReport,
+  type Compressed,
+  compress,
+} from './compress/compress.ts'
+export type { PassReport } from './passes/pipeline.ts'
+export type { LayerReport } from './compress/quantize-graph.ts'
+export { type FullRecipe, type Recipe, presets } from './compress/recipe.ts'

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Compression from end to end: a model's bytes become a graph, the passes optimise it, the recipe rewrites its weights,
+ * and a `.whittle` file with a report of all that comes out.
+ */
+import { checkAborted } from '../base/check.ts'
+import { StateError } from '../base/errors.ts'
+import { writeContainer } from '../format/container.ts'
+import type { Json } from '../format/container-records.ts'
+import { detectFormat } from '../format/detect.ts'
+import type { Graph } from '../ir/graph.ts'
+import { fromContainer } from '../model/from-container.ts'
+import { toContainer } from '../model/to-container.ts'
+import { type ByteStream, type Source, openSource } from '../platform/source.ts'
+import type { PassReport } from '../passes/pipeline.ts'
+import { graphOfOnnx } from '../runtime/onnx-source.ts'
+import { byteLengthOf } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { type LayerReport, quantizeGraph } from './quantize-graph.ts'
+import { type FullRecipe, type Recipe, resolveRecipe } from './recipe.ts'
+
+export interface CompressProgress {
+  readonly phase: 'read' | 'optimise' | 'compress' | 'write'
+  /** Phases done, of `total`. */
+  readonly loaded: number
+  readonly total: number
+}
+
+export interface CompressOptions {
+  readonly onProgress?: (event: CompressProgress) => void
+  readonly signal?: AbortSignal
+}
+
+export interface CompressReport {
+  readonly recipe: FullRecipe
+  /** Bytes of the source file. */
+  readonly bytesBefore: number
+  /** Bytes of the `.whittle` file. */
+  readonly bytesAfter: number
+  /** Bytes of weights by element type, before and after. */
+  readonly weightsBefore: Readonly<Record<string, number>>
+  readonly weightsAfter: Readonly<Record<string, number>>
+  readonly nodesBefore: number
+  readonly nodesAfter: number
+  readonly passes: readonly PassReport[]
+  readonly layers: readonly LayerReport[]
+}
+
+export interface Compressed {
+  /** The bytes of a `.whittle` file. */
+  readonly model: Uint8Array
+  readonly report: CompressReport
+}
+
+/** The graphs of a compression, for those who measure it. */
+export interface CompressedGraphs {
+  /** As read and optimised, weights untouched. */
+  readonly before: Graph
+  readonly after: Graph
+}
+
+const phases = ['read', 'optimise', 'compress', 'write'] as const
+
+/**
+ * Compresses a model.
+ * @param source an `.onnx` or `.whittle` model: a path, a URL or its bytes
+ * @param recipe a preset's name or a plain object
+ * @throws InputError, SourceError, FormatError, GraphError, UnsupportedError, AbortError
+ */
+export async function compress(
+  source: Source,
+  recipe: string | Recipe,
+  options: CompressOptions = {},
+): Promise<Compressed> {
+  const { model, report } = await compressGraph(source, recipe, options)
+  return { model, report }
+}
+
+/** As `compress`, with the graphs beside the file. */
+export async function compressGraph(
+  source: Source,
+  recipe: string | Recipe,
+  options: CompressOptions = {},
+): Promise<Compressed & { readonly graphs: CompressedGraphs }> {
+  const full = resolveRecipe(recipe)
+  const { signal } = options
+  const reach = (phase: CompressProgress['phase']): void => {
+    checkAborted('compress', signal)
+    options.onProgress?.({ phase, loaded: phases.indexOf(phase), total: phases.length })
+  }
+  reach('read')
+  const stream = await openSource(source, signal)
+  const bytes = await stream.bytes(signal)
+  reach('optimise')
+  const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
+  reach('compress')
+  const { graph: after, layers } = quantizeGraph(before, full)
+  reach('write')
+  const sizes = {
+    nodesBefore: original.nodes.length,
+    nodesAfter: after.nodes.length,
+    weightsBefore: weightBytes(original),
+    weightsAfter: weightBytes(after),
+  }
+  const metadata = {
+    producer: 'whittle',
+    source: stream.name.split(/[\\/]/).at(-1) ?? '',
+    recipe: full as unknown as Json,
+    ...sizes,
+  }
+  const model = writeContainer(toContainer(after, metadata))
+  options.onProgress?.({ phase: 'write', loaded: phases.length, total: phases.length })
+  const report = { recipe: full, bytesBefore: bytes.byteLength, bytesAfter: model.byteLength, ...sizes, passes, layers }
+  return { model, report, graphs: { before, after } }
+}
+
+async function readModel(
+  bytes: Uint8Array,
+  stream: ByteStream,
+  recipe: FullRecipe,
+  signal: AbortSignal | undefined,
+): Promise<{ graph: Graph; source: Graph; passes: readonly PassReport[] }> {
+  if (detectFormat(bytes, stream.name) === 'onnx') {
+    return graphOfOnnx(bytes, stream, { disablePasses: recipe.disablePasses, ...(signal ? { signal } : {}) })
+  }
+  const { graph } = fromContainer(bytes, stream.name)
+  if (graph.nodes.some(({ op }) => op.startsWith('whittle.DynamicQuantize'))) {
+    throw new StateError({
+      where: stream.name,
+      expected: 'a model whose weights are still float32',
+      got: 'one that is quantised already',
+      todo: 'compress the original model',
+    })
+  }
+  return { graph, source: graph, passes: [] }
+}
+
+function weightBytes({ constants }: Graph): Record<string, number> {
+  const bytes: Record<string, number> = {}
+  for (const { dtype, dims } of constants.values())
+    bytes[dtype] = (bytes[dtype] ?? 0) + byteLengthOf(dtype, sizeOf(dims))
+  return bytes
+}

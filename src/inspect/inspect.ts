@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Looks into a model file: its graph as it is stored, what it is made of, and how whittle would run each operator. */
+import { detectFormat } from '../format/detect.ts'
+import { type Graph, subgraphsOf } from '../ir/graph.ts'
+import { print } from '../ir/dim.ts'
+import { nearestName } from '../ir/nearest.ts'
+import { fromContainer } from '../model/from-container.ts'
+import { loadOps, opTable } from '../ops/table.ts'
+import type { PassReport } from '../passes/pipeline.ts'
+import { type Source, openSource } from '../platform/source.ts'
+import { graphOfOnnx } from '../runtime/onnx-source.ts'
+import { type Dtype, byteLengthOf } from '../tensor/dtype.ts'
+import { sizeOf } from '../tensor/shape.ts'
+
+export interface InspectedValue {
+  readonly name: string
+  readonly type: Dtype
+  readonly dims: readonly (number | string)[] | null
+}
+
+export interface InspectedOperator {
+  readonly op: string
+  readonly nodes: number
+  /** 'kernel': lowers to Wasm; 'reference': runs on the host; 'none': whittle does not know it. */
+  readonly support: 'kernel' | 'reference' | 'none'
+  /** For unsupported ones. */
+  readonly nearest?: string
+}
+
+export interface Inspection {
+  readonly format: 'onnx' | 'whittle'
+  readonly bytes: number
+  readonly opset: number
+  readonly inputs: readonly InspectedValue[]
+  readonly outputs: readonly InspectedValue[]
+  /** Elements of all constants, those of subgraphs included. */
+  readonly parameters: number
+  readonly weights: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>
+  /** Most frequent first. */
+  readonly operators: readonly InspectedOperator[]
+  /** What the passes would do; null where not asked for or where operators are unsupported. */
+  readonly passes: readonly PassReport[] | null
+  /** A `.whittle` file's producer and recipe. */
+  readonly metadata: string | null
+}
+
+export interface InspectOptions {
+  readonly passes?: boolean
+  readonly signal?: AbortSignal
+}
+
+/** Inspects a model. @throws SourceError, FormatError, GraphError */
+export async function inspectModel(
+  source: Source,
+  { passes = false, signal }: InspectOptions = {},
+): Promise<Inspection> {
+  const stream = await openSource(source, signal)
+  const bytes = await stream.bytes(signal)
+  const format = detectFormat(bytes, stream.name)
+  const container = format === 'whittle' ? fromContainer(bytes, stream.name) : undefined
+  const graph = container?.graph ?? (await graphOfOnnx(bytes, stream, { passes: false })).graph
+  const operators = await inspectOperators(graph)
+  const run = passes && format === 'onnx' && operators.every(({ support }) => support !== 'none')
+  const { producer, recipe } = container?.metadata ?? {}
+  const recipeName = (recipe as { name?: string } | undefined)?.name
+  return {
+    format,
+    bytes: bytes.byteLength,
+    opset: graph.opset,
+    inputs: graph.inputs.map(describeValue),
+    outputs: graph.outputs.map(describeValue),
+    ...inspectConstants(graph),
+    operators,
+    passes: run ? (await graphOfOnnx(bytes, stream)).passes : null,
+    metadata:
+      producer === undefined ? null : `${String(producer)}${recipeName === undefined ? '' : `, recipe ${recipeName}`}`,
+  }
+}
+
+function describeValue({ name, dtype, dims }: Graph['inputs'][number]): InspectedValue {
+  return { name, type: dtype, dims: dims?.map((dim) => (typeof dim === 'number' ? dim : print(dim))) ?? null }
+}
+
+function allGraphs(graph: Graph): Graph[] {
+  return [graph, ...graph.nodes.flatMap(subgraphsOf).flatMap(allGraphs)]
+}
+
+function inspectConstants(graph: Graph): Pick<Inspection, 'parameters' | 'weights'> {
+  const weights: Record<string, { tensors: number; bytes: number }> = {}
+  let parameters = 0
+  for (const { dtype, dims } of allGraphs(graph).flatMap(({ constants }) => [...constants.values()])) {
+    const row = (weights[dtype] ??= { tensors: 0, bytes: 0 })
+    row.tensors++
+    row.bytes += byteLengthOf(dtype, sizeOf(dims))
+    parameters += sizeOf(dims)
+  }
+  return { parameters, weights }
+}
+
+async function inspectOperators(graph: Graph): Promise<InspectedOperator[]> {
+  const counts = new Map<string, number>()
+  for (const { op } of allGraphs(graph).flatMap(({ nodes }) => nodes)) counts.set(op, (counts.get(op) ?? 0) + 1)
+  const ops = await loadOps(counts.keys())
+  return [...counts]
+    .map(([op, nodes]): InspectedOperator => {
+      const def = ops.get(op)
+      if (def !== undefined) return { op, nodes, support: def.lower === undefined ? 'reference' : 'kernel' }
+      const nearest = nearestName(op, Object.keys(opTable))
+      return { op, nodes, support: 'none', ...(nearest === undefined ? {} : { nearest }) }
+    })
+    .sort((a, b) => b.nodes - a.nodes || a.op.localeCompare(b.op))
+}
