@@ -172,10 +172,11 @@ export class View {
     return this.opSet.get(node.op)?.impure === true
   }
 
-  /** A name nothing in the graph has, for a value or a node. */
+  /** A name nothing in the graph has, for a value or a node: `base`, or 'base~1' and so on where it is taken. */
   fresh(base: string): string {
+    const root = base.replace(/~\d+$/, '')
     let name = base
-    for (let i = 1; this.taken.has(name); i++) name = `${base}.${i}`
+    for (let i = 1; this.taken.has(name); i++) name = `${root}~${i}`
     this.taken.add(name)
     return name
   }

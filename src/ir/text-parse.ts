@@ -18,7 +18,7 @@ interface Token {
 }
 
 const tokenPattern =
-  /"(?:[^"\\\n]|\\.)*"|\.\.\.|-?(?:inf\b|nan\b)|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[A-Za-z_][A-Za-z0-9_./]*|[^\s]/g
+  /"(?:[^"\\\n]|\\.)*"|\.\.\.|-?(?:inf\b|nan\b)|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[A-Za-z_][A-Za-z0-9_./~]*|[^\s]/g
 const numberPattern = /^(?:-?\d|-?inf$|nan$|-nan$)/
 
 /** The graph a text describes. It is not verified. @throws GraphError naming the line */

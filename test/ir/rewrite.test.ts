@@ -78,7 +78,7 @@ describe('rewriteGraph', () => {
       },
     }
     run([rule])
-    expect(seen.slice(0, 5)).toEqual(['e', false, true, 'a.1', false])
+    expect(seen.slice(0, 5)).toEqual(['e', false, true, 'a~1', false])
   })
 
   it('rejects a patch that changes the type of a value', () => {
