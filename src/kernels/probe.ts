@@ -28,7 +28,7 @@ export interface PeakLoop {
  * of int16 pairs, `s4` unpacks 4-bit weights and multiplies them with four rows of bytes.
  */
 export const peakLoops = {
-  f32: { name: 'peak_f32', macs: 48 },
+  f32: { name: 'peak_f32', macs: 40 },
   s8: { name: 'peak_s8', macs: 160 },
   pairs: { name: 'peak_pairs', macs: 96 },
   s4: { name: 'peak_s4', macs: 128 },
