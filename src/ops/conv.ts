@@ -4,7 +4,7 @@
  * Its kernels are channels last, so one and two spatial axes run between transposes; the channels-last pass spares
  * them by rewriting to whittle.Conv. https://onnx.ai/onnx/operators/onnx__Conv.html
  */
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { asPlane, checkVector, convAttributes, inferConv } from './conv-types.ts'
 import { convolve } from './convolve.ts'

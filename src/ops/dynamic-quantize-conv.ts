@@ -7,7 +7,7 @@
  * A depthwise convolution (one input channel for each output channel) is done in float32 on x itself with
  * w * wScale: its sums are too short for bytes to pay.
  */
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
 import { channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
