@@ -16,16 +16,42 @@ import { root } from './load-source.mjs'
 const sourceAssets = path.join(root, 'src/runtime/assets.ts')
 const distAssets = path.join(root, 'scripts/assets-dist.ts')
 
+/** What op files share goes into one chunk per facet, since many small files compress badly. */
+const opGroups = [
+  { name: 'lowering', test: /src\/ops\/(?!table|references|evaluate)[^?]+$/, minShareCount: 2, priority: 2 },
+  { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
+]
+
+/** The library's ground, which the page's side of the engine stands on too. */
+const libraryGroups = [
+  { name: 'base', test: /src\/(base|tensor)\//, minShareCount: 2, priority: 4 },
+  { name: 'graph', test: /src\/ir\//, minShareCount: 2, priority: 3 },
+]
+
+/** The same of the workers: what both start with, and what the engine holds anyhow and operators use too. */
+const workerGroups = [
+  { name: 'thread', test: /src\/(platform\/workers|runtime\/instance)\.ts$/, priority: 4 },
+  {
+    name: 'core',
+    test: /src\/(base|tensor|ir|kernels|platform|runtime)\//,
+    tags: ['$initial'],
+    minShareCount: 2,
+    priority: 3,
+  },
+]
+
 /** The two runs: entries by the name of their file in `dist/`. */
 export const bundles = {
   library: {
     entries: { index: 'src/index.ts', compress: 'src/compress.ts', cli: 'src/cli/main.ts' },
     folder: '',
+    groups: [...libraryGroups, ...opGroups],
     external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
   },
   workers: {
     entries: { 'engine-worker': 'src/runtime/engine-worker.ts', 'helper-worker': 'src/runtime/helper-worker.ts' },
     folder: 'worker/',
+    groups: [...workerGroups, ...opGroups],
     external: (id) => id.startsWith('node:'),
   },
 }
@@ -72,7 +98,7 @@ async function writeManifest(name, output) {
  * @returns {Promise<string[]>} paths written, relative to `dist`
  */
 export async function bundle(name, { partial = false } = {}) {
-  const { folder, external } = bundles[name]
+  const { folder, external, groups } = bundles[name]
   const present = ([, source]) => !partial || existsSync(path.join(root, source))
   const entries = Object.fromEntries(Object.entries(bundles[name].entries).filter(present))
   const build = await rolldown({
@@ -93,6 +119,7 @@ export async function bundle(name, { partial = false } = {}) {
     entryFileNames: '[name].js',
     chunkFileNames: chunkFile(folder),
     minify: true,
+    codeSplitting: { groups },
   })
   await build.close()
   for (const { fileName, code } of output) {

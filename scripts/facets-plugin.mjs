@@ -3,9 +3,9 @@
  * Splits op files into facets while bundling (ARCHITECTURE.md, "Facets").
  *
  * An op file exports `ops`, `references` and `samples`; only `src/ops/table.ts` imports it, by `import()`. A bundle sees
- * the table twice: as it is, where each op file has nothing but `ops`; and through `src/ops/references.ts`, where the
- * table and its op files are modules of their own that have nothing but `references`. `samples` is in neither. What only
- * a dropped export used is dropped with it.
+ * the room `src/ops` twice: as it is, where each op file has nothing but `ops`; and from `src/ops/references.ts` on, where
+ * every file is a module of its own and op files have nothing but `references`. `samples` is in neither. What only a
+ * dropped export used is dropped with it, also in the files that op files share.
  */
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -88,11 +88,14 @@ export function facets(opsFolder) {
       if (!importer || !source.startsWith('.')) return undefined
       const from = pathOf(importer)
       const target = path.resolve(path.dirname(from), source)
-      if (from === references && target === table) return `${table}?facet=references`
+      const facet = from === references ? 'references' : facetOf(importer)
       if (from === table && kind === 'dynamic-import') {
-        return { id: `${target}?facet=${facetOf(importer) ?? 'ops'}`, moduleSideEffects: false }
+        return { id: `${target}?facet=${facet ?? 'ops'}`, moduleSideEffects: false }
       }
-      return facetOf(importer) ? target : undefined
+      if (facet === 'references' && path.dirname(target) === opsFolder) {
+        return { id: `${target}?facet=references`, moduleSideEffects: false }
+      }
+      return facet ? target : undefined
     },
     async load(id) {
       const facet = facetOf(id)

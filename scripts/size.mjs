@@ -14,8 +14,9 @@ import { gzipSync } from 'node:zlib'
 import { rolldown } from 'rolldown'
 import { root } from './load-source.mjs'
 
-/** Sources behind an `import()` that a page with a `.whittle` model does not take: files of Node, ONNX, references. */
-const elsewhere = /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/(from-)?onnx|model\/to-)/
+/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, ONNX, references. */
+const elsewhere =
+  /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/.*onnx|runtime\/(engine|probe|host-calls|onnx-source)\.ts)/
 
 /** Operators of the recogniser after the passes, float32 and int8. */
 const operators = [
