@@ -58,5 +58,6 @@ export function conv_s8_pairs(args: usize, from: u32, to: u32, thread: u32): voi
 }
 
 export function dwconv_f32(args: usize, from: u32, to: u32, thread: u32): void {
-  convolveDepthwise(changetype<DwconvF32Args>(args), changetype<Epilogue>(args + offsetof<DwconvF32Args>('bias')), from, to)
+  const epilogue = changetype<Epilogue>(args + offsetof<DwconvF32Args>('bias'))
+  convolveDepthwise(changetype<DwconvF32Args>(args), epilogue, from, to)
 }

@@ -4,18 +4,12 @@
  * then the epilogue runs over those rows. The tallest tile that fits is taken; what it leaves goes to smaller ones, so
  * the shape of a block alone decides how it is summed.
  */
+import { ceilDiv } from '../units'
 import { finish } from './epilogue'
 import { tile1x32, tile1x8, tile2x16 } from './flat-tile'
 import { Mac } from './mac'
 import { tile4x8, tile6x8 } from './tile'
 import { Epilogue, Product, Quant, RowParams } from './views'
-
-/** Quotient rounded up; b > 0. */
-// @ts-ignore: decorator
-@inline
-export function ceilDiv(a: u32, b: u32): u32 {
-  return a / b + u32(a % b != 0)
-}
 
 /** Where a block lies: rows [row, row + rows) of `image`, columns [col, col + cols) of `group`. */
 // @ts-ignore: decorator
@@ -81,25 +75,38 @@ function multiplyRows<M extends Mac>(
 ): void {
   const ldr = <usize>epilogue.ldr << 2
   while (rows != 0) {
-    let taken: u32
-    if (rows >= 4) {
-      taken = rows >= changetype<M>(0).rows ? changetype<M>(0).rows : 4
-      let q = b
-      for (let j: u32 = 0; j < cols; j += 8) {
-        if (changetype<M>(0).rows == 6 && taken == 6) tile6x8<M>(a, lda, q, groups, c + (<usize>j << 2), ldc, min<u32>(cols - j, 8))
-        else tile4x8<M>(a, lda, q, groups, c + (<usize>j << 2), ldc, min<u32>(cols - j, 8))
-        q += panel
-      }
-    } else {
-      taken = rows >= 2 ? 2 : 1
-      multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
-    }
+    const tallest = changetype<M>(0).rows
+    const taken: u32 = rows >= tallest ? tallest : rows >= 4 ? 4 : rows >= 2 ? 2 : 1
+    if (taken < 4) multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
+    else multiplyTall<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
     finish(epilogue, c, ldc, taken, cols, params, paramsStep, wScale, wSum, bias, residual)
     rows -= taken
     a += lda * taken
     c += ldc * taken
     params += paramsStep * taken
     if (residual) residual += ldr * taken
+  }
+}
+
+/** Six or four rows, of what the step's registers allow. */
+function multiplyTall<M extends Mac>(
+  a: usize,
+  lda: usize,
+  rows: u32,
+  b: usize,
+  panel: usize,
+  groups: u32,
+  c: usize,
+  ldc: usize,
+  cols: u32,
+): void {
+  while (cols != 0) {
+    const here = min<u32>(cols, 8)
+    if (changetype<M>(0).rows == 6 && rows == 6) tile6x8<M>(a, lda, b, groups, c, ldc, here)
+    else tile4x8<M>(a, lda, b, groups, c, ldc, here)
+    b += panel
+    c += 32
+    cols -= here
   }
 }
 

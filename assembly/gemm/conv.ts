@@ -4,7 +4,8 @@
  * thread's scratch and multiplies them like any other rows. Units that follow each other on the same pixels (n is
  * fastest) share one gathering; a pointwise convolution reads the image itself.
  */
-import { ceilDiv, multiplyBlock } from './block'
+import { ceilDiv } from '../units'
+import { multiplyBlock } from './block'
 import { gatherWindows } from './gather'
 import { Mac } from './mac'
 import { Epilogue, Product, Quant, RowParams, Taps } from './views'
@@ -12,10 +13,7 @@ import { Epilogue, Product, Quant, RowParams, Taps } from './views'
 /** True when the windows are the image's pixels in order. */
 function isPointwise(p: Product, taps: Taps): bool {
   return (
-    (taps.kh & taps.kw) == 1 &&
-    (taps.kh | taps.kw) == 1 &&
-    (taps.strideH & taps.strideW) == 1 &&
-    (taps.strideH | taps.strideW) == 1 &&
+    (taps.kh | taps.kw | taps.strideH | taps.strideW) == 1 &&
     (taps.padTop | taps.padLeft) == 0 &&
     taps.outW == taps.inW &&
     p.m <= taps.inH * taps.inW

@@ -5,7 +5,7 @@
  * taps that do. Which rows and columns of the kernel count is decided outside the loops, which check nothing.
  */
 import { DwconvF32Args } from '../generated/args'
-import { ceilDiv } from './block'
+import { ceilDiv } from '../units'
 import { finish } from './epilogue'
 import { slide3, slide5 } from './slide'
 import { onePixel, fourPixels } from './window'

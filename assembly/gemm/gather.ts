@@ -40,7 +40,7 @@ function fillRun(to: usize, bytes: usize, word: u32): void {
 
 /**
  * Writes the windows of output pixels [pixel, pixel + rows) to `to`, `ldp` elements apart. `image` is the group's
- * first channel of the image's first pixel; an element has 1 << shift bytes; `padding` repeats a padded element's bytes.
+ * first channel of the image's first pixel; an element has 1 << shift bytes; `padding` is its word of padded elements.
  */
 export function gatherWindows(
   taps: Taps,

@@ -21,7 +21,7 @@ export abstract class Mac {
   /** Columns 0..3 and 4..7 of the group after the one at `b`. */
   abstract nextLow(b: usize): v128
   abstract nextHigh(b: usize): v128
-  /** Rows of the tallest tile whose sums and operands fit 15 vector registers: 6, or 4 where a product needs its own. */
+  /** Rows of the tallest tile that fits 15 vector registers: 6, or 4 where a product needs one of its own. */
   abstract get rows(): u32
   /** acc + a * b. */
   abstract mac(a: v128, b: v128, acc: v128): v128

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The plain matrix product: units of the grid batch x row blocks x column blocks, columns fastest. */
-import { ceilDiv, multiplyBlock } from './block'
+import { ceilDiv } from '../units'
+import { multiplyBlock } from './block'
 import { Mac } from './mac'
 import { Epilogue, Product } from './views'
 

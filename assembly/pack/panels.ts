@@ -5,7 +5,7 @@
  * say, and the two dense directions have their own loops.
  */
 import { DequantizeRowsS8Args, PackF32X8Args, PackS8X8c2Args, PackS8X8c4Args } from '../generated/args'
-import { ceilDiv } from '../gemm/block'
+import { ceilDiv } from '../units'
 
 /** [k][8] float32. */
 export function pack_f32_x8(args: usize, from: u32, to: u32, thread: u32): void {
@@ -90,7 +90,8 @@ function packBytes(s: PackS8X8c4Args, shift: u32, from: u32, to: u32): void {
       const col = panel * 8 + j
       const src = s.src + <usize>batch * s.batchSrc + <usize>col * s.colStride
       const to = dst + (<usize>j << shift)
-      store<i32>(sums + (<usize>j << 2), col < s.n ? packColumn(src, s.depthStride, k, to, shift) : zeroColumn(k, to, shift))
+      const sum = col < s.n ? packColumn(src, s.depthStride, k, to, shift) : zeroColumn(k, to, shift)
+      store<i32>(sums + (<usize>j << 2), sum)
     }
   }
 }

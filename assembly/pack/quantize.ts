@@ -6,8 +6,8 @@
  * NaN takes no part in a range and is stored as zero; infinities count as the largest finite number.
  */
 import { MinmaxF32Args, QuantizeImageU8Args, QuantizeRowsU8Args } from '../generated/args'
-import { ceilDiv } from '../gemm/block'
 import { RowParams } from '../gemm/views'
+import { ceilDiv } from '../units'
 
 /** 1.5 * 2^23: added to |x| < 2^22 it rounds x to an integer, ties to even, in the low bits of the sum. */
 // @ts-ignore: decorator
