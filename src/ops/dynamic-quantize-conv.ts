@@ -16,7 +16,7 @@ import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, emitByteConv, emitConv, emitDepthwiseWeights, isDepthwise } from './lower-conv.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, packS8, packedWeight } from './lower-gemm.ts'
+import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { quantizeRuns } from './quantize.ts'
 import { floats, integers } from './sample-tensors.ts'
@@ -55,7 +55,9 @@ export const ops = defineOps({
         emitConv(lowering, { shape, x: x!.ref, w: weights, y: y.ref, epilogue })
         return true
       }
-      const packing = packS8(convMatrix(shape), byteRecipes[lowering.host.int8])
+      const matrix = convMatrix(shape)
+      if (matrix.k > mostByteDepth) return false
+      const packing = packS8(matrix, byteRecipes[lowering.host.int8])
       const weights = packedWeight(lowering, 1, packing)
       const parts = { wScale: scale!.ref, wSum: shifted(weights, packing.sums) }
       emitByteConv(lowering, { shape, x: x!.ref, w: weights, packing, y: y.ref, epilogue }, parts)

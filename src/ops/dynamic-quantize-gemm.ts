@@ -12,7 +12,7 @@ import { inferRows, rowsOf } from './gemm-types.ts'
 import { grainOf, roundUp } from './grid.ts'
 import { complaint, needed } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, emitByteGemm, packS8, packedWeight } from './lower-gemm.ts'
+import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
@@ -41,6 +41,7 @@ export const ops = defineOps({
       const [x, w, scale, bias, residual] = [0, 1, 2, 3, 4].map((i) => lowering.input(i))
       if (!isFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || w!.size === 0) return false
       const { m, n, k } = rowsOf(x!, w!)
+      if (k > mostByteDepth) return false
       if (m === 0) return true
       const recipe = byteRecipes[lowering.host.int8]
       const packing = packS8({ n, k, colStride: k, depthStride: 1 }, recipe)

@@ -71,6 +71,9 @@ export function packF32(matrix: SourceMatrix): Packing {
   }))
 }
 
+/** Depth up to which the byte kernels' int32 sums hold any product (kernels/gemm.ts). */
+export const mostByteDepth = 65000
+
 /** How a host multiplies bytes: kernels, element size and bias of quantised rows, and the packing they need. */
 interface ByteRecipe {
   readonly gemm: 'gemm_s8_dot' | 'gemm_s8_pairs'
