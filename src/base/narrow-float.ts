@@ -23,23 +23,50 @@ export interface NarrowFloat {
 
 /** "FP8 Formats for Deep Learning" (Micikevicius et al. 2022): no infinity, one NaN pattern per sign. */
 export const float8e4m3fn: NarrowFloat = {
-  bits: 8, mantissa: 3, leastExponent: -6, largest: 448, infinity: null, nan: 0x7f,
+  bits: 8,
+  mantissa: 3,
+  leastExponent: -6,
+  largest: 448,
+  infinity: null,
+  nan: 0x7f,
 }
 /** "8-bit Numerical Formats for Deep Neural Networks" (Noune et al. 2022). */
 export const float8e4m3fnuz: NarrowFloat = {
-  bits: 8, mantissa: 3, leastExponent: -7, largest: 240, infinity: null, nan: 0x80, unsignedZero: true,
+  bits: 8,
+  mantissa: 3,
+  leastExponent: -7,
+  largest: 240,
+  infinity: null,
+  nan: 0x80,
+  unsignedZero: true,
 }
 /** As float8e4m3fn's paper; IEEE specials. */
 export const float8e5m2: NarrowFloat = {
-  bits: 8, mantissa: 2, leastExponent: -14, largest: 57344, infinity: 0x7c, nan: 0x7e,
+  bits: 8,
+  mantissa: 2,
+  leastExponent: -14,
+  largest: 57344,
+  infinity: 0x7c,
+  nan: 0x7e,
 }
 /** As float8e4m3fnuz's paper. */
 export const float8e5m2fnuz: NarrowFloat = {
-  bits: 8, mantissa: 2, leastExponent: -15, largest: 57344, infinity: null, nan: 0x80, unsignedZero: true,
+  bits: 8,
+  mantissa: 2,
+  leastExponent: -15,
+  largest: 57344,
+  infinity: null,
+  nan: 0x80,
+  unsignedZero: true,
 }
 /** OCP Microscaling Formats 1.0, FP4. */
 export const float4e2m1: NarrowFloat = {
-  bits: 4, mantissa: 1, leastExponent: 0, largest: 6, infinity: null, nan: null,
+  bits: 4,
+  mantissa: 1,
+  leastExponent: 0,
+  largest: 6,
+  infinity: null,
+  nan: null,
 }
 
 /** Nearest integer, ties to even. */
@@ -70,7 +97,8 @@ export function encodeNarrow(format: NarrowFloat, value: number, saturate = fals
   if (size === 0) return format.unsignedZero === true ? 0 : sign
   const bits = size === Infinity ? Infinity : nearestPattern(format, size)
   if (bits > nearestPattern(format, format.largest)) {
-    if (saturate || (format.infinity === null && format.nan === null)) return sign | nearestPattern(format, format.largest)
+    if (saturate || (format.infinity === null && format.nan === null))
+      return sign | nearestPattern(format, format.largest)
     if (format.infinity !== null) return sign | format.infinity
     return format.unsignedZero === true ? format.nan! : sign | format.nan!
   }

@@ -114,12 +114,14 @@ function define(name: string, row: Row): OpDef {
       const { dtype, dims } = needed(context, x, 'X')
       return [{ dtype, dims }]
     },
-    lower: emit && ((lowering, context) => {
-      const x = lowering.input(0)!
-      if (!isFloat32(x)) return false
-      if (x.size > 0) emit(lowering, x.ref, lowering.output(0).ref, x.size, parameters(row, context.attributes))
-      return true
-    }),
+    lower:
+      emit &&
+      ((lowering, context) => {
+        const x = lowering.input(0)!
+        if (!isFloat32(x)) return false
+        if (x.size > 0) emit(lowering, x.ref, lowering.output(0).ref, x.size, parameters(row, context.attributes))
+        return true
+      }),
   }
 }
 
@@ -161,7 +163,13 @@ const functions: Readonly<Record<string, (x: number, p0: number, p1: number) => 
 function reference(name: string, row: Row): Reference {
   return ([x], attributes) => {
     const [p0, p1] = parameters(row, attributes)
-    return [tensorOf(x!.type, Array.from(numbersOf(x!), (v) => functions[name](v, p0, p1)), x!.dims)]
+    return [
+      tensorOf(
+        x!.type,
+        Array.from(numbersOf(x!), (v) => functions[name](v, p0, p1)),
+        x!.dims,
+      ),
+    ]
   }
 }
 
@@ -172,7 +180,11 @@ export const references: Readonly<Record<string, Reference>> = Object.fromEntrie
 function sample(row: Row): Samples {
   return (random) => {
     const floats = (dims: number[]): Tensor =>
-      new Tensor('float32', Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => 12 * random() - 6), dims)
+      new Tensor(
+        'float32',
+        Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => 12 * random() - 6),
+        dims,
+      )
     const plain = [[], [0, 3], [2, 3, 5], [1, 4100]].map((dims) => ({ inputs: [floats(dims)] }))
     const names = Object.entries(row.attributes ?? {})
     if (names.length === 0) return plain

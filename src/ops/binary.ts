@@ -84,7 +84,10 @@ function emitPower(lowering: Lowering): boolean {
   if (b.tensor === undefined || b.size !== 1 || a.size !== y.size) return false
   const exponent = numbersOf(b.tensor)[0]
   if (exponent === 2) return emitBinary(lowering, 'binary_mul_f32', a, a, y.ref, a.dims)
-  const kernel = new Map([[0.5, 'unary_sqrt_f32'], [-1, 'unary_reciprocal_f32']] as const).get(exponent as 0.5 | -1)
+  const kernel = new Map([
+    [0.5, 'unary_sqrt_f32'],
+    [-1, 'unary_reciprocal_f32'],
+  ] as const).get(exponent as 0.5 | -1)
   if (kernel === undefined) return false
   emitUnary(lowering, kernel, a.ref, y.ref, a.size)
   return true
@@ -137,7 +140,10 @@ const functions: Readonly<Record<string, Arithmetic>> = {
   BitwiseAnd: { number: (a, b) => a & b, wide: (a, b) => a & b },
   BitwiseOr: { number: (a, b) => a | b, wide: (a, b) => a | b },
   BitwiseXor: { number: (a, b) => a ^ b, wide: (a, b) => a ^ b },
-  Div: { number: (a, b, dtype) => (isIntegral(dtype) ? divideIntegers(a, b) : a / b), wide: (a, b) => (b === 0n ? 0n : a / b) },
+  Div: {
+    number: (a, b, dtype) => (isIntegral(dtype) ? divideIntegers(a, b) : a / b),
+    wide: (a, b) => (b === 0n ? 0n : a / b),
+  },
   Mod: { number: floorMod, wide: floorModWide },
   Mul: { number: (a, b, dtype) => multiply(a, b, isIntegral(dtype)), wide: (a, b) => a * b },
   PRelu: { number: (a, b) => (a < 0 ? a * b : a), wide: (a, b) => (a < 0n ? a * b : a) },
@@ -161,13 +167,25 @@ export const references: Readonly<Record<string, Reference>> = Object.fromEntrie
 
 const shapes: readonly (readonly [number[], number[]])[] = [
   [[], []],
-  [[2, 3, 4], [2, 3, 4]],
+  [
+    [2, 3, 4],
+    [2, 3, 4],
+  ],
   [[3, 5], [5]],
-  [[1, 4, 6], [4, 1]],
-  [[2, 1, 3, 1], [4, 1, 5]],
+  [
+    [1, 4, 6],
+    [4, 1],
+  ],
+  [
+    [2, 1, 3, 1],
+    [4, 1, 5],
+  ],
   [[0, 3], [3]],
   [[5000], []],
-  [[2, 8200], [2, 1]],
+  [
+    [2, 8200],
+    [2, 1],
+  ],
 ]
 
 function sample(name: string, row: Row): Samples {
@@ -183,7 +201,8 @@ function sample(name: string, row: Row): Samples {
       inputs: [floats(random, a, positive ? 0.1 : -4, 4), floats(random, b, positive ? 0.5 : -4, 4)],
       attributes: name === 'Mod' ? { fmod: 1 } : undefined,
     }))
-    if (row.mixed) cases.push({ inputs: [floats(random, [3, 4]), new Tensor('float32', [2], [])], attributes: undefined })
+    if (row.mixed)
+      cases.push({ inputs: [floats(random, [3, 4]), new Tensor('float32', [2], [])], attributes: undefined })
     return [...cases, integers, small]
   }
 }

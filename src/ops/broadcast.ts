@@ -20,7 +20,10 @@ export interface Elements<T> {
 }
 
 /** f over broadcast operands: the results in row-major order, and their shape. */
-export function mapBroadcast<T, R>(operands: readonly Elements<T>[], f: (...values: T[]) => R): { values: R[]; dims: number[] } {
+export function mapBroadcast<T, R>(
+  operands: readonly Elements<T>[],
+  f: (...values: T[]) => R,
+): { values: R[]; dims: number[] } {
   const dims = broadcastDims(...operands.map((operand) => operand.dims))
   const offsets = operands.map((operand) => broadcastOffsets(operand.dims, dims))
   const values = new Array<R>(sizeOf(dims))

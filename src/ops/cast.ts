@@ -7,7 +7,15 @@ import * as narrow from '../base/narrow-float.ts'
 import { isKnown } from '../ir/dim.ts'
 import { type Dtype, dtypeOfOnnx, dtypes } from '../tensor/dtype.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type Attributes, type AttributeSpec, type OpContext, type Reference, type Samples, type ValueInfo, defineOps } from './define.ts'
+import {
+  type Attributes,
+  type AttributeSpec,
+  type OpContext,
+  type Reference,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
 import { flatGrid } from './grid.ts'
 import { complaint, contentOf, needed, valueOf } from './infer.ts'
 import { copyElements } from './lower-move.ts'
@@ -34,7 +42,8 @@ function castInfo(x: ValueInfo, dtype: Dtype): ValueInfo {
 
 function targetOf(context: OpContext): Dtype {
   const dtype = dtypeOfOnnx(context.attributes.to as number)
-  if (dtype === undefined) throw complaint(context, 'a data type number of ONNX as attribute to', String(context.attributes.to))
+  if (dtype === undefined)
+    throw complaint(context, 'a data type number of ONNX as attribute to', String(context.attributes.to))
   return dtype
 }
 
@@ -58,7 +67,14 @@ function lower(lowering: Lowering): boolean {
   }
   // the low halves of little-endian 64-bit integers
   if (isWide(x.dtype) && (y.dtype === 'int32' || y.dtype === 'uint32')) {
-    return copyElements(lowering, { width: 4, dims: [x.size], source: x.ref, strides: [2], target: y.ref, targetStrides: [1] })
+    return copyElements(lowering, {
+      width: 4,
+      dims: [x.size],
+      source: x.ref,
+      strides: [2],
+      target: y.ref,
+      targetStrides: [1],
+    })
   }
   return false
 }
@@ -87,7 +103,12 @@ const narrowFormats: Readonly<Partial<Record<Dtype, narrow.NarrowFloat>>> = {
 
 function convert(x: Tensor, dtype: Dtype, { saturate, round_mode: mode }: Attributes): Tensor {
   if (x.type === dtype) return x
-  if (dtype === 'string') return new Tensor('string', Array.from(exactOf(x), (v) => printed(v, x.type)), x.dims)
+  if (dtype === 'string')
+    return new Tensor(
+      'string',
+      Array.from(exactOf(x), (v) => printed(v, x.type)),
+      x.dims,
+    )
   if (x.type === 'string') return fromTexts(x.data as readonly string[], dtype, x.dims)
   const format = narrowFormats[dtype]
   if (format !== undefined) {
@@ -96,7 +117,11 @@ function convert(x: Tensor, dtype: Dtype, { saturate, round_mode: mode }: Attrib
   }
   if (dtype === 'float8e8m0') {
     const direction = mode as 'up' | 'down' | 'nearest'
-    return new Tensor(dtype, Array.from(numbersOf(x), (v) => narrow.toFloat8e8m0(v, saturate !== 0, direction)), x.dims)
+    return new Tensor(
+      dtype,
+      Array.from(numbersOf(x), (v) => narrow.toFloat8e8m0(v, saturate !== 0, direction)),
+      x.dims,
+    )
   }
   if (isFloat(x.type) && isInteger(dtype) && dtypes[dtype].bits >= 8) {
     const [low, high] = rangeOf(dtype)

@@ -59,7 +59,11 @@ function joined(inputs: readonly ValueInfo[], like: readonly Dim[], axis: number
       if (k === axis) dims[k] = dim.add(dims[k], own)
       else if (!dim.isKnown(dims[k]) && dim.isKnown(own)) dims[k] = own
       else if (dim.isKnown(own) && !dim.equal(own, dims[k])) {
-        throw complaint(context, `inputs equal but for axis ${axis}`, inputs.map((other) => printDims(other.dims)).join(' and '))
+        throw complaint(
+          context,
+          `inputs equal but for axis ${axis}`,
+          inputs.map((other) => printDims(other.dims)).join(' and '),
+        )
       }
     }
   })
@@ -74,7 +78,10 @@ function contentOfAll(inputs: readonly ValueInfo[], axis: number): Dim[] | null 
   })
   if (parts.some((part) => part === null)) return null
   const known = parts.filter((part) => part !== null)
-  return interleave(known.map(({ content, dims }) => ({ cells: content, dims })), axis)
+  return interleave(
+    known.map(({ content, dims }) => ({ cells: content, dims })),
+    axis,
+  )
 }
 
 interface Part<T> {
@@ -111,9 +118,15 @@ export const references = {
 export const samples = {
   Concat: (random) => [
     { inputs: [floats(random, [2, 3]), floats(random, [2, 5])], attributes: { axis: 1 } },
-    { inputs: [floats(random, [2, 3, 4]), floats(random, [1, 3, 4]), floats(random, [0, 3, 4])], attributes: { axis: -3 } },
+    {
+      inputs: [floats(random, [2, 3, 4]), floats(random, [1, 3, 4]), floats(random, [0, 3, 4])],
+      attributes: { axis: -3 },
+    },
     { inputs: [floats(random, [2, 3, 4]), floats(random, [2, 2, 4])], attributes: { axis: 1 } },
     { inputs: [longs(1, 2), longs(3)], attributes: { axis: 0 } },
-    { inputs: [new Tensor('uint8', [1, 2], [2, 1]), new Tensor('uint8', [3, 4, 5, 6], [2, 2])], attributes: { axis: 1 } },
+    {
+      inputs: [new Tensor('uint8', [1, 2], [2, 1]), new Tensor('uint8', [3, 4, 5, 6], [2, 2])],
+      attributes: { axis: 1 },
+    },
   ],
 } satisfies Record<string, Samples>

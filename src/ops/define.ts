@@ -20,7 +20,11 @@ export interface ReferenceContext {
 }
 
 /** The oracle: tensors in, tensors out, double precision inside. Input null = left out. */
-export type Reference = (inputs: readonly (Tensor | null)[], attributes: Attributes, context: ReferenceContext) => Tensor[]
+export type Reference = (
+  inputs: readonly (Tensor | null)[],
+  attributes: Attributes,
+  context: ReferenceContext,
+) => Tensor[]
 
 /** One valid case. */
 export interface Sample {
@@ -40,4 +44,16 @@ export function defineOps<const T extends Readonly<Record<string, OpDef>>>(ops: 
   return ops
 }
 
-export type { AttributeSpec, AttributeValue, Attributes, Node, Numerics, OpContext, OpDef, OpSet, Tensor, ValueInfo, ValueType }
+export type {
+  AttributeSpec,
+  AttributeValue,
+  Attributes,
+  Node,
+  Numerics,
+  OpContext,
+  OpDef,
+  OpSet,
+  Tensor,
+  ValueInfo,
+  ValueType,
+}

@@ -20,7 +20,10 @@ function spaceView([n, c, h, w]: readonly number[], b: number): View {
   return shuffleView([n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4])
 }
 
-function image(context: OpContext, info: ValueInfo | null): { info: ValueInfo; dims: readonly dim.Dim[] | null; block: number } {
+function image(
+  context: OpContext,
+  info: ValueInfo | null,
+): { info: ValueInfo; dims: readonly dim.Dim[] | null; block: number } {
   const x = needed(context, info, 'input')
   const block = context.attributes.blocksize as number
   if (block < 1) throw complaint(context, 'a blocksize of at least 1', String(block))
@@ -56,7 +59,8 @@ export const ops = defineOps({
       const [n, c, h, w] = dims
       return [{ dtype: info.dtype, dims: [n, dim.mul(c, b * b), divided(context, h, b), divided(context, w, b)] }]
     },
-    lower: (lowering, { attributes }) => emitView(lowering, spaceView(lowering.input(0)!.dims, attributes.blocksize as number)),
+    lower: (lowering, { attributes }) =>
+      emitView(lowering, spaceView(lowering.input(0)!.dims, attributes.blocksize as number)),
   },
 })
 

@@ -39,7 +39,12 @@ export function operatorsOf(graph: Graph): Set<string> {
  * @param feeds the graph inputs by name; a constant of the same name is the default of one that is not fed
  * @throws UnsupportedError for an operator without a reference, GraphError for a value that is not there
  */
-export function evaluateGraph(evaluator: Evaluator, graph: Graph, feeds: ReadonlyMap<string, Tensor>, outer?: Scope): Tensor[] {
+export function evaluateGraph(
+  evaluator: Evaluator,
+  graph: Graph,
+  feeds: ReadonlyMap<string, Tensor>,
+  outer?: Scope,
+): Tensor[] {
   const values = new Map<string, Tensor>()
   const scope: Scope = (name) => values.get(name) ?? constantOf(graph, name) ?? outer?.(name)
   for (const { name } of graph.inputs) {

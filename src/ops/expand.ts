@@ -57,7 +57,13 @@ export const references = {
   Expand: ([x, shape]) => [viewed(x!, expandView(x!.dims, broadcastDims(x!.dims, integersOf(shape!))))],
   Tile: ([x, repeats]) => {
     const counts = integersOf(repeats!)
-    return [viewed(x!, tileView(x!.dims, counts), x!.dims.map((size, axis) => size * counts[axis]))]
+    return [
+      viewed(
+        x!,
+        tileView(x!.dims, counts),
+        x!.dims.map((size, axis) => size * counts[axis]),
+      ),
+    ]
   },
 } satisfies Record<string, Reference>
 

@@ -63,7 +63,13 @@ export const ops = defineOps({
       const outer = sizeOf(x.dims.slice(0, axis))
       const rowBytes = sizeOf(x.dims.slice(axis + 1)) * width
       const args = {
-        src: x.ref, index: indices.ref, dst: y.ref, outer, axis: x.dims[axis], count: indices.size, rowBytes,
+        src: x.ref,
+        index: indices.ref,
+        dst: y.ref,
+        outer,
+        axis: x.dims[axis],
+        count: indices.size,
+        rowBytes,
         indexBytes: indices.dtype === 'int32' ? 4 : 8,
       }
       const grain = Math.max(1, Math.floor(16384 / rowBytes))
@@ -111,9 +117,13 @@ export const references = {
     const own = stridesOf(dims)
     const at = integersOf(indices!)
     const offsets = new Int32Array(at.length)
-    walk(indices!.dims, own.map((stride, k) => (k === axis ? 0 : stride)), (i, offset) => {
-      offsets[i] = offset + resolved(at[i], dims[axis]) * own[axis]
-    })
+    walk(
+      indices!.dims,
+      own.map((stride, k) => (k === axis ? 0 : stride)),
+      (i, offset) => {
+        offsets[i] = offset + resolved(at[i], dims[axis]) * own[axis]
+      },
+    )
     return [pick(x!, indices!.dims, (i) => offsets[i])]
   },
   GatherND: ([x, indices], attributes) => {

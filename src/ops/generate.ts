@@ -10,7 +10,15 @@ import { maxContent } from '../ir/infer.ts'
 import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type Attributes, type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
+import {
+  type Attributes,
+  type OpContext,
+  type Reference,
+  type Sample,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
 import { axisOf, commonDtype, complaint, contentOf, knownSize, needed, unknownDims, valueOf } from './infer.ts'
 import { fill } from './lower-move.ts'
 import { type Exact, cellsOf, exactOf, integersOf, newCells, numbersOf, tensorOf, tensorOfCells } from './numeric.ts'
@@ -23,15 +31,19 @@ function valueTensor({ value }: Attributes): Tensor {
 
 /** Number of elements of a range, null where it is not known. */
 function rangeLength(infos: readonly ValueInfo[]): Dim | null {
-  const [start, limit, delta] = infos.map((info) => info.tensor ? numbersOf(info.tensor)[0] : contentOf(info)?.[0])
-  if (start === undefined || limit === undefined || delta === undefined || !dim.isKnown(delta) || delta === 0) return null
+  const [start, limit, delta] = infos.map((info) => (info.tensor ? numbersOf(info.tensor)[0] : contentOf(info)?.[0]))
+  if (start === undefined || limit === undefined || delta === undefined || !dim.isKnown(delta) || delta === 0)
+    return null
   if (dim.isKnown(start) && dim.isKnown(limit)) return Math.max(Math.ceil((limit - start) / delta), 0)
-  return delta > 0 ? dim.max(dim.ceilDiv(dim.sub(limit, start), delta), 0) : dim.max(dim.ceilDiv(dim.sub(start, limit), -delta), 0)
+  return delta > 0
+    ? dim.max(dim.ceilDiv(dim.sub(limit, start), delta), 0)
+    : dim.max(dim.ceilDiv(dim.sub(start, limit), -delta), 0)
 }
 
 function rangeContent(infos: readonly ValueInfo[], length: Dim | null): Dim[] | null {
   const [start, , delta] = infos.map((info) => contentOf(info)?.[0])
-  if (start === undefined || delta === undefined || length === null || !dim.isKnown(length) || length > maxContent) return null
+  if (start === undefined || delta === undefined || length === null || !dim.isKnown(length) || length > maxContent)
+    return null
   return Array.from({ length }, (_, i) => dim.add(start, dim.mul(delta, i)))
 }
 
@@ -50,9 +62,12 @@ export const ops = defineOps({
       const dims = contentOf(info)
       if (dims === null) {
         const rank = info.dims?.[0]
-        return [{ dtype: value.type, dims: rank !== undefined && dim.isKnown(rank) ? unknownDims(context, rank) : null }]
+        return [
+          { dtype: value.type, dims: rank !== undefined && dim.isKnown(rank) ? unknownDims(context, rank) : null },
+        ]
       }
-      if (dims.some((d) => dim.isKnown(d) && d < 0)) throw complaint(context, 'dims >= 0', dims.map(dim.print).join(', '))
+      if (dims.some((d) => dim.isKnown(d) && d < 0))
+        throw complaint(context, 'dims >= 0', dims.map(dim.print).join(', '))
       const size = knownSize(dims)
       const small = size !== null && size <= maxContent
       const element = contentOf({ dtype: value.type, dims: value.dims, tensor: value })?.[0]
@@ -133,7 +148,13 @@ export const references = {
     const [first, last, step] = [start!, limit!, delta!].map((x) => numbersOf(x)[0])
     if (step === 0) throw new GraphError({ where: 'Range', expected: 'a delta other than 0', got: '0' })
     const length = Math.max(Math.ceil((last - first) / step), 0)
-    return [tensorOf(start!.type, Array.from({ length }, (_, i) => first + i * step), [length])]
+    return [
+      tensorOf(
+        start!.type,
+        Array.from({ length }, (_, i) => first + i * step),
+        [length],
+      ),
+    ]
   },
 } satisfies Record<string, Reference>
 

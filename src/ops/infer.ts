@@ -79,7 +79,11 @@ function cut(value: number): number {
 }
 
 /** A ValueInfo; the content is kept when it is all there, small, and neither rounded nor wrapped around. */
-export function valueOf(dtype: Dtype, dims: readonly Dim[] | null, content?: readonly (Dim | null)[] | null): ValueInfo {
+export function valueOf(
+  dtype: Dtype,
+  dims: readonly Dim[] | null,
+  content?: readonly (Dim | null)[] | null,
+): ValueInfo {
   const size = knownSize(dims)
   if (!content || size === null || size > maxContent || content.length !== size || !mayHaveContent(dtype)) {
     return { dtype, dims }

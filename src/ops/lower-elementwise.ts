@@ -46,7 +46,14 @@ export function emitUnary(lowering: Lowering, kernel: UnaryKernel, x: Ref, y: Re
  * c = f(a, b) over the broadcast shape `dims`; c is dense. Nothing for 0 elements.
  * @returns false when the loop has more axes than the kernel
  */
-export function emitBinary(lowering: Lowering, kernel: BinaryKernel, a: Place, b: Place, c: Ref, dims: readonly number[]): boolean {
+export function emitBinary(
+  lowering: Lowering,
+  kernel: BinaryKernel,
+  a: Place,
+  b: Place,
+  c: Ref,
+  dims: readonly number[],
+): boolean {
   if (sizeOf(dims) === 0) return true
   const loop = collapse(dims, [broadcastStrides(a.dims, dims), broadcastStrides(b.dims, dims)])
   const inner = loop.pop()!
@@ -78,17 +85,39 @@ function emitLongRun(lowering: Lowering, kernel: BinaryKernel, [a, b, c]: readon
 }
 
 /** One step over a loop whose last axis is the inner run. */
-function emitLoop(lowering: Lowering, kernel: BinaryKernel, [a, b, c]: readonly Ref[], loop: readonly LoopAxis[]): void {
+function emitLoop(
+  lowering: Lowering,
+  kernel: BinaryKernel,
+  [a, b, c]: readonly Ref[],
+  loop: readonly LoopAxis[],
+): void {
   const inner = loop[loop.length - 1]
   const one: LoopAxis = { size: 1, strides: [0, 0] }
   const outer = [...new Array<LoopAxis>(outerAxes - loop.length + 1).fill(one), ...loop.slice(0, -1)]
   const [s0, s1, s2, s3, s4] = outer
   const units = outer.reduce((product, axis) => product * axis.size, 1)
   const args = {
-    a, b, c, inner: inner.size, aInner: inner.strides[0], bInner: inner.strides[1],
-    d0: s0.size, d1: s1.size, d2: s2.size, d3: s3.size, d4: s4.size,
-    a0: s0.strides[0], a1: s1.strides[0], a2: s2.strides[0], a3: s3.strides[0], a4: s4.strides[0],
-    b0: s0.strides[1], b1: s1.strides[1], b2: s2.strides[1], b3: s3.strides[1], b4: s4.strides[1],
+    a,
+    b,
+    c,
+    inner: inner.size,
+    aInner: inner.strides[0],
+    bInner: inner.strides[1],
+    d0: s0.size,
+    d1: s1.size,
+    d2: s2.size,
+    d3: s3.size,
+    d4: s4.size,
+    a0: s0.strides[0],
+    a1: s1.strides[0],
+    a2: s2.strides[0],
+    a3: s3.strides[0],
+    a4: s4.strides[0],
+    b0: s0.strides[1],
+    b1: s1.strides[1],
+    b2: s2.strides[1],
+    b3: s3.strides[1],
+    b4: s4.strides[1],
   }
   lowering.step({ kernel, args, units, grain: grainOf(inner.size) } as StepSpec)
 }

@@ -52,10 +52,26 @@ export function copyElements(lowering: Lowering, copy: ElementCopy): boolean {
   const from = loop.map((axis) => axis.strides[0])
   const to = loop.map((axis) => axis.strides[1])
   const args = {
-    src: source, dst: target,
-    d0: size[0], d1: size[1], d2: size[2], d3: size[3], d4: size[4], d5: size[5],
-    s0: from[0], s1: from[1], s2: from[2], s3: from[3], s4: from[4], s5: from[5],
-    t0: to[0], t1: to[1], t2: to[2], t3: to[3], t4: to[4], t5: to[5],
+    src: source,
+    dst: target,
+    d0: size[0],
+    d1: size[1],
+    d2: size[2],
+    d3: size[3],
+    d4: size[4],
+    d5: size[5],
+    s0: from[0],
+    s1: from[1],
+    s2: from[2],
+    s3: from[3],
+    s4: from[4],
+    s5: from[5],
+    t0: to[0],
+    t1: to[1],
+    t2: to[2],
+    t3: to[3],
+    t4: to[4],
+    t5: to[5],
   }
   lowering.step({ kernel: `copy_${width}`, args, units: sizeOf(size.slice(0, 5)), grain: grainOf(size[5]) } as StepSpec)
   return true
@@ -72,7 +88,11 @@ export function copyBytes(lowering: Lowering, source: Ref, target: Ref, bytes: n
 export function fill(lowering: Lowering, target: Ref, size: number, bits: number): void {
   if (size === 0) return
   const block = copyBlock / 4
-  lowering.step({ kernel: 'fill_4', args: { dst: target, size, block, value: bits >>> 0 }, units: Math.ceil(size / block) })
+  lowering.step({
+    kernel: 'fill_4',
+    args: { dst: target, size, block, value: bits >>> 0 },
+    units: Math.ceil(size / block),
+  })
 }
 
 /** A window of a dense value: `start` and `steps` per axis in elements of `dims`, written densely to the output. */
@@ -107,7 +127,8 @@ function emitTranspose(lowering: Lowering, x: Ref, y: Ref, axes: readonly LoopAx
   const batch = axes.length === 3 ? axes[0] : { size: 1, strides: [rows.size * cols.size, rows.size * cols.size] }
   const plane = rows.size * cols.size
   // in the order of the target the source's rows are the last axis
-  const swapped = cols.strides[0] === 1 && rows.strides[0] === cols.size && rows.strides[1] === 1 && cols.strides[1] === rows.size
+  const swapped =
+    cols.strides[0] === 1 && rows.strides[0] === cols.size && rows.strides[1] === 1 && cols.strides[1] === rows.size
   if (!swapped || batch.strides.some((stride) => stride !== plane)) return false
   const args = { x, y, batch: batch.size, rows: rows.size, cols: cols.size }
   lowering.step({ kernel: 'transpose_4', args, units: batch.size * Math.ceil(rows.size / 8) })

@@ -92,7 +92,8 @@ export function tensorOfCells(dtype: Dtype, cells: Cells, dims: readonly number[
   if (bits === 0 || bits >= 8) return new Tensor(dtype, cells as TensorData, dims)
   const perByte = 8 / bits
   const packed = new Uint8Array(Math.ceil(sizeOf(dims) / perByte))
-  for (let i = 0; i < cells.length; i++) packed[Math.floor(i / perByte)] |= (cells[i] as number) << ((i % perByte) * bits)
+  for (let i = 0; i < cells.length; i++)
+    packed[Math.floor(i / perByte)] |= (cells[i] as number) << ((i % perByte) * bits)
   return new Tensor(dtype, packed, dims)
 }
 
@@ -143,7 +144,12 @@ export function saturate(dtype: Dtype, value: number): number {
 }
 
 /** A tensor whose element i is element `source(i)` of `tensor`; -1 takes `fill` (a stored pattern, zero by default). */
-export function pick(tensor: Tensor, dims: readonly number[], source: (i: number) => number, fill?: Cells[number]): Tensor {
+export function pick(
+  tensor: Tensor,
+  dims: readonly number[],
+  source: (i: number) => number,
+  fill?: Cells[number],
+): Tensor {
   const from = cellsOf(tensor)
   const to = newCells(tensor.type, sizeOf(dims))
   for (let i = 0; i < to.length; i++) {
@@ -155,7 +161,11 @@ export function pick(tensor: Tensor, dims: readonly number[], source: (i: number
 }
 
 /** Calls `visit(i, offset)` for every element of `dims` in row-major order, offset = the sum of index * stride. */
-export function walk(dims: readonly number[], strides: readonly number[], visit: (i: number, offset: number) => void): void {
+export function walk(
+  dims: readonly number[],
+  strides: readonly number[],
+  visit: (i: number, offset: number) => void,
+): void {
   const size = sizeOf(dims)
   const index = new Array<number>(dims.length).fill(0)
   let offset = 0

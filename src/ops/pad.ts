@@ -47,7 +47,8 @@ function inferDims(infos: readonly (ValueInfo | null)[], context: OpContext): Di
   axes.forEach((axis, i) => {
     result[axis] = dim.add(dims[axis], dim.add(list[i], list[i + axes.length]))
     const size = result[axis]
-    if (dim.isKnown(size) && size < 0) throw complaint(context, `pads that leave something of axis ${axis}`, String(size))
+    if (dim.isKnown(size) && size < 0)
+      throw complaint(context, `pads that leave something of axis ${axis}`, String(size))
   })
   return result
 }
@@ -116,7 +117,14 @@ function emitBorders(lowering: Lowering, pads: Pads, mode: string): boolean {
       const along = (stride: number): number[] => to.map((own, k) => (k === axis ? stride * own : own))
       const place = (index: number): Ref => shifted(y.ref, width * (base + index * to[axis]))
       const source = place(end - out * first(size))
-      const copy = { width, dims, source, strides: along(-out * step), target: place(end + out), targetStrides: along(out) }
+      const copy = {
+        width,
+        dims,
+        source,
+        strides: along(-out * step),
+        target: place(end + out),
+        targetStrides: along(out),
+      }
       return copyElements(lowering, copy)
     }
     return border(before[axis], before[axis], -1) && border(after[axis], before[axis] + size - 1, 1)
@@ -141,12 +149,18 @@ export const references = {
     const { dims } = x!
     const source = sources[attributes.mode as string] as (typeof sources)[string] | undefined
     if (source === undefined) {
-      throw new GraphError({ where: 'Pad.mode', expected: Object.keys(sources).join(', '), got: String(attributes.mode) })
+      throw new GraphError({
+        where: 'Pad.mode',
+        expected: Object.keys(sources).join(', '),
+        got: String(attributes.mode),
+      })
     }
     const pads = padsOf(dims.length, integersOf(list!), axes ? integersOf(axes) : null)
     const result = dims.map((size, axis) => size + pads.before[axis] + pads.after[axis])
     const own = stridesOf(dims)
-    const maps = result.map((size, axis) => Array.from({ length: size }, (_, i) => source(i - pads.before[axis], dims[axis])))
+    const maps = result.map((size, axis) =>
+      Array.from({ length: size }, (_, i) => source(i - pads.before[axis], dims[axis])),
+    )
     const offsets = new Int32Array(sizeOf(result))
     const strides = stridesOf(result)
     walk(result, strides, (i) => {

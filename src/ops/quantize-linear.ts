@@ -4,7 +4,14 @@
  * scale for all, one per index of an axis, or one per block of `block_size` along it. Ties go to even. The division is
  * done in float32 unless `precision` or wider inputs ask for more.
  */
-import { encodeNarrow, float4e2m1, float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz } from '../base/narrow-float.ts'
+import {
+  encodeNarrow,
+  float4e2m1,
+  float8e4m3fn,
+  float8e4m3fnuz,
+  float8e5m2,
+  float8e5m2fnuz,
+} from '../base/narrow-float.ts'
 import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -58,7 +65,12 @@ function emitDequantize(lowering: Lowering, given: Attributes): boolean {
   const dims = x.dims.map((size, k) => (k === axis ? size : 1))
   const cast = (source: Operand, target: Ref): void => {
     const { block, units } = flatGrid(source.size)
-    if (units > 0) lowering.step({ kernel: 'cast_to_f32', args: { src: source.ref, dst: target, size: source.size, block, kind }, units })
+    if (units > 0)
+      lowering.step({
+        kernel: 'cast_to_f32',
+        args: { src: source.ref, dst: target, size: source.size, block, kind },
+        units,
+      })
   }
   cast(x, y.ref)
   if (zero) {
@@ -70,7 +82,11 @@ function emitDequantize(lowering: Lowering, given: Attributes): boolean {
 }
 
 /** Position of the scale (and zero) of element i of a tensor of shape `dims`. */
-function parameterIndex(dims: readonly number[], scale: Tensor, { axis: given, block_size: block }: Attributes): (i: number) => number {
+function parameterIndex(
+  dims: readonly number[],
+  scale: Tensor,
+  { axis: given, block_size: block }: Attributes,
+): (i: number) => number {
   if (scale.size === 1 && scale.dims.length <= 1) return () => 0
   const axis = normalizeAxis(given as number, dims.length)
   const inner = sizeOf(dims.slice(axis + 1))
@@ -101,7 +117,9 @@ export const references = {
     const round = precision === 'float64' || x!.type === 'float64' ? Number : Math.fround
     if (isFloat(dtype)) {
       const format = narrowFormats[dtype as keyof typeof narrowFormats]
-      const cells = Uint8Array.from(values, (v, i) => encodeNarrow(format, round(v / scales[index(i)]), given.saturate !== 0))
+      const cells = Uint8Array.from(values, (v, i) =>
+        encodeNarrow(format, round(v / scales[index(i)]), given.saturate !== 0),
+      )
       return [tensorOfCells(dtype, cells, x!.dims)]
     }
     const result = Array.from(values, (v, i) => {
@@ -114,7 +132,13 @@ export const references = {
 
 export const samples = {
   DequantizeLinear: (random): Sample[] => [
-    { inputs: [integers(random, [2, 3], 0, 255, 'uint8'), new Tensor('float32', [0.25], []), new Tensor('uint8', [100], [])] },
+    {
+      inputs: [
+        integers(random, [2, 3], 0, 255, 'uint8'),
+        new Tensor('float32', [0.25], []),
+        new Tensor('uint8', [100], []),
+      ],
+    },
     { inputs: [integers(random, [2, 3, 2], -128, 127, 'int8'), new Tensor('float32', [0.5, 1, 2])] },
     {
       inputs: [integers(random, [2, 4], -8, 7, 'int8'), new Tensor('float32', [1, 2, 3, 4], [2, 2])],
@@ -123,7 +147,13 @@ export const samples = {
   ],
   QuantizeLinear: (random): Sample[] => [
     { inputs: [floats(random, [2, 3], -40, 40), new Tensor('float32', [0.25], []), new Tensor('uint8', [128], [])] },
-    { inputs: [floats(random, [2, 3, 2], -40, 40), new Tensor('float32', [0.5, 0.25, 1]), new Tensor('int8', [0, 1, -1])] },
+    {
+      inputs: [
+        floats(random, [2, 3, 2], -40, 40),
+        new Tensor('float32', [0.5, 0.25, 1]),
+        new Tensor('int8', [0, 1, -1]),
+      ],
+    },
     { inputs: [new Tensor('float32', [0.5, 1.5, -2.5, 1e9, NaN]), new Tensor('float32', [1], [])] },
   ],
 } satisfies Record<string, Samples>

@@ -8,7 +8,15 @@ import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type OpContext, type OpDef, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
+import {
+  type OpContext,
+  type OpDef,
+  type Reference,
+  type Sample,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
 import { axesOf, axisOf, complaint, contentOf, integersFrom, needed, printDims, unknownDims, valueOf } from './infer.ts'
 import { integersOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
@@ -32,7 +40,11 @@ function reshapedDims(dims: readonly Dim[], wanted: readonly Dim[], allowZero: b
   const copied = wanted.map((d, axis) => {
     if (d !== 0 || allowZero) return d
     if (axis < dims.length) return dims[axis]
-    throw new GraphError({ where: 'Reshape', expected: `0 only on the first ${dims.length} axes`, got: printDims(wanted) })
+    throw new GraphError({
+      where: 'Reshape',
+      expected: `0 only on the first ${dims.length} axes`,
+      got: printDims(wanted),
+    })
   })
   const free = copied.indexOf(-1)
   if (free < 0) return copied
@@ -71,14 +83,22 @@ function inferSqueeze(info: ValueInfo, axes: ValueInfo | null | undefined, conte
   if (dims === null || given === null) return { dtype, dims: null }
   if (given === undefined) {
     // which dims are 1 is known only when all are numbers
-    return dim.areKnown(dims) ? relabelled(info, dims.filter((d) => d !== 1)) : { dtype, dims: null }
+    return dim.areKnown(dims)
+      ? relabelled(
+          info,
+          dims.filter((d) => d !== 1),
+        )
+      : { dtype, dims: null }
   }
   const dropped = axesOf(context, given, dims.length)
   for (const axis of dropped) {
     const size = dims[axis]
     if (dim.isKnown(size) && size !== 1) throw complaint(context, `a dim of 1 at axis ${axis}`, printDims(dims))
   }
-  return relabelled(info, dims.filter((_, axis) => !dropped.includes(axis)))
+  return relabelled(
+    info,
+    dims.filter((_, axis) => !dropped.includes(axis)),
+  )
 }
 
 /** dims with 1s put in so that they stand at `axes` of the result. */
@@ -116,7 +136,9 @@ export const ops = defineOps({
   Reshape: {
     inputs: [2, 2],
     attributes: { allowzero: { kind: 'int', default: 0 } },
-    infer: ([x, shape], context) => [inferReshape(needed(context, x, 'data'), needed(context, shape, 'shape'), context)],
+    infer: ([x, shape], context) => [
+      inferReshape(needed(context, x, 'data'), needed(context, shape, 'shape'), context),
+    ],
     lower: alias,
   },
   Squeeze: {
@@ -150,7 +172,12 @@ export const references = {
   ],
   Squeeze: ([x, axes]) => {
     const dropped = axes && integersOf(axes).map((axis) => normalizeAxis(axis, x!.dims.length))
-    return [withDims(x!, x!.dims.filter((size, axis) => (dropped ? !dropped.includes(axis) : size !== 1)))]
+    return [
+      withDims(
+        x!,
+        x!.dims.filter((size, axis) => (dropped ? !dropped.includes(axis) : size !== 1)),
+      ),
+    ]
   },
   Unsqueeze: ([x, axes]) => {
     const given = integersOf(axes!)

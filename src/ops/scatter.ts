@@ -44,7 +44,12 @@ function resolved(index: number, size: number): number {
 }
 
 /** A copy of `data` on which `visit` may put updates. */
-function scattered(data: Tensor, updates: Tensor, name: string, visit: (put: (at: number, update: number) => void) => void): Tensor {
+function scattered(
+  data: Tensor,
+  updates: Tensor,
+  name: string,
+  visit: (put: (at: number, update: number) => void) => void,
+): Tensor {
   const combine = reductions[name] as (old: Exact, update: Exact) => Exact
   const values: Exact[] = Array.from(exactOf(data))
   const from = exactOf(updates)

@@ -54,6 +54,7 @@ function bound(at: Dim, size: Dim): Dim | null {
   if (dim.isKnown(at) && at < 0) {
     return at <= Number.MIN_SAFE_INTEGER ? 0 : dim.max(dim.add(size, at), 0)
   }
+  if (dim.isKnown(at) && at >= Number.MAX_SAFE_INTEGER) return size
   return dim.isKnown(at) || certainlyGreater(dim.add(at, 1), 0) ? dim.min(at, size) : null
 }
 
@@ -61,7 +62,8 @@ function bound(at: Dim, size: Dim): Dim | null {
 function lengthOf(size: Dim, start: Dim, end: Dim, step: number): Dim | null {
   if (dim.isKnown(size) && dim.isKnown(start) && dim.isKnown(end)) return rangeOf(size, start, end, step).count
   if (step < 0) {
-    const whole = (start === -1 || certainlyGreater(dim.add(start, 1), size)) && dim.isKnown(end) && end <= -Number.MAX_SAFE_INTEGER
+    const whole =
+      (start === -1 || certainlyGreater(dim.add(start, 1), size)) && dim.isKnown(end) && end <= -Number.MAX_SAFE_INTEGER
     return whole ? dim.ceilDiv(size, -step) : null
   }
   const [first, last] = [bound(start, size), bound(end, size)]

@@ -24,7 +24,12 @@ function evenLengths(size: Dim, parts: number): Dim[] {
 
 function partView(dims: readonly number[], axis: number, start: number, length: number): View {
   const starts = dims.map((_, k) => (k === axis ? start : 0))
-  return sliceView(dims, starts, dims.map(() => 1), dims.map((size, k) => (k === axis ? length : size)))
+  return sliceView(
+    dims,
+    starts,
+    dims.map(() => 1),
+    dims.map((size, k) => (k === axis ? length : size)),
+  )
 }
 
 function lengthsOf(size: Dim | null, given: readonly Dim[] | null, context: OpContext, axis: number): Dim[] {

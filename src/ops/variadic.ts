@@ -20,7 +20,11 @@ const most = 2147483647
 function define(kernel: BinaryKernel, content: ((a: dim.Dim, b: dim.Dim) => dim.Dim) | null, mean = false): OpDef {
   return {
     inputs: [1, most],
-    numerics: mean ? { relative: 1e-6, absolute: 1e-6 } : kernel === 'binary_add_f32' ? { relative: 1e-6, absolute: 1e-6 } : 'exact',
+    numerics: mean
+      ? { relative: 1e-6, absolute: 1e-6 }
+      : kernel === 'binary_add_f32'
+        ? { relative: 1e-6, absolute: 1e-6 }
+        : 'exact',
     infer(infos, context) {
       const dtype = commonDtype(context, infos)
       const dims = broadcastOf(context, infos)
@@ -76,7 +80,13 @@ export const references = {
   Max: fold(functions.Max),
   Mean: (inputs) => {
     const total = sum(inputs)
-    return [tensorOf(inputs[0]!.type, Array.from(numbersOf(total), (v) => v / inputs.length), total.dims)]
+    return [
+      tensorOf(
+        inputs[0]!.type,
+        Array.from(numbersOf(total), (v) => v / inputs.length),
+        total.dims,
+      ),
+    ]
   },
   Min: fold(functions.Min),
   Sum: (inputs) => {
@@ -93,7 +103,19 @@ const sample: Samples = (random) => {
 const integerSample: Samples = (random) => [
   ...sample(random),
   { inputs: [new Tensor('int64', [1n, -5n, 2n ** 62n]), new Tensor('int64', [-3n], [])] },
-  { inputs: [new Tensor('float32', Float32Array.from({ length: sizeOf([2, 2]) }, () => NaN), [2, 2]), floats(random, [2, 2])] },
+  {
+    inputs: [
+      new Tensor(
+        'float32',
+        Float32Array.from({ length: sizeOf([2, 2]) }, () => NaN),
+        [2, 2],
+      ),
+      floats(random, [2, 2]),
+    ],
+  },
 ]
 
-export const samples = { Max: integerSample, Mean: sample, Min: integerSample, Sum: sample } satisfies Record<string, Samples>
+export const samples = { Max: integerSample, Mean: sample, Min: integerSample, Sum: sample } satisfies Record<
+  string,
+  Samples
+>

@@ -10,24 +10,30 @@ const formats = {
   float4e2m1: narrow.float4e2m1,
 }
 
-test.each(Object.entries(formats))('every pattern of %s that is a number survives decoding and encoding', (_, format) => {
-  for (let bits = 0; bits < 2 ** format.bits; bits++) {
-    const value = narrow.decodeNarrow(format, bits)
-    if (!Number.isNaN(value)) expect(narrow.encodeNarrow(format, value)).toBe(bits)
-  }
-})
+test.each(Object.entries(formats))(
+  'every pattern of %s that is a number survives decoding and encoding',
+  (_, format) => {
+    for (let bits = 0; bits < 2 ** format.bits; bits++) {
+      const value = narrow.decodeNarrow(format, bits)
+      if (!Number.isNaN(value)) expect(narrow.encodeNarrow(format, value)).toBe(bits)
+    }
+  },
+)
 
-test.each(Object.entries(formats))('a number between two of %s goes to the nearer, a tie to the even pattern', (_, format) => {
-  const limit = narrow.encodeNarrow(format, format.largest)
-  for (let bits = 0; bits < limit; bits += Math.max(1, limit >> 8)) {
-    const low = narrow.decodeNarrow(format, bits)
-    const high = narrow.decodeNarrow(format, bits + 1)
-    const middle = (low + high) / 2
-    expect(narrow.encodeNarrow(format, middle)).toBe(bits % 2 === 0 ? bits : bits + 1)
-    expect(narrow.encodeNarrow(format, middle - (high - low) / 8)).toBe(bits)
-    expect(narrow.encodeNarrow(format, middle + (high - low) / 8)).toBe(bits + 1)
-  }
-})
+test.each(Object.entries(formats))(
+  'a number between two of %s goes to the nearer, a tie to the even pattern',
+  (_, format) => {
+    const limit = narrow.encodeNarrow(format, format.largest)
+    for (let bits = 0; bits < limit; bits += Math.max(1, limit >> 8)) {
+      const low = narrow.decodeNarrow(format, bits)
+      const high = narrow.decodeNarrow(format, bits + 1)
+      const middle = (low + high) / 2
+      expect(narrow.encodeNarrow(format, middle)).toBe(bits % 2 === 0 ? bits : bits + 1)
+      expect(narrow.encodeNarrow(format, middle - (high - low) / 8)).toBe(bits)
+      expect(narrow.encodeNarrow(format, middle + (high - low) / 8)).toBe(bits + 1)
+    }
+  },
+)
 
 test('what is too large becomes infinity, NaN or the largest number, as the format and the caller say', () => {
   expect(narrow.encodeNarrow(narrow.float8e4m3fn, 1e9)).toBe(0x7f)

@@ -44,14 +44,17 @@ describe.skipIf(missing !== undefined)('the operator tests of the ONNX project',
   test.each([
     ['current', 873],
     ['legacy', 568],
-  ] as const)('%s: every case whose operators are in the table passes by the references, %i at least', async (half, least) => {
-    const outcomes: (readonly [ConformanceCase, Outcome])[] = []
-    for (const one of conformanceCases(half).filter(isSmall)) {
-      outcomes.push([one, await replay(half, one, async (graph, feeds) => evaluateGraph(evaluator, graph, feeds))])
-    }
-    console.info(summary(half, outcomes))
-    const failed = outcomes.filter(([one, { result }]) => result === 'failed' && !(`${half} ${one.case}` in mistaken))
-    expect(failed.map(([one, { reason }]) => `${one.case}: ${reason}`).join('\n')).toBe('')
-    expect(outcomes.filter(([, { result }]) => result === 'passed').length).toBeGreaterThanOrEqual(least)
-  })
+  ] as const)(
+    '%s: every case whose operators are in the table passes by the references, %i at least',
+    async (half, least) => {
+      const outcomes: (readonly [ConformanceCase, Outcome])[] = []
+      for (const one of conformanceCases(half).filter(isSmall)) {
+        outcomes.push([one, await replay(half, one, async (graph, feeds) => evaluateGraph(evaluator, graph, feeds))])
+      }
+      console.info(summary(half, outcomes))
+      const failed = outcomes.filter(([one, { result }]) => result === 'failed' && !(`${half} ${one.case}` in mistaken))
+      expect(failed.map(([one, { reason }]) => `${one.case}: ${reason}`).join('\n')).toBe('')
+      expect(outcomes.filter(([, { result }]) => result === 'passed').length).toBeGreaterThanOrEqual(least)
+    },
+  )
 })

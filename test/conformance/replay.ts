@@ -77,7 +77,12 @@ export async function replay(half: Half, test: ConformanceCase, run: Implementat
   }
 }
 
-async function faultOf(half: Half, test: ConformanceCase, graph: Graph, run: Implementation): Promise<string | undefined> {
+async function faultOf(
+  half: Half,
+  test: ConformanceCase,
+  graph: Graph,
+  run: Implementation,
+): Promise<string | undefined> {
   const types = new Map([...graph.inputs, ...graph.outputs].map(({ name, dtype }) => [name, dtype]))
   const read = (value: CaseValue): Tensor => relabelled(readValue(half, value), types.get(value.name))
   const feeds = new Map(test.inputs.map((value) => [value.name, read(value)]))
@@ -105,7 +110,11 @@ export function readModel(half: Half, test: ConformanceCase): Graph {
 function readValue(half: Half, value: CaseValue): Tensor {
   if (value.file === undefined) {
     const size = value.shape!.reduce((a, b) => a * b, 1)
-    return new Tensor('float32', Float32Array.from({ length: size }, (_, i) => i / size), value.shape)
+    return new Tensor(
+      'float32',
+      Float32Array.from({ length: size }, (_, i) => i / size),
+      value.shape,
+    )
   }
   const bytes = readFileSync(dataPath(`conformance/${half}/${value.file}`))
   const holder: { tensor?: OnnxTensor } = {}
