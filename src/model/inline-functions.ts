@@ -13,7 +13,7 @@ export interface ScopedNode extends OnnxNode {
 }
 
 /** Most nodes that inlining may make: far above real models. */
-const maxNodes = 2 ** 20
+const maxNodes = 2 ** 18
 const maxDepth = 64
 
 interface Inlining {

@@ -18,8 +18,11 @@ interface Known {
 
 type Row = (node: Node, known: Known) => PartialShape | undefined
 
+/** Ranks beyond these are mistakes, and inference's to report. */
+const maxRank = 64
+
 const unknown = (rank: number | undefined): PartialShape | undefined =>
-  rank === undefined ? undefined : new Array<null>(rank).fill(null)
+  rank === undefined || rank < 0 || rank > maxRank ? undefined : new Array<null>(rank).fill(null)
 
 /** Outputs have the shape of input 0. */
 const same: Row = (_, known) => known.shape(0)

@@ -110,7 +110,7 @@ function alignToAxis(node: Node, value: string, target: string, axis: number, sc
   }
   if (axis < 0) {
     throw new UnsupportedError({
-      where: `${node.op} '${node.name}'`,
+      where: 'broadcast',
       expected: 'axis >= 0 or a known rank',
       got: `axis ${axis}`,
     })
@@ -163,7 +163,7 @@ const flattened: Rewrite = (node, scope) => {
 const batchNormalization: Rewrite = (node) => {
   if (node.attributes.spatial === 0) {
     throw new UnsupportedError({
-      where: `BatchNormalization '${node.name}'`,
+      where: 'attribute spatial',
       expected: 'spatial = 1',
       got: 'spatial = 0',
     })
@@ -223,7 +223,7 @@ const tile: Rewrite = (node, scope) => {
   const rank = scope.rankOf(node.inputs[0])
   if (rank === undefined || tiles === undefined || axis === undefined) {
     throw new UnsupportedError({
-      where: `Tile '${node.name}'`,
+      where: 'inputs',
       expected: 'constant tiles and axis, a known rank',
       got: 'others',
     })
@@ -252,9 +252,9 @@ const dft: Rewrite = (node, scope) => intsToInput('axis', 2, [])(fix('axis', 1)(
 
 const unsupported =
   (what: string): Rewrite =>
-  (node) => {
+  () => {
     throw new UnsupportedError({
-      where: `${node.op} '${node.name}'`,
+      where: 'opset',
       expected: what,
       got: 'an older opset',
       todo: 'convert the model',

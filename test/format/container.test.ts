@@ -70,8 +70,12 @@ async function drain(bytes: Uint8Array, size: number): Promise<{ header?: Contai
   return { ...(header === undefined ? {} : { header }), contents }
 }
 
+/** JSON, to be edited freely. */
+type Editable = ReturnType<typeof JSON.parse>
+type Edit = (header: Editable) => unknown
+
 /** The file with its header edited and its checksum made right again. */
-function edited(edit: (header: any) => unknown): Uint8Array {
+function edited(edit: Edit): Uint8Array {
   const bytes = writeContainer(sample())
   const length = new DataView(bytes.buffer).getUint32(12, true)
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(20, 20 + length))) as unknown
@@ -121,7 +125,6 @@ test('a file without tensors is a file', async () => {
   expect((await drain(bytes, 10)).contents).toEqual([])
 })
 
-type Edit = (header: any) => unknown
 test.each<[string, Edit, RegExp]>([
   ['no JSON', () => '{"graph":', /header: expected JSON/],
   ['a missing part', (h) => void delete h.tensors, /header at tensors/],

@@ -147,10 +147,11 @@ test('a stream in another order gives the same graph', async () => {
   const renumbered = JSON.parse(JSON.stringify(graph), (key, v: unknown) =>
     key === 'tensor' ? at(v as number) : v,
   ) as typeof graph
-  const fix = (g: any): void => {
+  type Editable = ReturnType<typeof JSON.parse>
+  const fix = (g: Editable): void => {
     g.constants = g.constants.map(([name, position]: [string, number]) => [name, at(position)])
     for (const n of g.nodes)
-      for (const a of Object.values(n.attributes ?? {}).flat() as any[]) if (a?.graph) fix(a.graph)
+      for (const a of Object.values(n.attributes ?? {}).flat() as Editable[]) if (a?.graph) fix(a.graph)
   }
   fix(renumbered)
   const bytes = writeContainer({ graph: renumbered, tensors: flipped, metadata })

@@ -31,7 +31,7 @@ export function valueInfo(name: string, dtype: Dtype | null, dims: readonly Onnx
   return { name, type: { kind: 'tensor', dtype, dims } }
 }
 
-type Plain = number | bigint | string | OnnxTensor | OnnxGraph | readonly number[] | readonly string[]
+type Plain = number | bigint | string | OnnxTensor | OnnxGraph | readonly (number | bigint)[] | readonly string[]
 
 /** An attribute; whole numbers become ints, other numbers floats. */
 export function attribute(name: string, value: Plain): OnnxAttribute {
@@ -42,8 +42,8 @@ export function attribute(name: string, value: Plain): OnnxAttribute {
   if ('dtype' in value) return { name, kind: 'tensor', value }
   if ('nodes' in value) return { name, kind: 'graph', value }
   if (value.every((v) => typeof v === 'string')) return { name, kind: 'strings', value: value.map(encodeUtf8) }
-  return value.every(Number.isInteger)
-    ? { name, kind: 'ints', value: value as readonly number[] }
+  return value.every((v) => typeof v === 'bigint' || Number.isInteger(v))
+    ? { name, kind: 'ints', value: value as readonly (number | bigint)[] }
     : { name, kind: 'floats', value: (value as readonly number[]).map(Math.fround) }
 }
 
