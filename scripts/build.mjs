@@ -3,16 +3,16 @@
  * Builds everything that ships into `dist/`:
  *
  *     wasm/*.wasm                     the four builds, as files
- *     index.js compress.js cli.js     the library and the command, runtime dependencies left as imports
- *     engine-worker.js helper-worker.js worker/    worker scripts, self-contained
- *     chunks/ ops/ references/        what those load on demand
+ *     index.js compress.js cli.js     the library and the command
+ *     engine-worker.js helper-worker.js    the worker scripts
+ *     chunks/ ops/ references/        what those share and what they load on demand
  *     types/                          declarations
  *
- *     node scripts/build.mjs [wasm] [library] [workers] [types]      # all of them where none is named
+ *     node scripts/build.mjs [wasm] [scripts] [types]      # all of them where none is named
  *
  * A full build ends by removing what it did not write, so `dist/` holds no leftovers.
  */
-import { copyFile, mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { buildTypes } from './build-types.mjs'
 import { buildWasm, wasmTargets } from './build-wasm.mjs'
@@ -29,13 +29,16 @@ async function wasm() {
   return files
 }
 
-const parts = { wasm, library: () => bundle('library'), workers: () => bundle('workers'), types: () => buildTypes() }
+const parts = { wasm, scripts: () => bundle(), types: () => buildTypes() }
 
 async function removeLeftovers(written) {
   const keep = new Set(written.map((file) => path.join(dist, file)))
-  for (const name of await readdir(dist, { recursive: true })) {
+  const names = await readdir(dist, { recursive: true })
+  for (const name of names.sort().reverse()) {
     const file = path.join(dist, name)
-    if ((await stat(file)).isFile() && !keep.has(file)) await rm(file)
+    if ((await stat(file)).isDirectory()) {
+      if ((await readdir(file)).length === 0) await rmdir(file)
+    } else if (!keep.has(file)) await rm(file)
   }
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Bundles `src/` into the JavaScript of `dist/`, in two runs of rolldown.
+ * Bundles `src/` into the JavaScript of `dist/`, in one run of rolldown, so that a page and its workers share files.
  *
- * The library run keeps the runtime dependencies as imports: whoever installs the package has them. The workers run
- * inlines everything, since a worker in a page resolves no bare names. Both keep every `import()` as a chunk, minify, and
- * ship op files by facet. Chunks lie in folders by what they hold: `ops/`, `references/`, `chunks/`.
+ * Dependencies of the engine are inlined: a worker in a page resolves no bare names, and so the page itself needs none.
+ * Those of the command stay imports. Every `import()` is a chunk, op files ship by facet, all is minified. Chunks lie in
+ * folders by what they hold: `ops/`, `references/`, `chunks/`.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
@@ -16,45 +16,37 @@ import { root } from './load-source.mjs'
 const sourceAssets = path.join(root, 'src/runtime/assets.ts')
 const distAssets = path.join(root, 'scripts/assets-dist.ts')
 
-/** What op files share goes into one chunk per facet, since many small files compress badly. */
-const opGroups = [
+/** Entries by the name of their file in `dist/`. */
+const library = { index: 'src/index.ts', compress: 'src/compress.ts', cli: 'src/cli/main.ts' }
+const workers = {
+  'engine-worker': 'src/runtime/engine-worker.ts',
+  'helper-worker': 'src/runtime/helper-worker.ts',
+}
+
+/** Packages that the engine stands on, inlined; each is a few kilobytes of what is used. */
+const inlined = ['@assemblyscript/loader', 'comlink', 'pbf', 'valibot']
+
+const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlined.includes(id)
+
+/**
+ * What several chunks share goes into few files, since many small ones compress badly: what each thread starts with, what
+ * page and engine both hold, the engine, what lowerings share, what references share.
+ */
+const groups = [
+  {
+    name: 'thread',
+    test: /src\/(platform\/workers|runtime\/instance)\.ts$|\/comlink\/|\/assets-dist\.ts$/,
+    priority: 5,
+  },
+  {
+    name: 'base',
+    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session|compare)\.ts)/,
+    priority: 4,
+  },
+  { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   { name: 'lowering', test: /src\/ops\/(?!table|references|evaluate)[^?]+$/, minShareCount: 2, priority: 2 },
   { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
 ]
-
-/** The library's ground, which the page's side of the engine stands on too. */
-const libraryGroups = [
-  { name: 'base', test: /src\/(base|tensor)\//, minShareCount: 2, priority: 4 },
-  { name: 'graph', test: /src\/ir\//, minShareCount: 2, priority: 3 },
-]
-
-/** The same of the workers: what both start with, and what the engine holds anyhow and operators use too. */
-const workerGroups = [
-  { name: 'thread', test: /src\/(platform\/workers|runtime\/instance)\.ts$/, priority: 4 },
-  {
-    name: 'core',
-    test: /src\/(base|tensor|ir|kernels|platform|runtime)\//,
-    tags: ['$initial'],
-    minShareCount: 2,
-    priority: 3,
-  },
-]
-
-/** The two runs: entries by the name of their file in `dist/`. */
-export const bundles = {
-  library: {
-    entries: { index: 'src/index.ts', compress: 'src/compress.ts', cli: 'src/cli/main.ts' },
-    folder: '',
-    groups: [...libraryGroups, ...opGroups],
-    external: (id) => !id.startsWith('.') && !path.isAbsolute(id),
-  },
-  workers: {
-    entries: { 'engine-worker': 'src/runtime/engine-worker.ts', 'helper-worker': 'src/runtime/helper-worker.ts' },
-    folder: 'worker/',
-    groups: [...workerGroups, ...opGroups],
-    external: (id) => id.startsWith('node:'),
-  },
-}
 
 /** Puts the shipped form of `src/runtime/assets.ts` in place, its addresses relative to the chunk it ends up in. */
 const assets = {
@@ -70,16 +62,14 @@ const assets = {
   },
 }
 
-function chunkFile(prefix) {
-  return (chunk) => {
-    const facet = /\?facet=(\w+)$/.exec(chunk.facadeModuleId ?? '')?.[1]
-    return `${prefix}${facet ?? 'chunks'}/[name]-[hash].js`
-  }
+function chunkFile(chunk) {
+  const facet = /\?facet=(\w+)$/.exec(chunk.facadeModuleId ?? '')?.[1]
+  return `${facet ?? 'chunks'}/[name]-[hash].js`
 }
 
-/** Keeps who loads whom, for `scripts/size.mjs`, as `build/bundles/<name>.json`. */
-async function writeManifest(name, output) {
-  const file = path.join(root, 'build/bundles', `${name}.json`)
+/** Keeps who loads whom, for `scripts/size.mjs`. */
+async function writeManifest(output) {
+  const file = path.join(root, 'build/bundle.json')
   const chunks = output.map(({ fileName, facadeModuleId, moduleIds, imports, dynamicImports }) => ({
     fileName,
     source: facadeModuleId ? path.relative(root, facadeModuleId) : null,
@@ -92,22 +82,21 @@ async function writeManifest(name, output) {
 }
 
 /**
- * Runs one of `bundles` and writes what changed.
- * @param {keyof typeof bundles} name
- * @param {{ partial?: boolean }} [options] partial: entries whose sources are not there are left out
+ * Bundles and writes what changed.
+ * @param {{ workersOnly?: boolean }} [options] workersOnly: the worker scripts that have sources, and what they load
  * @returns {Promise<string[]>} paths written, relative to `dist`
  */
-export async function bundle(name, { partial = false } = {}) {
-  const { folder, external, groups } = bundles[name]
-  const present = ([, source]) => !partial || existsSync(path.join(root, source))
-  const entries = Object.fromEntries(Object.entries(bundles[name].entries).filter(present))
+export async function bundle({ workersOnly = false } = {}) {
+  const entries = Object.entries(workersOnly ? workers : { ...library, ...workers })
+    .map(([name, source]) => [name, path.join(root, source)])
+    .filter(([, file]) => !workersOnly || existsSync(file))
   const build = await rolldown({
     cwd: root,
-    input: Object.fromEntries(Object.entries(entries).map(([file, source]) => [file, path.join(root, source)])),
-    external,
-    platform: name === 'workers' ? 'browser' : 'neutral',
+    input: Object.fromEntries(entries),
+    external: isExternal,
+    platform: 'browser',
     treeshake: {
-      moduleSideEffects: (id, isExternal) => (isExternal || id.startsWith(path.join(root, 'src')) ? false : undefined),
+      moduleSideEffects: (id, external) => (external || id.startsWith(path.join(root, 'src')) ? false : undefined),
     },
     plugins: [facets(path.join(root, 'src/ops')), assets],
     onLog: (level, log) => {
@@ -117,7 +106,7 @@ export async function bundle(name, { partial = false } = {}) {
   const { output } = await build.generate({
     format: 'esm',
     entryFileNames: '[name].js',
-    chunkFileNames: chunkFile(folder),
+    chunkFileNames: chunkFile,
     minify: true,
     codeSplitting: { groups },
   })
@@ -127,6 +116,6 @@ export async function bundle(name, { partial = false } = {}) {
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)
   }
-  await writeManifest(name, output)
+  if (!workersOnly) await writeManifest(output)
   return output.map(({ fileName }) => fileName)
 }

@@ -33,7 +33,7 @@ async function main() {
     throw new Error(`--runtime: expected one of ${runtimeNames.join(', ')}, got nothing`)
   }
   const command = values.runtime ? await fetchRuntime(values.runtime) : process.execPath
-  const code = await run(process.execPath, ['scripts/build.mjs', 'wasm', 'library', 'workers'])
+  const code = await run(process.execPath, ['scripts/build.mjs', 'wasm', 'scripts'])
   if (code !== 0) return code
   return run(command, [...(preludes[values.runtime] ?? []), 'demo/run.mjs', ...rest])
 }

@@ -2,55 +2,38 @@
 /**
  * `npm run size`: what a page fetches to load and run a `.whittle` model, in gzipped bytes of JavaScript.
  *
- * Reads the manifests of the last build: from `index.js` and the two worker scripts on, every chunk counts that is
+ * Reads the manifest of the last build: from `index.js` and the two worker scripts on, every chunk counts that is
  * imported, also by `import()`, but for the ways below, which lead elsewhere. Of the operators those of the text
- * recogniser count. Packages that the library run leaves as imports count whole, minified.
+ * recogniser count.
  */
 import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { rolldown } from 'rolldown'
 import { root } from './load-source.mjs'
 
 /** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, ONNX, references. */
 const elsewhere =
   /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/.*onnx|runtime\/(engine|probe|host-calls|onnx-source)\.ts)/
 
-/** Operators of the recogniser after the passes, float32 and int8. */
+/** Operators of the recogniser as the int8 recipe leaves it. */
 const operators = [
-  'Add',
   'Concat',
-  'Div',
   'LayerNormalization',
   'MatMul',
   'Mul',
-  'Pow',
   'ReduceMean',
   'Reshape',
-  'Shape',
-  'Sigmoid',
   'Slice',
   'Softmax',
-  'Sqrt',
   'Squeeze',
-  'Sub',
   'Transpose',
-  'Unsqueeze',
   'whittle.AveragePool',
-  'whittle.Conv',
   'whittle.DynamicQuantizeConv',
   'whittle.DynamicQuantizeGemm',
-  'whittle.Gemm',
-  'whittle.HardSwish',
-  'whittle.MaxPool',
-  'whittle.Silu',
 ]
 
 const gzipped = (code) => gzipSync(code, { level: 9 }).length
-const readManifest = async (name) =>
-  JSON.parse(await readFile(path.join(root, 'build/bundles', `${name}.json`), 'utf8'))
 
 /** Op files of `operators`, read off the lines of the table. */
 async function operatorFiles() {
@@ -60,12 +43,12 @@ async function operatorFiles() {
   return new Set(lines.filter(([, name]) => wanted.has(name)).map(([, , file]) => `src/ops/${file}`))
 }
 
-/** Chunks and packages reached from `entries`. */
+/** Chunks reached from `entries`. */
 function reach(manifest, entries, operatorSources) {
   const chunks = new Map(manifest.map((chunk) => [chunk.fileName, chunk]))
   const onTheWay = (file) => {
     const source = chunks.get(file)?.source
-    if (!source) return !file.startsWith('node:')
+    if (!source) return chunks.has(file)
     const [name, query] = source.split('?')
     if (query) return query === 'facet=ops' && operatorSources.has(name)
     return !elsewhere.test(name)
@@ -73,32 +56,20 @@ function reach(manifest, entries, operatorSources) {
   const reached = new Set(entries)
   for (const file of reached) {
     const chunk = chunks.get(file)
-    for (const next of chunk?.imports ?? []) reached.add(next)
-    for (const next of chunk?.dynamicImports ?? []) if (onTheWay(next)) reached.add(next)
+    if (!chunk) throw new Error(`dist/${file}: expected a file of the build, got an import that a page cannot resolve`)
+    for (const next of chunk.imports) reached.add(next)
+    for (const next of chunk.dynamicImports) if (onTheWay(next)) reached.add(next)
   }
-  const files = [...reached].filter((file) => chunks.has(file))
-  const packages = [...reached].filter((file) => !chunks.has(file) && !file.startsWith('node:'))
-  return { files, packages }
-}
-
-async function packageSize(name) {
-  const require = createRequire(path.join(root, 'package.json'))
-  const build = await rolldown({ input: require.resolve(name), platform: 'browser', logLevel: 'silent' })
-  const { output } = await build.generate({ format: 'esm', minify: true })
-  await build.close()
-  return output.reduce((sum, { code }) => sum + gzipped(code), 0)
+  return [...reached]
 }
 
 /** @returns {Promise<{ total: number, rows: { name: string, bytes: number }[] }>} bytes after gzip */
 export async function pageSize() {
-  const sources = await operatorFiles()
-  const page = reach(await readManifest('library'), ['index.js'], sources)
-  const workers = reach(await readManifest('workers'), ['engine-worker.js', 'helper-worker.js'], sources)
-  const rows = []
-  for (const file of [...page.files, ...workers.files]) {
-    rows.push({ name: file, bytes: gzipped(await readFile(path.join(root, 'dist', file))) })
-  }
-  for (const name of page.packages) rows.push({ name: `package ${name}`, bytes: await packageSize(name) })
+  const manifest = JSON.parse(await readFile(path.join(root, 'build/bundle.json'), 'utf8'))
+  const files = reach(manifest, ['index.js', 'engine-worker.js', 'helper-worker.js'], await operatorFiles())
+  const rows = await Promise.all(
+    files.map(async (name) => ({ name, bytes: gzipped(await readFile(path.join(root, 'dist', name))) })),
+  )
   return { total: rows.reduce((sum, row) => sum + row.bytes, 0), rows }
 }
 

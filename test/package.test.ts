@@ -152,7 +152,7 @@ describe('the package', () => {
 
 describe('a page that runs a .whittle model', () => {
   test('fetches at most 60 KB of gzipped JavaScript', async () => {
-    expect(existsSync(path.join(root, 'build/bundles/workers.json')), 'npm run build').toBe(true)
+    expect(existsSync(path.join(root, 'build/bundle.json')), 'npm run build').toBe(true)
     const { pageSize } = (await import(new URL('../scripts/size.mjs', import.meta.url).href)) as {
       pageSize: () => Promise<{ total: number }>
     }

@@ -7,7 +7,7 @@
  */
 
 interface Bundler {
-  readonly bundle: (name: string, options: { partial: boolean }) => Promise<string[]>
+  readonly bundle: (options: { workersOnly: boolean }) => Promise<string[]>
 }
 
 export async function setup(): Promise<void> {
@@ -15,7 +15,7 @@ export async function setup(): Promise<void> {
   const url = new URL('../../scripts/bundle.mjs', import.meta.url).href
   const { bundle } = (await import(url)) as Bundler
   try {
-    await bundle('workers', { partial: true })
+    await bundle({ workersOnly: true })
   } catch (error) {
     console.error(`workers: the scripts in dist/ are stale, since bundling them failed: ${String(error)}`)
   }
