@@ -38,7 +38,8 @@ export async function startWorker(url: URL, name: string): Promise<WorkerHandle>
 export async function parentEndpoint(): Promise<Endpoint> {
   if (describeHost().runtime !== 'node') return globalThis as unknown as Endpoint
   const { parentPort } = await importNode('node:worker_threads')
-  if (!parentPort) throw new StateError({ where: 'worker script', expected: 'to be started as a worker', got: 'a main thread' })
+  if (!parentPort)
+    throw new StateError({ where: 'worker script', expected: 'to be started as a worker', got: 'a main thread' })
   return nodeEndpoint(parentPort as unknown as NodePort)
 }
 
@@ -100,7 +101,15 @@ class Lifeline {
     this.#closed = true
     const got = cause instanceof Error ? cause.message : String(cause)
     this.#reject(
-      new StateError({ where: `worker '${this.#name}'`, expected: 'to live as long as its session', got, todo: 'load the model again' }, { cause }),
+      new StateError(
+        {
+          where: `worker '${this.#name}'`,
+          expected: 'to live as long as its session',
+          got,
+          todo: 'load the model again',
+        },
+        { cause },
+      ),
     )
   }
 

@@ -50,10 +50,16 @@ interface Sums {
  * @param inputs one set of feeds, or several
  * @throws InputError when the sessions' outputs differ in name, type or shape
  */
-export async function compare(a: Session, b: Session, inputs: Feeds | readonly Feeds[], options: CompareOptions = {}): Promise<Comparison> {
+export async function compare(
+  a: Session,
+  b: Session,
+  inputs: Feeds | readonly Feeds[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
   const rounds = checkInteger('options.rounds', options.rounds ?? 5, 1)
   const sets = Array.isArray(inputs) ? (inputs as readonly Feeds[]) : [inputs as Feeds]
-  if (sets.length === 0) throw new InputError({ where: 'compare inputs', expected: 'at least one set of inputs', got: 'none' })
+  if (sets.length === 0)
+    throw new InputError({ where: 'compare inputs', expected: 'at least one set of inputs', got: 'none' })
   const sums = new Map<string, Sums>()
   for (const feeds of sets) addDifferences(sums, await a.run(feeds), await b.run(feeds))
   const times: readonly [number[], number[]] = [[], []]
@@ -73,7 +79,11 @@ export async function compare(a: Session, b: Session, inputs: Feeds | readonly F
   }
 }
 
-function addDifferences(sums: Map<string, Sums>, reference: Record<string, Tensor>, other: Record<string, Tensor>): void {
+function addDifferences(
+  sums: Map<string, Sums>,
+  reference: Record<string, Tensor>,
+  other: Record<string, Tensor>,
+): void {
   for (const [name, wanted] of Object.entries(reference)) {
     const got = Object.hasOwn(other, name) ? other[name] : undefined
     if (!got || got.type !== wanted.type || got.dims.join() !== wanted.dims.join()) {

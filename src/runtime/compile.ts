@@ -117,7 +117,9 @@ function isResolved(node: Node, infos: ReadonlyMap<string, ValueInfo>): boolean 
 
 function restOf(graph: Graph, nodes: readonly Node[], infos: ReadonlyMap<string, ValueInfo>): Rest {
   const made = new Set([...nodes.flatMap((node) => node.outputs), ...graph.constants.keys()])
-  const names = new Set([...nodes.flatMap(readNames), ...graph.outputs.map(({ name }) => name)].filter((name) => !made.has(name)))
+  const names = new Set(
+    [...nodes.flatMap(readNames), ...graph.outputs.map(({ name }) => name)].filter((name) => !made.has(name)),
+  )
   const inputs = [...names].map((name) => {
     const info = infos.get(name)
     if (!info) throw new GraphError({ where: `value '${name}'`, expected: 'a node or an input that makes it' })
@@ -206,7 +208,8 @@ class ProgramBuilder {
     if (!def) throw new GraphError({ where: `node "${node.name}"`, expected: 'an operator of the set', got: node.op })
     if (!isResolved(node, infos)) return 'its output shape is known only from data'
     const names = [...node.inputs, ...node.outputs].filter((name) => name !== '')
-    if (names.some((name) => dtypes[infos.get(name)!.dtype].bits < 8 && !graph.constants.has(name))) return 'its type has no kernels'
+    if (names.some((name) => dtypes[infos.get(name)!.dtype].bits < 8 && !graph.constants.has(name)))
+      return 'its type has no kernels'
     if (subgraphsOf(node).length > 0) return 'control flow'
     const context = { node, opset: graph.opset, attributes: resolveAttributes(node, def) }
     const sources = { host, constants: graph.constants, intern, info: (name: string) => infos.get(name) }
@@ -250,7 +253,8 @@ class ProgramBuilder {
   #plan(segments: readonly Segment[], inputs: readonly string[], results: readonly string[]): MemoryPlan {
     const { graph } = this.#request
     const atHand = new Set(segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.node.outputs : [])))
-    for (const name of [...graph.inputs.map((input) => input.name), ...graph.constants.keys(), ...this.#known.keys()]) atHand.add(name)
+    for (const name of [...graph.inputs.map((input) => input.name), ...graph.constants.keys(), ...this.#known.keys()])
+      atHand.add(name)
     const lies = (name: string): boolean => !atHand.has(name)
     const ids = (names: readonly string[]): string[] => names.map((name) => refIds.value(name))
     const ticks = segments.flatMap((segment): Tick[] => {

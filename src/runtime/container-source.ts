@@ -28,6 +28,11 @@ export function refetchFrom(stream: ByteStream): Refetch {
       have += bytes.byteLength
       if (have === length) return whole
     }
-    throw new FormatError({ where: stream.name, expected: `the weight '${constant}'`, got: 'a source that changed', todo: 'load it again' })
+    throw new FormatError({
+      where: stream.name,
+      expected: `the weight '${constant}'`,
+      got: 'a source that changed',
+      todo: 'load it again',
+    })
   }
 }

@@ -20,7 +20,11 @@ class Engine implements EngineApi {
   readonly #aborter = new AbortController()
   #model: SessionCore | undefined
 
-  open(source: Source, options: PlainOptions, onProgress: ((event: ProgressEvent) => void) | null): Promise<Outcome<ModelDescription>> {
+  open(
+    source: Source,
+    options: PlainOptions,
+    onProgress: ((event: ProgressEvent) => void) | null,
+  ): Promise<Outcome<ModelDescription>> {
     return outcomeOf(async () => {
       const { signal } = this.#aborter
       const model = await openModel(source, { ...options, signal, ...(onProgress ? { onProgress } : {}) })
@@ -62,7 +66,9 @@ function plainTensors(tensors: Record<string, Tensor>): PlainTensors {
 }
 
 function buffersOf(tensors: PlainTensors): Transferable[] {
-  const buffers = Object.values(tensors).flatMap(({ data }) => (ArrayBuffer.isView(data) ? [data.buffer as ArrayBuffer] : []))
+  const buffers = Object.values(tensors).flatMap(({ data }) =>
+    ArrayBuffer.isView(data) ? [data.buffer as ArrayBuffer] : [],
+  )
   return [...new Set(buffers)]
 }
 

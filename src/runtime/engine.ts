@@ -30,14 +30,23 @@ export async function openModel(source: Source, options: CheckedOptions): Promis
   compiling.catch(() => undefined)
   const counter = { bytes: 0 }
   const { format, chunks } = await detectStream(counted(stream.stream(signal), counter), stream.name)
-  const model = format === 'whittle' ? await openContainer(chunks, stream, options) : await readOnnxModel(chunks, stream, options)
+  const model =
+    format === 'whittle' ? await openContainer(chunks, stream, options) : await readOnnxModel(chunks, stream, options)
   const weights = 'weights' in model ? { weights: model.weights, refetch: refetchFrom(stream) } : {}
   let core: SessionCore
   try {
     checkAborted('load', signal)
     const ops = await opsOf(model.graph)
     const { profile } = options
-    core = await SessionCore.create({ graph: model.graph, ops, kernels: await compiling, threads, profile, bytes: () => counter.bytes, ...weights })
+    core = await SessionCore.create({
+      graph: model.graph,
+      ops,
+      kernels: await compiling,
+      threads,
+      profile,
+      bytes: () => counter.bytes,
+      ...weights,
+    })
   } catch (error) {
     await weights.weights?.[Symbol.asyncIterator]().return?.()
     throw error
@@ -49,7 +58,11 @@ export async function openModel(source: Source, options: CheckedOptions): Promis
   return core
 }
 
-async function readOnnxModel(chunks: AsyncIterable<Uint8Array>, stream: ByteStream, options: CheckedOptions): Promise<{ graph: Graph }> {
+async function readOnnxModel(
+  chunks: AsyncIterable<Uint8Array>,
+  stream: ByteStream,
+  options: CheckedOptions,
+): Promise<{ graph: Graph }> {
   const { signal, onProgress } = options
   const parts: Uint8Array[] = []
   let loaded = 0

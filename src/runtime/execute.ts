@@ -81,9 +81,11 @@ export class Executor {
     const raws = program.segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.reads : []))
     const requests = [...program.weights.values()]
     for (const name of [...raws, ...program.results]) {
-      if (this.#weights.isConstant(name) && !this.#weights.hasTensor(name)) requests.push({ id: refIds.raw(name), constant: name })
+      if (this.#weights.isConstant(name) && !this.#weights.hasTensor(name))
+        requests.push({ id: refIds.raw(name), constant: name })
     }
     await this.#weights.ensure(requests, program.tables)
+    this.#weights.retainTables(program.tables.keys())
     this.#reserveArena(program.arena.bytes)
     const { words, starts } = encodeSteps(program.steps, this.#resolver(program))
     const list = this.#heap.allocate(words.byteLength)
@@ -92,8 +94,9 @@ export class Executor {
   }
 
   /** Gives a bound program's memory back. */
-  unbind(bound: BoundProgram): void {
-    this.#heap.release(bound.list, bound.listBytes)
+  unbind({ program, list, listBytes }: BoundProgram): void {
+    this.#heap.release(list, listBytes)
+    this.#weights.releaseTables(program.tables.keys())
   }
 
   /**
@@ -101,7 +104,12 @@ export class Executor {
    * @param timings filled with a time per step and host call, which then are run one by one
    * @throws StateError when a helper died
    */
-  run(bound: BoundProgram, inputs: ReadonlyMap<string, Tensor>, evaluate: EvaluateHost, timings?: Timings): Map<string, Tensor> {
+  run(
+    bound: BoundProgram,
+    inputs: ReadonlyMap<string, Tensor>,
+    evaluate: EvaluateHost,
+    timings?: Timings,
+  ): Map<string, Tensor> {
     const { program } = bound
     this.#refresh(bound)
     const resolve = this.#resolver(program)
@@ -144,7 +152,10 @@ export class Executor {
 
   #walk(list: number, words: number): void {
     const failure = (got: string, cause?: unknown): StateError =>
-      new StateError({ where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' }, { cause })
+      new StateError(
+        { where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' },
+        { cause },
+      )
     let code: number
     try {
       code = this.#kernels.run(list, words, controlAddress, 0, this.#threads)

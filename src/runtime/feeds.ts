@@ -20,14 +20,10 @@ export interface TensorLike {
 export type Feeds = Readonly<Record<string, TensorLike>>
 
 /**
- * Checks feeds against the declared inputs. Those in `optional` may be left out.
+ * Checks feeds against the declared inputs.
  * @throws InputError naming the input and what was expected of it
  */
-export function checkFeeds(
-  inputs: readonly GraphValue[],
-  feeds: unknown,
-  optional: (name: string) => boolean = () => false,
-): Map<string, Tensor> {
+export function checkFeeds(inputs: readonly GraphValue[], feeds: unknown): Map<string, Tensor> {
   if (typeof feeds !== 'object' || feeds === null || Array.isArray(feeds)) {
     throw new InputError({ where: 'run', expected: 'an object of tensors by input name', got: describe(feeds) })
   }
@@ -35,14 +31,17 @@ export function checkFeeds(
   const names = inputs.map(({ name }) => name)
   for (const name of Object.keys(given)) {
     if (!names.includes(name)) {
-      throw new InputError({ where: `run input '${name}'`, expected: `one of ${list(names)}`, got: 'a name the model does not have' })
+      throw new InputError({
+        where: `run input '${name}'`,
+        expected: `one of ${list(names)}`,
+        got: 'a name the model does not have',
+      })
     }
   }
   const tensors = new Map<string, Tensor>()
   const bindings = new Map<string, { readonly value: number; readonly by: string }>()
   for (const input of inputs) {
     const value = Object.hasOwn(given, input.name) ? given[input.name] : undefined
-    if (value === undefined && optional(input.name)) continue
     const tensor = toTensor(input, value)
     bindSymbols(input, tensor, bindings)
     tensors.set(input.name, tensor)
@@ -55,7 +54,8 @@ function toTensor(input: GraphValue, value: unknown): Tensor {
   const where = `run input '${input.name}'`
   const expected = `a ${input.dtype} tensor of shape ${shapeText(input.dims)}`
   if (value === undefined) throw new InputError({ where, expected, got: 'nothing' })
-  if (!isTensorLike(value)) throw new InputError({ where, expected, got: describe(value), todo: 'use new Tensor(type, data, dims)' })
+  if (!isTensorLike(value))
+    throw new InputError({ where, expected, got: describe(value), todo: 'use new Tensor(type, data, dims)' })
   if (value.type !== input.dtype) throw new InputError({ where, expected, got: `a ${value.type} tensor` })
   if (input.dims && input.dims.length !== value.dims.length) {
     throw new InputError({ where, expected, got: `shape ${shapeText(value.dims)}` })

@@ -12,11 +12,19 @@ export interface KernelExports extends ProbeExports {
 }
 
 /** An instance over `memory`. @throws StateError when the module is not one of ours */
-export async function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<KernelExports> {
+export async function instantiateKernels(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+): Promise<KernelExports> {
   const { exports } = await instantiate(module, { env: { memory } })
   const kernels = exports as unknown as KernelExports
   if (typeof kernels.run !== 'function') {
-    throw new StateError({ where: 'Wasm module', expected: "the export 'run'", got: 'none', todo: 'build whittle again' })
+    throw new StateError({
+      where: 'Wasm module',
+      expected: "the export 'run'",
+      got: 'none',
+      todo: 'build whittle again',
+    })
   }
   return kernels
 }

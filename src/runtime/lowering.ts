@@ -105,7 +105,11 @@ class Collector implements Lowering, LoweredNode {
   weight(i: number, layout?: WeightLayout): Ref {
     const name = this.#node.inputs[i]
     if (!this.#sources.constants.has(name)) {
-      throw new GraphError({ where: `${this.#node.op} "${this.#node.name}"`, expected: `a constant as input ${i}`, got: name })
+      throw new GraphError({
+        where: `${this.#node.op} "${this.#node.name}"`,
+        expected: `a constant as input ${i}`,
+        got: name,
+      })
     }
     const id = layout ? refIds.weight(name, layout.key) : refIds.raw(name)
     if (!this.weights.has(id)) this.weights.set(id, { id, constant: name, ...(layout ? { layout } : {}) })

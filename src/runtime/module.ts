@@ -52,13 +52,25 @@ export class Modules {
       const relaxed = await this.#get(`relaxed${suffix}`)
       if (relaxed && relaxed.relaxed !== 'broken') return relaxed
       if (choice === 'relaxed') {
-        const got = relaxed ? 'relaxed dot products that give wrong results' : 'a host that does not accept the relaxed build'
-        throw new UnsupportedError({ where: 'options.kernels', expected: 'relaxed SIMD', got, todo: "use kernels: 'auto'" })
+        const got = relaxed
+          ? 'relaxed dot products that give wrong results'
+          : 'a host that does not accept the relaxed build'
+        throw new UnsupportedError({
+          where: 'options.kernels',
+          expected: 'relaxed SIMD',
+          got,
+          todo: "use kernels: 'auto'",
+        })
       }
     }
     const simd = await this.#get(`simd${suffix}`)
     if (simd) return simd
-    throw new UnsupportedError({ where: 'host', expected: 'WebAssembly SIMD', got: 'a host without it', todo: 'use a runtime of 2021 or later' })
+    throw new UnsupportedError({
+      where: 'host',
+      expected: 'WebAssembly SIMD',
+      got: 'a host without it',
+      todo: 'use a runtime of 2021 or later',
+    })
   }
 
   /** The relaxed build's probe, whatever is chosen; 'none' where the build is not accepted. */

@@ -48,7 +48,11 @@ export function checkOptions(options: unknown): PlainOptions & Pick<LoadOptions,
   }
   for (const name of Object.keys(options)) {
     if (!(names as readonly string[]).includes(name)) {
-      throw new InputError({ where: `options.${name}`, expected: `one of ${names.join(', ')}`, got: 'an unknown option' })
+      throw new InputError({
+        where: `options.${name}`,
+        expected: `one of ${names.join(', ')}`,
+        got: 'an unknown option',
+      })
     }
   }
   const { threads, kernels = 'auto', onProgress, signal, profile = false, passes = true } = options as LoadOptions

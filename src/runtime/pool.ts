@@ -109,7 +109,14 @@ function timeout(milliseconds: number): { promise: Promise<never>; cancel(): voi
   const promise = new Promise<never>((_, reject) => {
     timer = setTimeout(() => {
       const where = 'helper worker'
-      reject(new StateError({ where, expected: `an answer within ${milliseconds / 1000} s`, got: 'none', todo: 'load with threads: 1' }))
+      reject(
+        new StateError({
+          where,
+          expected: `an answer within ${milliseconds / 1000} s`,
+          got: 'none',
+          todo: 'load with threads: 1',
+        }),
+      )
     }, milliseconds)
   })
   return { promise, cancel: () => clearTimeout(timer) }

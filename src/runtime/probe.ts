@@ -43,7 +43,9 @@ export async function probeHost(): Promise<ProbeReport> {
   const { runtime, threads, sharedMemory } = describeHost()
   const modules = new Modules()
   const kernels = await modules.choose('auto', false)
-  const exports = (await instantiateKernels(kernels.module, createMemory(false))) as unknown as Readonly<Record<string, Loop>>
+  const exports = (await instantiateKernels(kernels.module, createMemory(false))) as unknown as Readonly<
+    Record<string, Loop>
+  >
   const ticks = clockTicks()
   const peak = ({ name, macs }: { name: string; macs: number }): number | null =>
     ticks ? measure(exports[name], macs) : null
@@ -52,7 +54,15 @@ export async function probeHost(): Promise<ProbeReport> {
     int8: peak(kernels.int8 === 'pairs' ? peakLoops.pairs : peakLoops.s8),
     int4: peak(peakLoops.s4),
   }
-  return { runtime, relaxed: await modules.relaxedDot(), fma: kernels.fma, threads, sharedMemory, build: kernels.build, peaks }
+  return {
+    runtime,
+    relaxed: await modules.relaxedDot(),
+    fma: kernels.fma,
+    threads,
+    sharedMemory,
+    build: kernels.build,
+    peaks,
+  }
 }
 
 type Loop = (iterations: number) => number
@@ -60,7 +70,7 @@ type Loop = (iterations: number) => number
 function measure(loop: Loop, macs: number): number {
   let iterations = 1024
   let best = 0
-  for (let done = 0; done < attempts; ) {
+  for (let done = 0; done < attempts;) {
     const start = now()
     loop(iterations)
     const time = now() - start

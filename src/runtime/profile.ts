@@ -61,7 +61,10 @@ export function profileOf(
   const { weights, arena, total, build, threads } = totals
   const arenaSaved = Math.max(0, ...programs.map(({ program }) => program.arena.saved))
   return {
-    stretches: programs.reduce((sum, { program }) => sum + program.segments.filter(({ kind }) => kind === 'stretch').length, 0),
+    stretches: programs.reduce(
+      (sum, { program }) => sum + program.segments.filter(({ kind }) => kind === 'stretch').length,
+      0,
+    ),
     hostSteps: steps.filter(({ kernel }) => kernel === null),
     steps,
     memory: { weights, arena, arenaSaved, total },
@@ -81,7 +84,13 @@ function stepsOf({ program, timings }: ProfiledProgram): ProfileStep[] {
     }
     for (let i = segment.from; i < segment.to; i++) {
       const { name, op } = program.owners[i]
-      rows.push({ node: name, op, kernel: program.steps[i].kernel, reason: null, bytes: bytesOfStep(program, program.steps[i]) })
+      rows.push({
+        node: name,
+        op,
+        kernel: program.steps[i].kernel,
+        reason: null,
+        bytes: bytesOfStep(program, program.steps[i]),
+      })
     }
   }
   return rows.map((row, i) => ({ ...row, time: timings[i] ?? null }))

@@ -29,7 +29,11 @@ export type PlainTensors = Readonly<Record<string, TensorLike>>
 
 /** What `engine-worker.ts` exposes: one engine with at most one model. Nothing in it throws. */
 export interface EngineApi {
-  open(source: Exclude<Source, URL>, options: PlainOptions, onProgress: ((event: ProgressEvent) => void) | null): Promise<Outcome<ModelDescription>>
+  open(
+    source: Exclude<Source, URL>,
+    options: PlainOptions,
+    onProgress: ((event: ProgressEvent) => void) | null,
+  ): Promise<Outcome<ModelDescription>>
   abort(): void
   run(feeds: unknown): Promise<Outcome<PlainTensors>>
   profile(): Promise<Outcome<Profile>>
@@ -64,7 +68,10 @@ class Engine {
 }
 
 /** Loads a model into an engine of its own. */
-export async function openRemoteModel(source: Source, options: PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>): Promise<SessionBackend> {
+export async function openRemoteModel(
+  source: Source,
+  options: PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>,
+): Promise<SessionBackend> {
   const { signal, onProgress, ...plain } = options
   checkAborted('load', signal)
   const engine = await Engine.start()
@@ -110,7 +117,10 @@ class RemoteModel implements SessionBackend {
     this.#checkOpen()
     const outputs = await this.#engine.call(this.#engine.api.run(plainFeeds(feeds)))
     return Object.fromEntries(
-      Object.entries(outputs).map(([name, { type, data, dims }]) => [name, new Tensor(type as Tensor['type'], data, dims)]),
+      Object.entries(outputs).map(([name, { type, data, dims }]) => [
+        name,
+        new Tensor(type as Tensor['type'], data, dims),
+      ]),
     )
   }
 
@@ -129,7 +139,12 @@ class RemoteModel implements SessionBackend {
 
   #checkOpen(): void {
     if (!this.#disposal) return
-    throw new StateError({ where: 'session', expected: 'an open session', got: 'a disposed one', todo: 'load the model again' })
+    throw new StateError({
+      where: 'session',
+      expected: 'an open session',
+      got: 'a disposed one',
+      todo: 'load the model again',
+    })
   }
 }
 

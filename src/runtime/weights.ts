@@ -42,6 +42,8 @@ export class WeightStore {
   readonly #runSteps: RunSteps
   readonly #refetch: Refetch | undefined
   readonly #blocks = new Map<string, Block>()
+  /** Programs that use a table. */
+  readonly #uses = new Map<string, number>()
   /** Interned tables: ids by a hash of their content. */
   readonly #interned = new Map<number, { readonly id: string; readonly bytes: Uint8Array }[]>()
 
@@ -70,6 +72,23 @@ export class WeightStore {
     return id
   }
 
+  /** Counts a program's use of tables. Tables no program uses any more are let go by `releaseTables`. */
+  retainTables(ids: Iterable<string>): void {
+    for (const id of ids) this.#uses.set(id, (this.#uses.get(id) ?? 0) + 1)
+  }
+
+  releaseTables(ids: Iterable<string>): void {
+    for (const id of ids) {
+      const left = this.#uses.get(id)! - 1
+      this.#uses.set(id, left)
+      const block = this.#blocks.get(id)
+      if (left > 0 || !block) continue
+      this.#uses.delete(id)
+      this.#blocks.delete(id)
+      this.#heap.release(block.address, block.bytes)
+    }
+  }
+
   /** Address of a weight or table that is there, or undefined. */
   addressOf(id: string): number | undefined {
     return this.#blocks.get(id)?.address
@@ -80,7 +99,8 @@ export class WeightStore {
     const constant = this.#constants.get(name)
     if (!constant || constant.tensor) return constant?.tensor
     const raw = this.#blocks.get(refIds.raw(name))
-    if (!raw) throw new GraphError({ where: `constant '${name}'`, expected: 'bytes at hand', got: 'only a packed copy' })
+    if (!raw)
+      throw new GraphError({ where: `constant '${name}'`, expected: 'bytes at hand', got: 'only a packed copy' })
     return tensorFromBytes(constant.dtype, this.#heap.view(raw.address, raw.bytes).slice(), constant.dims)
   }
 
@@ -120,7 +140,8 @@ export class WeightStore {
   async receive(pieces: AsyncIterable<ArrivingPiece>, requests: readonly WeightRequest[]): Promise<void> {
     for (const request of requests) this.#reserve(request)
     const byConstant = new Map<string, WeightRequest[]>()
-    for (const request of requests) byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
+    for (const request of requests)
+      byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
     const staging = this.#openStaging(requests)
     for await (const { constants, offset, length, bytes } of pieces) {
       for (const constant of constants) {
@@ -144,7 +165,9 @@ export class WeightStore {
 
   /** A staging block large enough for each of these. Close it when done. */
   #openStaging(requests: readonly WeightRequest[]): Staging {
-    const sizes = requests.filter(({ layout }) => layout).map(({ constant }) => byteLengthOfConstant(this.#constant(constant)))
+    const sizes = requests
+      .filter(({ layout }) => layout)
+      .map(({ constant }) => byteLengthOfConstant(this.#constant(constant)))
     return new Staging(this.#heap, Math.max(0, ...sizes), this.#blocks, this.#runSteps)
   }
 

@@ -30,7 +30,11 @@ const file = container(`graph main opset 17 {
   output y: float32[n, 64]
 }`)
 
-const x = new Tensor('float32', Float32Array.from({ length: 128 }, (_, i) => i - 64), [2, 64])
+const x = new Tensor(
+  'float32',
+  Float32Array.from({ length: 128 }, (_, i) => i - 64),
+  [2, 64],
+)
 const doubled = Array.from({ length: 128 }, (_, i) => Math.max(0, 2 * (i - 64)))
 
 function container(text: string): Uint8Array {
@@ -61,7 +65,10 @@ describe('load', () => {
 
   it('reports progress up to the whole file', async () => {
     const seen: { loaded: number; total?: number }[] = []
-    await using session = await load(join(folder, 'model.whittle'), { threads: 1, onProgress: (event) => seen.push(event) })
+    await using session = await load(join(folder, 'model.whittle'), {
+      threads: 1,
+      onProgress: (event) => seen.push(event),
+    })
     expect(session.bytes).toBe(file.byteLength)
     expect(seen.at(-1)!.loaded).toBe(file.byteLength)
     expect(seen.at(-1)!.total).toBe(file.byteLength)
@@ -70,7 +77,10 @@ describe('load', () => {
   it('ends with an AbortError when the signal is raised before or meanwhile', async () => {
     await expect(load(file, { signal: AbortSignal.abort() })).rejects.toThrow(AbortError)
     const controller = new AbortController()
-    const loading = load(join(folder, 'model.whittle'), { signal: controller.signal, onProgress: () => controller.abort() })
+    const loading = load(join(folder, 'model.whittle'), {
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    })
     await expect(loading).rejects.toThrow(AbortError)
   })
 

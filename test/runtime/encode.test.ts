@@ -19,7 +19,20 @@ describe('encodeSteps', () => {
     const { words, starts } = encodeSteps([relu, relu], resolve)
     expect([...starts]).toEqual([0, 16, 32])
     expect(words.length).toBe(2 * stepWords('unary_relu_f32'))
-    expect([...words.slice(0, 12)]).toEqual([kernelNames.indexOf('unary_relu_f32'), 16, 4, 2, 0, 0, 0, 0, 65552, 0x8000_0000, 100, 32])
+    expect([...words.slice(0, 12)]).toEqual([
+      kernelNames.indexOf('unary_relu_f32'),
+      16,
+      4,
+      2,
+      0,
+      0,
+      0,
+      0,
+      65552,
+      0x8000_0000,
+      100,
+      32,
+    ])
     expect([...new Float32Array(words.buffer, 48, 2)]).toEqual([0.5, -1])
     expect([...words.slice(14, 16)]).toEqual([0, 0])
   })
@@ -27,7 +40,16 @@ describe('encodeSteps', () => {
   it('writes null pointers as 0 and negative i32 in two’s complement', () => {
     const step: StepSpec = {
       kernel: 'quantize_rows_u8',
-      args: { x: { id: 'x', offset: 0 }, ldx: 1, q: { id: 'y', offset: 0 }, ldq: 4, params: { id: 'x', offset: 0 }, m: 1, k: 1, bias: -128 },
+      args: {
+        x: { id: 'x', offset: 0 },
+        ldx: 1,
+        q: { id: 'y', offset: 0 },
+        ldq: 4,
+        params: { id: 'x', offset: 0 },
+        m: 1,
+        k: 1,
+        bias: -128,
+      },
       units: 1,
     }
     const { words } = encodeSteps([step], resolve)

@@ -26,8 +26,7 @@ describe('checkFeeds', () => {
     expect(feeds.get('x')!.data).toBe(data)
   })
 
-  it('lets optional inputs be left out, and no others', () => {
-    expect([...checkFeeds(inputs, { x, y }, (name) => name === 'any').keys()]).toEqual(['x', 'y'])
+  it('lets no input be left out', () => {
     expect(() => checkFeeds(inputs, { x, y })).toThrow(/'any'.*got nothing/)
   })
 
@@ -36,9 +35,17 @@ describe('checkFeeds', () => {
     ['an array', [x], /an array/],
     ['an unknown name', { x, y, any, z: x }, /'z'.*'x', 'y', 'any'/],
     ['plain numbers', { x: new Float32Array(4), y, any }, /'x'.*Float32Array.*new Tensor/],
-    ['another type', { x: new Tensor('int32', [1, 2], [1, 2]), y, any }, /float32 tensor of shape \[n, 2\], got a int32 tensor/],
+    [
+      'another type',
+      { x: new Tensor('int32', [1, 2], [1, 2]), y, any },
+      /float32 tensor of shape \[n, 2\], got a int32 tensor/,
+    ],
     ['another rank', { x: new Tensor('float32', [1, 2]), y, any }, /\[n, 2\].*\[2\]/],
-    ['another dim', { x: new Tensor('float32', [1, 2, 3], [1, 3]), y: new Tensor('int64', [1, 2]), any }, /'x' axis 1: expected 2, got 3/],
+    [
+      'another dim',
+      { x: new Tensor('float32', [1, 2, 3], [1, 3]), y: new Tensor('int64', [1, 2]), any },
+      /'x' axis 1: expected 2, got 3/,
+    ],
     ['a symbol of two values', { x, y: new Tensor('int64', [1, 2]), any }, /'y' axis 0: expected 3/],
     ['data that do not fit dims', { x: { type: 'float32', data: new Float32Array(3), dims: [2, 2] }, y, any }, /'x'/],
   ])('rejects %s', (_, feeds, message) => {

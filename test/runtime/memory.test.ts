@@ -73,7 +73,9 @@ describe('planMemory', () => {
         buffers.push(buffer(`b${i}`, Math.floor(random() * 4000), first, last))
       }
       const sharings = buffers.flatMap((from) =>
-        buffers.filter((to) => to !== from && to.first === from.last && random() < 0.2).map((to) => ({ from: from.id, to: to.id })),
+        buffers
+          .filter((to) => to !== from && to.first === from.last && random() < 0.2)
+          .map((to) => ({ from: from.id, to: to.id })),
       )
       const plan = planMemory(buffers, sharings)
       for (const a of buffers) {

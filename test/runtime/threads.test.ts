@@ -28,11 +28,23 @@ async function open(threads: number, choice: KernelChoice = 'auto', helperScript
   const graph = parseGraph(network)
   const ops = await loadOps(operatorsOf(graph))
   const kernels = await new Modules().choose(choice, threads > 1)
-  return SessionCore.create({ graph, ops, kernels, threads, profile: false, bytes: () => 0, ...(helperScript ? { helperScript } : {}) })
+  return SessionCore.create({
+    graph,
+    ops,
+    kernels,
+    threads,
+    profile: false,
+    bytes: () => 0,
+    ...(helperScript ? { helperScript } : {}),
+  })
 }
 
 function input(rows: number): Tensor {
-  return new Tensor('float32', Float32Array.from({ length: rows * 64 }, (_, i) => Math.cos(i * 0.3)), [rows, 64])
+  return new Tensor(
+    'float32',
+    Float32Array.from({ length: rows * 64 }, (_, i) => Math.cos(i * 0.3)),
+    [rows, 64],
+  )
 }
 
 describe.skipIf(missing !== undefined)('threads', () => {
@@ -41,7 +53,10 @@ describe.skipIf(missing !== undefined)('threads', () => {
     try {
       for (const rows of [1, 7, 130, 300]) {
         const [one, ...others] = await Promise.all(sessions.map((session) => session.run({ x: input(rows) })))
-        for (const other of others) expect(new Uint32Array((other.y.data as Float32Array).buffer)).toEqual(new Uint32Array((one.y.data as Float32Array).buffer))
+        for (const other of others)
+          expect(new Uint32Array((other.y.data as Float32Array).buffer)).toEqual(
+            new Uint32Array((one.y.data as Float32Array).buffer),
+          )
       }
     } finally {
       await Promise.all(sessions.map((session) => session.dispose()))
@@ -59,7 +74,7 @@ describe.skipIf(missing !== undefined)('threads', () => {
     const session = await open(2, 'auto', new URL('./dying-helper.mjs', import.meta.url))
     try {
       let error: unknown
-      for (const end = Date.now() + 10_000; error === undefined && Date.now() < end; ) {
+      for (const end = Date.now() + 10_000; error === undefined && Date.now() < end;) {
         await new Promise((resolve) => setTimeout(resolve, 10))
         await session.run({ x: input(200) }).catch((reason: unknown) => (error = reason))
       }

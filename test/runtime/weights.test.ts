@@ -55,12 +55,15 @@ describe('WeightStore', () => {
     expect(weights.bytes).toBe(300)
   })
 
-  it.each([[[300]], [[1, 298, 1]], [[100, 100, 100]]])('packs a stream of pieces %j when the last is there', async (sizes) => {
-    const { weights, heap } = store(streamed)
-    await weights.receive(pieces(...sizes), [request])
-    expect(heap.view(weights.addressOf('packed')!, 300)).toEqual(content)
-    expect(weights.hasTensor('w')).toBe(false)
-  })
+  it.each([[[300]], [[1, 298, 1]], [[100, 100, 100]]])(
+    'packs a stream of pieces %j when the last is there',
+    async (sizes) => {
+      const { weights, heap } = store(streamed)
+      await weights.receive(pieces(...sizes), [request])
+      expect(heap.view(weights.addressOf('packed')!, 300)).toEqual(content)
+      expect(weights.hasTensor('w')).toBe(false)
+    },
+  )
 
   it('keeps a streamed constant as it is when asked, beside a packed copy', async () => {
     const { weights } = store(streamed)
@@ -83,7 +86,11 @@ describe('WeightStore', () => {
 
   it('keeps one table per content', async () => {
     const { weights, heap } = store(atHand)
-    const [a, b, c] = [[1, 2], [1, 2], [2, 1]].map((bytes) => weights.intern(Uint8Array.from(bytes)))
+    const [a, b, c] = [
+      [1, 2],
+      [1, 2],
+      [2, 1],
+    ].map((bytes) => weights.intern(Uint8Array.from(bytes)))
     expect(a).toBe(b)
     expect(c).not.toBe(a)
     await weights.ensure([], new Map([[a, Uint8Array.of(1, 2)]]))

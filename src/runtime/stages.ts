@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The programs of a model, and running them one behind the other. Programs are kept per set of input shapes. One that
+ * ends early (a shape only data tells) hands its results to the stage behind it, which has programs of its own, kept per
+ * what it was given. The least recently used program of a stage goes when there are too many.
+ */
+import { StateError } from '../base/errors.ts'
+import { print } from '../ir/dim.ts'
+import type { Graph, ValueInfo } from '../ir/graph.ts'
+import { inferGraph } from '../ir/infer.ts'
+import type { HostTraits } from '../ir/lowering.ts'
+import type { OpSet } from '../ir/op-set.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { compile } from './compile.ts'
+import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
+import type { ProfiledProgram } from './profile.ts'
+
+/** Part of the model that is compiled as one: the whole, or what is behind a shape known only from data. */
+interface Stage {
+  readonly graph: Graph
+  /** What is known of its inputs beforehand. */
+  readonly infos: ReadonlyMap<string, ValueInfo>
+  readonly programs: Map<string, CompiledStage>
+}
+
+interface CompiledStage {
+  readonly bound: BoundProgram
+  readonly evaluate: EvaluateHost
+  readonly next: Stage | undefined
+}
+
+/** Programs a stage keeps. */
+const mostPrograms = 16
+
+/** Elements of an integer tensor whose content a later stage is compiled for. */
+const mostContent = 16
+
+/** A model's stages over one executor. */
+export class Stages {
+  readonly #ops: OpSet
+  readonly #host: HostTraits
+  readonly #executor: Executor
+  readonly #first: Stage
+
+  constructor(graph: Graph, ops: OpSet, host: HostTraits, executor: Executor) {
+    this.#ops = ops
+    this.#host = host
+    this.#executor = executor
+    this.#first = { graph, infos: new Map(), programs: new Map() }
+  }
+
+  /**
+   * Runs the model on checked inputs.
+   * @param timed whether every step is timed, which takes a call into Wasm for each
+   * @returns the graph's outputs, and the programs that ran
+   */
+  async run(
+    inputs: ReadonlyMap<string, Tensor>,
+    timed: boolean,
+  ): Promise<{ readonly outputs: ReadonlyMap<string, Tensor>; readonly programs: readonly ProfiledProgram[] }> {
+    const programs: ProfiledProgram[] = []
+    let outputs = inputs
+    let stage: Stage | undefined = this.#first
+    while (stage) {
+      const { bound, evaluate, next }: CompiledStage = await this.#compiled(stage, outputs)
+      const timings: Timings = []
+      outputs = this.#executor.run(bound, outputs, evaluate, timed ? timings : undefined)
+      programs.push({ program: bound.program, timings })
+      stage = next
+    }
+    return { outputs, programs }
+  }
+
+  async #compiled(stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<CompiledStage> {
+    const infos = this.#inputInfos(stage, values)
+    const key = keyOf(infos)
+    const known = stage.programs.get(key)
+    if (known) {
+      stage.programs.delete(key)
+      stage.programs.set(key, known)
+      return known
+    }
+    const compiled = await this.#compile(stage, infos)
+    stage.programs.set(key, compiled)
+    const [oldest] = stage.programs
+    if (stage.programs.size > mostPrograms) {
+      stage.programs.delete(oldest[0])
+      this.#forget(oldest[1])
+    }
+    return compiled
+  }
+
+  async #compile({ graph }: Stage, inputs: ReadonlyMap<string, ValueInfo>): Promise<CompiledStage> {
+    const ops = this.#ops
+    const infos = inferGraph(graph, ops, { inputs })
+    const intern = (bytes: Uint8Array): string => this.#executor.weights.intern(bytes)
+    const program = compile({ graph, infos, ops, host: this.#host, intern })
+    const hostNodes = program.segments.flatMap((segment) => (segment.kind === 'host' ? [segment.call.node] : []))
+    const evaluate =
+      hostNodes.length > 0
+        ? await (await import('./host-calls.ts')).hostEvaluator(hostNodes, graph.opset, ops)
+        : noHostCalls
+    const bound = await this.#executor.bind(program)
+    const next = program.rest && { ...program.rest, programs: new Map<string, CompiledStage>() }
+    return { bound, evaluate, next }
+  }
+
+  #forget({ bound, next }: CompiledStage): void {
+    this.#executor.unbind(bound)
+    for (const compiled of next?.programs.values() ?? []) this.#forget(compiled)
+  }
+
+  /** Concrete types of a stage's inputs; for later stages the content of short integer tensors too. */
+  #inputInfos(stage: Stage, values: ReadonlyMap<string, Tensor>): Map<string, ValueInfo> {
+    const infos = new Map<string, ValueInfo>(stage.infos)
+    for (const { name } of stage.graph.inputs) {
+      const tensor = values.get(name)
+      if (!tensor) continue
+      const { type: dtype, dims } = tensor
+      const isInteger = dtype === 'int64' || dtype === 'int32'
+      const follow = stage !== this.#first && isInteger && tensor.size <= mostContent
+      const content = follow ? Array.from(tensor.data as ArrayLike<number | bigint>, Number) : undefined
+      infos.set(name, { dtype, dims, ...(content ? { content } : {}) })
+    }
+    return infos
+  }
+}
+
+function keyOf(infos: ReadonlyMap<string, ValueInfo>): string {
+  const texts = [...infos].map(([name, { dims, content }]) => [name, dims?.map(print), content?.map(print)])
+  return JSON.stringify(texts)
+}
+
+/** Stands in where no node runs on the host. */
+function noHostCalls(): never {
+  throw new StateError({ where: 'session', expected: 'a program without host calls', got: 'one' })
+}
