@@ -13,6 +13,10 @@ import { root } from './load-source.mjs'
 const entries = ['index.d.ts', 'compress.d.ts']
 const specifier = /((?:\bfrom|\bimport)\s*\(?\s*['"])(\.{1,2}\/[^'"]+)\.ts(['"])/g
 
+/** `Symbol.dispose` and `Symbol.asyncDispose`: TypeScript 5.2 and newer. */
+const disposable = /\bSymbol\.(async)?[dD]ispose\b/
+const disposableLib = '/// <reference lib="esnext.disposable" />\n'
+
 function run(args) {
   return new Promise((resolve) => {
     const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] })
@@ -35,7 +39,7 @@ export async function buildTypes(dist = path.join(root, 'dist')) {
     })
     const file = path.join(dist, 'types', name)
     await mkdir(path.dirname(file), { recursive: true })
-    await writeFile(file, shipped)
+    await writeFile(file, disposable.test(text) ? disposableLib + shipped : shipped)
     written.push(`types/${name}`)
   }
   return written
