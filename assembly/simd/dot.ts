@@ -3,9 +3,9 @@
  * Integer dot steps: four int32 accumulators, each fed by the four bytes (or two int16) of its lane.
  *
  * Relaxed builds issue `i32x4.relaxed_dot_i8x16_i7x16_add_s`, whose second operand a host reads as unsigned or as
- * signed bytes; the start-up probe says which, and only dotU8 or only dotS8 gives that host's integers. Simd builds
- * emulate the one asked for exactly, so that the byte kernels mean the same in every build (they are slow there: the
- * pair step is the fast one).
+ * signed bytes: the start-up probe says which, and the host stores activations accordingly (0..255, or less 128). Simd
+ * builds compute what a host with an unsigned operand does, exactly, so that the byte kernels mean the same in every
+ * build; there they are slow, and the pair step is the fast one.
  */
 
 /** Whether dotU8 and dotS8 are single instructions, which need no register for a product. */
@@ -13,7 +13,7 @@
 @inline
 export const DOT_IS_ONE: bool = ASC_FEATURE_RELAXED_SIMD
 
-/** acc[l] + sum over i of signed w[4l+i] * unsigned a[4l+i]. Relaxed: only on hosts whose second operand is unsigned. */
+/** acc[l] + sum over i of signed w[4l+i] * a[4l+i]; `a` is unsigned, or signed on relaxed hosts that read it so. */
 // @ts-ignore: decorator
 @inline
 export function dotU8(w: v128, a: v128, acc: v128): v128 {
@@ -21,18 +21,6 @@ export function dotU8(w: v128, a: v128, acc: v128): v128 {
   return addPairs(
     i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(w), i16x8.extend_low_i8x16_u(a)),
     i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(w), i16x8.extend_high_i8x16_u(a)),
-    acc,
-  )
-}
-
-/** acc[l] + sum over i of signed w[4l+i] * signed a[4l+i]. Relaxed: only on hosts whose second operand is signed. */
-// @ts-ignore: decorator
-@inline
-export function dotS8(w: v128, a: v128, acc: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return i32x4.relaxed_dot_i8x16_i7x16_add_s(w, a, acc)
-  return addPairs(
-    i32x4.dot_i16x8_s(i16x8.extend_low_i8x16_s(w), i16x8.extend_low_i8x16_s(a)),
-    i32x4.dot_i16x8_s(i16x8.extend_high_i8x16_s(w), i16x8.extend_high_i8x16_s(a)),
     acc,
   )
 }

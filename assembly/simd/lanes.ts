@@ -53,16 +53,6 @@ export function loadPart(p: usize, count: u32): v128 {
   return count == 2 ? two : v128.load32_lane(p, two, 2, 8)
 }
 
-/** The first `count` (1..3) float32 at `p`; the other lanes repeat the first one. */
-// @ts-ignore: decorator
-@inline
-export function loadPartRepeat(p: usize, count: u32): v128 {
-  const first = v128.load32_splat(p)
-  if (count == 1) return first
-  const two = v128.load64_lane(p, first, 0)
-  return count == 2 ? two : v128.load32_lane(p, two, 2, 8)
-}
-
 /** The first `count` float32 at `p`, four at most; the other lanes are 0. `count` is not 0. */
 // @ts-ignore: decorator
 @inline
