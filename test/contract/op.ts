@@ -57,6 +57,24 @@ export async function casesOf(evaluator: Evaluator, op: string, constants: Const
   })
 }
 
+/** The case with its inputs handed out again behind the operator: nothing may have written over them. */
+export function keepingInputs(test: OpCase): OpCase {
+  const kept = test.graph.inputs.map((input) => ({ ...input, from: input.name, name: `${input.name}.kept` }))
+  const nodes = kept.map(({ from, name }) => ({
+    name,
+    op: 'Identity',
+    inputs: [from],
+    outputs: [name],
+    attributes: {},
+  }))
+  const graph = {
+    ...test.graph,
+    outputs: [...test.graph.outputs, ...kept.map(({ name, dtype, dims }) => ({ name, dtype, dims }))],
+    nodes: [...test.graph.nodes, ...nodes],
+  }
+  return { ...test, graph, expected: [...test.expected, ...kept.map(({ from }) => test.feeds.get(from)!)] }
+}
+
 function graphOf(
   op: string,
   title: string,

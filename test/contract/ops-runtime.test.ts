@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The runtime under the contract of operators: for every sample it gives what the reference gives, within what the
- * operator promises, on the build of each kind this host accepts; with inputs as constants and as feeds.
+ * operator promises, on the build of each kind this host accepts; with inputs as constants and as feeds, which are left
+ * as they were.
  */
 import { beforeAll, describe, expect, test } from 'vitest'
 import { UnsupportedError } from '../../src/base/errors.ts'
 import type { Evaluator } from '../../src/ops/evaluate.ts'
 import { SessionCore } from '../../src/runtime/core.ts'
 import { type KernelChoice, type KernelModule, Modules } from '../../src/runtime/module.ts'
-import { type Implementation, casesOf, implementationFaults, operators, wholeTable } from './op.ts'
+import { type Implementation, casesOf, implementationFaults, keepingInputs, operators, wholeTable } from './op.ts'
+
+/** Operators whose steps work in place on an input that others may read: a defect, to be emptied. */
+const overwriting: readonly string[] = ['LogSoftmax', 'Softmax']
 
 async function buildFor(choice: KernelChoice): Promise<KernelModule | undefined> {
   try {
@@ -41,7 +45,9 @@ describe.each(builds)('on the $name build', ({ kernels }) => {
         await session.dispose()
       }
     }
-    const cases = [...(await casesOf(evaluator, op)), ...(await casesOf(evaluator, op, 'none'))]
+    const fed = await casesOf(evaluator, op, 'none')
+    const kept = overwriting.includes(op) ? [] : fed.map(keepingInputs)
+    const cases = [...(await casesOf(evaluator, op)), ...fed, ...kept]
     expect((await implementationFaults(run, cases)).join('\n')).toBe('')
   })
 })
