@@ -18,7 +18,7 @@ interface Token {
 }
 
 const tokenPattern =
-  /"(?:[^"\\\n]|\\.)*"|\.\.\.|-?(?:inf\b|nan\b)|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[A-Za-z_][A-Za-z0-9_./~]*|[^\s]/g
+  /"(?:[^"\\\n]|\\.)*"|\.\.\.|-?(?:inf\b|nan\b)|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|[A-Za-z_/][A-Za-z0-9_./~]*|[^\s]/g
 const numberPattern = /^(?:-?\d|-?inf$|nan$|-nan$)/
 
 /** The graph a text describes. It is not verified. @throws GraphError naming the line */
@@ -161,7 +161,7 @@ class Reader {
   private name(): string {
     const token = this.peek() ?? ''
     if (token.startsWith('"')) return this.text()
-    if (!/^[A-Za-z_]/.test(token) || keywords.includes(token)) throw this.fail('a name')
+    if (!/^[A-Za-z_/]/.test(token) || keywords.includes(token)) throw this.fail('a name')
     return this.next('a name')
   }
 

@@ -25,7 +25,7 @@ export interface PrintOptions {
 
 /** Words that begin a line; values of these names stand in quotes. */
 export const keywords: readonly string[] = ['graph', 'input', 'output', 'const', '_', 'inf', 'nan', 'opset']
-const plainName = /^[A-Za-z_][A-Za-z0-9_./~]*$/
+const plainName = /^[A-Za-z_/][A-Za-z0-9_./~]*$/
 
 /** The text of a graph, without a line break at the end. */
 export function printGraph(graph: Graph, options: PrintOptions = {}, indent = ''): string {

@@ -8,7 +8,7 @@ import type { Attributes, Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { nodeWithAxes } from './operands.ts'
+import { nodeWithIntegers } from './operands.ts'
 import { rulesPass } from './pass.ts'
 import { permuteTensor, toChannelsFirst, toChannelsLast } from './permute-tensor.ts'
 
@@ -29,11 +29,11 @@ function channelsLastForm(view: View, node: Node, op: string, more: readonly str
   const main = (x: string): Node => ({ name: node.name, op, inputs: [x, ...more], outputs: [result], attributes })
   if (rank === 4) return { nodes: [before, main(last), after(result)] }
   const [plane, line] = [name('plane'), name('line')]
-  const raised = nodeWithAxes(view, { name: plane, op: 'Unsqueeze', outputs: [plane] }, last, [1])
-  const lowered = nodeWithAxes(view, { name: line, op: 'Squeeze', outputs: [line] }, result, [1])
+  const raised = nodeWithIntegers(view, { name: plane, op: 'Unsqueeze', outputs: [plane], attributes: {} }, last, [1])
+  const lowered = nodeWithIntegers(view, { name: line, op: 'Squeeze', outputs: [line], attributes: {} }, result, [1])
   return {
     constants: { ...raised.constants, ...lowered.constants },
-    nodes: [before, raised.node, main(plane), lowered.node, after(line)],
+    nodes: [before, ...raised.nodes, main(plane), ...lowered.nodes, after(line)],
   }
 }
 

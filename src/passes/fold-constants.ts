@@ -13,7 +13,7 @@ import type { Rule, View } from '../ir/rewrite.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { reshapeOperand } from './operands.ts'
+import { nodeWithIntegers, reshapeOperand } from './operands.ts'
 import { type Evaluate, rulesPass } from './pass.ts'
 
 /** A result is kept when it has at most this many bytes, or at most `growth` times those of the inputs. */
@@ -83,11 +83,7 @@ const foldReshape: Rule = {
     if (view.tensor(shape) !== undefined || source === undefined || target === undefined) return undefined
     const operand = reshapeOperand(source, target)
     if (operand === undefined || !isSaid(view, shape, target)) return undefined
-    const name = view.fresh(`${node.name}/shape`)
-    return {
-      constants: { [name]: new Tensor('int64', operand, [operand.length]) },
-      nodes: [{ ...node, inputs: [x, name], attributes: {} }],
-    }
+    return nodeWithIntegers(view, { ...node, attributes: {} }, x, operand)
   },
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Reading the operands of a node as a rule needs them: constants as numbers, axes and bounds that are attributes in old
- * opsets and inputs in new ones, and writing them in the form the graph's opset wants.
+ * Reading the operands of a node as a rule needs them: constants as numbers, axes, bounds, targets of Reshape; and
+ * writing axes and targets as the constants they are. Graphs come in the newest form of every operator (model/upgrade),
+ * so there is one form of each.
  */
 import { type Dim, areKnown, equal } from '../ir/dim.ts'
-import type { Attributes, Node } from '../ir/graph.ts'
+import type { Node } from '../ir/graph.ts'
 import type { View } from '../ir/rewrite.ts'
 import { dtypes } from '../tensor/dtype.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -34,10 +35,8 @@ export function sameDims(a: readonly Dim[] | undefined, b: readonly Dim[] | unde
   return a !== undefined && b !== undefined && a.length === b.length && a.every((dim, i) => equal(dim, b[i]))
 }
 
-/** A list of integers that is attribute `name`, or constant input `index`. Null: left out. Undefined: not constant. */
-export function integersOf(view: View, node: Node, name: string, index: number): readonly number[] | null | undefined {
-  const attribute = node.attributes[name]
-  if (Array.isArray(attribute)) return attribute as number[]
+/** A list of integers that is constant input `index`. Null: left out. Undefined: not constant. */
+export function integersOf(view: View, node: Node, index: number): readonly number[] | null | undefined {
   const input = node.inputs[index]
   if (input === undefined || input === '') return null
   const numbers = numbersOf(view, input)
@@ -45,42 +44,32 @@ export function integersOf(view: View, node: Node, name: string, index: number):
 }
 
 /** Axes from the front, ascending; see integersOf. */
-export function axesOf(view: View, node: Node, rank: number, index = 1): readonly number[] | null | undefined {
-  const axes = integersOf(view, node, 'axes', index)
+export function axesOf(view: View, node: Node, rank: number): readonly number[] | null | undefined {
+  const axes = integersOf(view, node, 1)
   return axes && axes.map((axis) => (axis < 0 ? axis + rank : axis)).sort((a, b) => a - b)
 }
 
-/** First opset whose version of the operator takes its axes as an input (ONNX changelog). */
-const axesAreInputSince: Readonly<Record<string, number>> = { Squeeze: 13, Unsqueeze: 13, ReduceSum: 13 }
-const axesAreInputElse = 18
-
-/** A node over these axes in the form of the graph's opset, with the constant it may need. */
-export function nodeWithAxes(
+/** A node of x and a constant of integers (axes, a shape, pads), before more inputs, with that constant. */
+export function nodeWithIntegers(
   view: View,
-  node: Pick<Node, 'name' | 'op' | 'outputs'>,
+  node: Omit<Node, 'inputs'>,
   x: string,
-  axes: readonly number[],
-  attributes: Attributes = {},
-): { node: Node; constants: Record<string, Tensor> } {
-  const { axes: _, ...others } = attributes
-  if (view.opset < (axesAreInputSince[node.op] ?? axesAreInputElse)) {
-    return { node: { ...node, inputs: [x], attributes: { ...others, axes } }, constants: {} }
-  }
-  const name = view.fresh(`${node.name}/axes`)
-  const constants = { [name]: new Tensor('int64', axes, [axes.length]) }
-  return { node: { ...node, inputs: [x, name], attributes: others }, constants }
+  integers: readonly number[],
+  more: readonly string[] = [],
+): { readonly nodes: readonly [Node]; readonly constants: Record<string, Tensor> } {
+  const name = view.fresh(`${node.name}/${integerNames[node.op] ?? 'axes'}`)
+  const constants = { [name]: new Tensor('int64', integers, [integers.length]) }
+  return { nodes: [{ ...node, inputs: [x, name, ...more] }], constants }
 }
+
+const integerNames: Readonly<Record<string, string>> = { Reshape: 'shape', Pad: 'pads' }
 
 /** Bounds of a Clip whose bounds are constants; infinite where left out. */
 export function clipBounds(view: View, node: Node): readonly [number, number] | undefined {
-  const bound = (name: string, index: number, open: number): number | undefined => {
-    const attribute = node.attributes[name]
-    if (typeof attribute === 'number') return attribute
-    const input = node.inputs[index]
-    return input === undefined || input === '' ? open : scalarOf(view, input)
-  }
-  const low = bound('min', 1, -Infinity)
-  const high = bound('max', 2, Infinity)
+  const bound = (index: number, open: number): number | undefined =>
+    (node.inputs[index] ?? '') === '' ? open : scalarOf(view, node.inputs[index])
+  const low = bound(1, -Infinity)
+  const high = bound(2, Infinity)
   return low === undefined || high === undefined ? undefined : [low, high]
 }
 

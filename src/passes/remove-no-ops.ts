@@ -8,10 +8,9 @@ import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
 import { dtypes } from '../tensor/dtype.ts'
-import { axesOf, clipBounds, integersOf, numbersOf, reshapeOperand, sameDims } from './operands.ts'
+import { axesOf, clipBounds, integersOf, nodeWithIntegers, numbersOf, reshapeOperand, sameDims } from './operands.ts'
 import { rulesPass } from './pass.ts'
 import { composed, isIdentity } from './permute-tensor.ts'
-import { Tensor } from '../tensor/tensor.ts'
 
 /** The input a node gives back unchanged, or undefined. */
 type SameAs = (node: Node, view: View) => string | undefined
@@ -49,7 +48,7 @@ const dropout: SameAs = (node, view) => {
 }
 
 const noPads: SameAs = (node, view) =>
-  integersOf(view, node, 'pads', 1)?.every((pad) => pad === 0) === true ? node.inputs[0] : undefined
+  integersOf(view, node, 1)?.every((pad) => pad === 0) === true ? node.inputs[0] : undefined
 
 const noAxes: SameAs = (node, view) => {
   const rank = view.dims(node.inputs[0])?.length
@@ -57,7 +56,7 @@ const noAxes: SameAs = (node, view) => {
 }
 
 const wholeSlice: SameAs = (node, view) => {
-  const steps = integersOf(view, node, 'steps', 4)
+  const steps = integersOf(view, node, 4)
   if (steps === undefined || steps?.some((step) => step < 0) === true) return undefined
   return sameShape(node, view)
 }
@@ -144,11 +143,7 @@ const mergeReshapes: Rule = {
     if (x === undefined || source === undefined || target === undefined) return undefined
     const operand = reshapeOperand(source, target)
     if (operand === undefined) return undefined
-    const shape = view.fresh(`${node.name}/shape`)
-    return {
-      constants: { [shape]: new Tensor('int64', operand, [operand.length]) },
-      nodes: [{ ...node, op: 'Reshape', inputs: [x, shape], attributes: {} }],
-    }
+    return nodeWithIntegers(view, { ...node, op: 'Reshape', attributes: {} }, x, operand)
   },
 }
 

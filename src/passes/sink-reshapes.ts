@@ -8,8 +8,7 @@ import { type Dim, equal, isKnown, mod, mul } from '../ir/dim.ts'
 import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { View } from '../ir/rewrite.ts'
-import { Tensor } from '../tensor/tensor.ts'
-import { reshapeOperand } from './operands.ts'
+import { nodeWithIntegers, reshapeOperand } from './operands.ts'
 import { permuted } from './permute-tensor.ts'
 import { type Transposed, permutedBehind } from './transposed.ts'
 
@@ -68,9 +67,6 @@ export function sunkReshape(node: Node, view: View, { x, perm }: Transposed): Pa
   const inner = permuted(target, before)
   const operand = reshapeOperand(dims, inner)
   if (operand === undefined) return undefined
-  const shape = view.fresh(`${node.name}/shape`)
-  const constants = { [shape]: new Tensor('int64', operand, [operand.length]) }
-  const reshape: Node = { ...node, op: 'Reshape', inputs: [x, shape], attributes: {} }
   const behind = target.map((_, axis) => before.indexOf(axis))
-  return permutedBehind(view, reshape, node.outputs[0], behind, { constants })
+  return permutedBehind(view, nodeWithIntegers(view, { ...node, op: 'Reshape', attributes: {} }, x, operand), node.outputs[0], behind)
 }

@@ -8,7 +8,7 @@ import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { axesOf, integersOf, nodeWithAxes } from './operands.ts'
+import { axesOf, integersOf, nodeWithIntegers } from './operands.ts'
 import { sunkReshape } from './sink-reshapes.ts'
 import { type Transposed, permutedBehind, transposedOf, unpermuted } from './transposed.ts'
 
@@ -16,15 +16,17 @@ type Row = (node: Node, view: View, from: Transposed) => Patch | undefined
 
 /** Element-wise in the first input; further inputs are scalars that do not care for axes. */
 const unary: Row = (node, view, { x, perm }) =>
-  permutedBehind(view, { ...node, inputs: [x, ...node.inputs.slice(1)] }, node.outputs[0], perm)
+  permutedBehind(view, { nodes: [{ ...node, inputs: [x, ...node.inputs.slice(1)] }] }, node.outputs[0], perm)
 
 /** Element-wise in all inputs, with broadcasting. */
 const elementwise: Row = (node, view, { perm }) => {
   const operands = node.inputs.map((input) => unpermuted(view, input, perm))
   if (view.dims(node.outputs[0])?.length !== perm.length) return undefined
   if (!operands.every((operand) => operand !== undefined)) return undefined
+  const constants = Object.assign({}, ...operands.map(({ patch }) => patch.constants)) as Record<string, Tensor>
+  const before = operands.flatMap(({ patch }) => patch.nodes ?? [])
   const inner = { ...node, inputs: operands.map((operand) => operand.name) }
-  return permutedBehind(view, inner, node.outputs[0], perm, ...operands.map((operand) => operand.patch))
+  return permutedBehind(view, { constants, nodes: [...before, inner] }, node.outputs[0], perm)
 }
 
 const frontAxis = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis)
@@ -34,16 +36,17 @@ const concat: Row = (node, view, from) => {
   if (!operands.every((operand) => String(operand?.perm) === String(from.perm))) return undefined
   const axis = from.perm[frontAxis(node.attributes.axis as number, from.perm.length)]
   const inner = { ...node, inputs: operands.map((operand) => operand!.x), attributes: { ...node.attributes, axis } }
-  return permutedBehind(view, inner, node.outputs[0], from.perm)
+  return permutedBehind(view, { nodes: [inner] }, node.outputs[0], from.perm)
 }
+
+const sorted = (axes: readonly number[]): number[] => [...axes].sort((a, b) => a - b)
 
 const reduce: Row = (node, view, { x, perm }) => {
   const axes = axesOf(view, node, perm.length)
   if (!axes || axes.length === 0) return undefined
-  const inside = axes.map((axis) => perm[axis]).sort((a, b) => a - b)
-  const made = nodeWithAxes(view, node, x, inside, node.attributes)
+  const inner = nodeWithIntegers(view, node, x, sorted(axes.map((axis) => perm[axis])))
   const kept = view.attributes(node).keepdims !== 0
-  return permutedBehind(view, made.node, node.outputs[0], kept ? perm : without(perm, axes), { constants: made.constants })
+  return permutedBehind(view, inner, node.outputs[0], kept ? perm : without(perm, axes))
 }
 
 /** The permutation of the axes that are left when output axes `axes` are gone. */
@@ -55,8 +58,8 @@ function without(perm: readonly number[], axes: readonly number[]): number[] {
 const squeeze: Row = (node, view, { x, perm }) => {
   const axes = axesOf(view, node, perm.length)
   if (!axes) return undefined
-  const made = nodeWithAxes(view, node, x, axes.map((axis) => perm[axis]).sort((a, b) => a - b))
-  return permutedBehind(view, made.node, node.outputs[0], without(perm, axes), { constants: made.constants })
+  const inner = nodeWithIntegers(view, node, x, sorted(axes.map((axis) => perm[axis])))
+  return permutedBehind(view, inner, node.outputs[0], without(perm, axes))
 }
 
 /** New axes keep their places; the old ones are put around them in the order they had. */
@@ -67,38 +70,29 @@ const unsqueeze: Row = (node, view, { x, perm }) => {
   const places = Array.from({ length: rank }, (_, i) => i).filter((i) => !axes.includes(i))
   const whole = Array.from({ length: rank }, (_, i) => i)
   places.forEach((place, i) => (whole[place] = places[perm[i]]))
-  const made = nodeWithAxes(view, node, x, axes)
-  return permutedBehind(view, made.node, node.outputs[0], whole, { constants: made.constants })
+  return permutedBehind(view, nodeWithIntegers(view, node, x, axes), node.outputs[0], whole)
 }
 
 const pad: Row = (node, view, { x, perm }) => {
-  const pads = integersOf(view, node, 'pads', 1)
-  if (!pads || pads.length !== 2 * perm.length || (node.inputs[3] ?? '') !== '') return undefined
+  const pads = integersOf(view, node, 1)
+  if (pads?.length !== 2 * perm.length || (node.inputs[3] ?? '') !== '') return undefined
   const inside = new Array<number>(pads.length)
   perm.forEach((axis, i) => {
     inside[axis] = pads[i]
     inside[perm.length + axis] = pads[perm.length + i]
   })
-  if (node.attributes.pads !== undefined) {
-    return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, pads: inside } }, node.outputs[0], perm)
-  }
-  const name = view.fresh(`${node.name}/pads`)
-  const constants = { [name]: new Tensor('int64', inside, [inside.length]) }
-  return permutedBehind(view, { ...node, inputs: [x, name, ...node.inputs.slice(2)] }, node.outputs[0], perm, { constants })
+  return permutedBehind(view, nodeWithIntegers(view, node, x, inside, node.inputs.slice(2)), node.outputs[0], perm)
 }
 
 const slice: Row = (node, view, { x, perm }) => {
-  const count = view.dims(node.inputs[1])?.[0] ?? integersOf(view, node, 'starts', 1)?.length
-  const given = integersOf(view, node, 'axes', 3)
+  const [, starts, ends, , ...steps] = node.inputs
+  const count = view.dims(starts)?.[0]
+  const given = integersOf(view, node, 3)
   if (!view.isPrivate(node.inputs[0]) || given === undefined || typeof count !== 'number') return undefined
   const axes = (given ?? Array.from({ length: count }, (_, i) => i)).map((axis) => perm[frontAxis(axis, perm.length)])
-  if (node.attributes.starts !== undefined) {
-    return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, axes } }, node.outputs[0], perm)
-  }
   const name = view.fresh(`${node.name}/axes`)
-  const inputs = [x, node.inputs[1], node.inputs[2], name, ...node.inputs.slice(4)]
   const constants = { [name]: new Tensor('int64', axes, [axes.length]) }
-  return permutedBehind(view, { ...node, inputs }, node.outputs[0], perm, { constants })
+  return permutedBehind(view, { constants, nodes: [{ ...node, inputs: [x, starts, ends, name, ...steps] }] }, node.outputs[0], perm)
 }
 
 const split: Row = (node, view, { x, perm }) => {
@@ -113,21 +107,19 @@ const split: Row = (node, view, { x, perm }) => {
   return { nodes: [inner, ...behind] }
 }
 
-/** First opset whose Softmax works on one axis; before, on all from `axis` on. */
-const softmaxOneAxisSince = 13
-
+/** Only where the axis stays the last one: along another, Softmax would stride through memory. */
 const softmax: Row = (node, view, { x, perm }) => {
   const last = perm.length - 1
-  const axis = frontAxis(view.attributes(node).axis as number, perm.length)
-  if (perm[axis] !== last || (view.opset < softmaxOneAxisSince && axis !== last)) return undefined
-  return permutedBehind(view, { ...node, inputs: [x], attributes: { ...node.attributes, axis: last } }, node.outputs[0], perm)
+  if (perm[frontAxis(view.attributes(node).axis as number, perm.length)] !== last) return undefined
+  const inner = { ...node, inputs: [x], attributes: { ...node.attributes, axis: last } }
+  return permutedBehind(view, { nodes: [inner] }, node.outputs[0], perm)
 }
 
 /** One number per channel, as a reduction over whatever axes the spatial ones were. */
 function globalPool(op: string): Row {
   return (node, view, { x, perm }) => {
-    const made = nodeWithAxes(view, { ...node, op }, x, perm.slice(2).sort((a, b) => a - b), { keepdims: 1 })
-    return permutedBehind(view, made.node, node.outputs[0], perm, { constants: made.constants })
+    const inner = nodeWithIntegers(view, { ...node, op, attributes: { keepdims: 1 } }, x, sorted(perm.slice(2)))
+    return permutedBehind(view, inner, node.outputs[0], perm)
   }
 }
 

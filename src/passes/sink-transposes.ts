@@ -9,7 +9,7 @@ import type { Patch } from '../ir/patch.ts'
 import { type Rule, type View, rewriteGraph } from '../ir/rewrite.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { reshapeOperand } from './operands.ts'
+import { nodeWithIntegers, reshapeOperand } from './operands.ts'
 import type { Pass } from './pass.ts'
 import { inverse, permuteTensor, permuted } from './permute-tensor.ts'
 import { mergeTransposes } from './remove-no-ops.ts'
@@ -50,14 +50,12 @@ function unpermutedRows(view: View, node: Node, rows: Node, { x, perm }: Transpo
   const inside = perm.slice(1).map((axis) => axis - 1)
   const spread = new Tensor(weight.type, weight.data, [outputs, ...permuted(inner, inside)])
   const back = [0, ...inverse(inside).map((axis) => axis + 1)]
-  const [shape, flat, name] = [`${rows.name}/shape`, `${rows.outputs[0]}/unpermuted`, node.inputs[1]].map((base) => view.fresh(base))
+  const [flat, name] = [`${rows.outputs[0]}/unpermuted`, node.inputs[1]].map((base) => view.fresh(base))
   const columns = new Tensor(weight.type, permuteTensor(spread, back).data, weight.dims)
+  const reshape = nodeWithIntegers(view, { name: flat, op: 'Reshape', outputs: [flat], attributes: {} }, x, [-1, depth])
   return {
-    constants: { [shape]: new Tensor('int64', [-1, depth], [2]), [name]: columns },
-    nodes: [
-      { name: flat, op: 'Reshape', inputs: [x, shape], outputs: [flat], attributes: {} },
-      { ...node, inputs: [flat, name, ...node.inputs.slice(2)] },
-    ],
+    constants: { ...reshape.constants, [name]: columns },
+    nodes: [...reshape.nodes, { ...node, inputs: [flat, name, ...node.inputs.slice(2)] }],
   }
 }
 
@@ -89,11 +87,7 @@ const asReshape: Rule = {
     if (from === undefined || dims === undefined || !movesOnesOnly(dims, from.perm)) return undefined
     const operand = reshapeOperand(dims, permuted(dims, from.perm))
     if (operand === undefined) return undefined
-    const shape = view.fresh(`${node.name}/shape`)
-    return {
-      constants: { [shape]: new Tensor('int64', operand, [operand.length]) },
-      nodes: [{ ...node, op: 'Reshape', inputs: [from.x, shape], attributes: {} }],
-    }
+    return nodeWithIntegers(view, { ...node, op: 'Reshape', attributes: {} }, from.x, operand)
   },
 }
 

@@ -59,15 +59,21 @@ export function movesOnesOnly(dims: readonly unknown[], perm: readonly number[])
   return moved.every((axis, i) => i === 0 || moved[i - 1] < axis)
 }
 
-/** `inner` (whose output is a name to be replaced) followed by a Transpose that makes `output`; none where it would do nothing. */
-export function permutedBehind(view: View, inner: Node, output: string, perm: readonly number[], ...patches: readonly Patch[]): Patch {
-  const constants = Object.assign({}, ...patches.map((patch) => patch.constants)) as Record<string, Tensor>
-  const nodes = patches.flatMap((patch) => patch.nodes ?? [])
-  if (isIdentity(perm)) return { constants, nodes: [...nodes, { ...inner, outputs: [output] }] }
+/** A node, with constants and nodes it needs in front of it. */
+export interface Inner {
+  readonly nodes: readonly [...Node[], Node]
+  readonly constants?: Readonly<Record<string, Tensor>>
+}
+
+/** `inner`, its last node making one value, followed by a Transpose that makes `output`; by none where it would do nothing. */
+export function permutedBehind(view: View, { nodes, constants = {} }: Inner, output: string, perm: readonly number[]): Patch {
+  const [last] = nodes.slice(-1)
+  const before = nodes.slice(0, -1)
+  if (isIdentity(perm)) return { constants, nodes: [...before, { ...last, outputs: [output] }] }
   const result = view.fresh(`${output}/unpermuted`)
-  const name = view.fresh(`${inner.name}/transpose`)
+  const name = view.fresh(`${last.name}/transpose`)
   const behind: Node = { name, op: 'Transpose', inputs: [result], outputs: [output], attributes: { perm } }
-  return { constants, nodes: [...nodes, { ...inner, outputs: [result] }, behind] }
+  return { constants, nodes: [...before, { ...last, outputs: [result] }, behind] }
 }
 
 /** True when all dims are numbers and none is 0. */
