@@ -8,7 +8,7 @@
  * build; there they are slow, and the pair step is the fast one.
  */
 
-/** Whether dotU8 and dotS8 are single instructions, which need no register for a product. */
+/** Whether dotU8 is a single instruction, which needs no register for a product. */
 // @ts-ignore: decorator
 @inline
 export const DOT_IS_ONE: bool = ASC_FEATURE_RELAXED_SIMD
