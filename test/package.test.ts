@@ -141,7 +141,7 @@ describe('the package', () => {
     await writeFile(path.join(user(), 'use.ts'), code)
     const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
     const mode = resolution === 'NodeNext' ? 'NodeNext' : 'ESNext'
-    const args = ['--strict', '--noEmit', '--target', 'ES2022', '--lib', 'ES2023,DOM']
+    const args = ['--strict', '--noEmit', '--target', 'ES2022', '--lib', 'ES2023,DOM', '--skipDefaultLibCheck']
     const how = ['--module', mode, '--moduleResolution', resolution]
     const { stdout } = await execute(process.execPath, [tsc, ...args, ...how, 'use.ts'], { cwd: user() }).catch(
       (error: { stdout?: string }) => ({ stdout: error.stdout ?? String(error) }),
