@@ -14,7 +14,7 @@ export type Fields<T> = Readonly<Record<number, (wire: Wire, record: T) => void>
 /** As protobuf's own limit. */
 const maxDepth = 100
 /** Messages and unpacked elements of a file: far above real models, bounds the memory a hostile file can ask for. */
-const maxRecords = 2 ** 21
+const maxRecords = 2 ** 22
 
 const wireTypes = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const
 

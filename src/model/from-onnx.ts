@@ -223,14 +223,14 @@ function mentionsOtherFloats(graph: OnnxGraph): boolean {
     found ||= g.initializers.some(tensor) || g.sparseInitializers.some((s) => tensor(s.values))
     found ||= [...g.inputs, ...g.outputs, ...g.valueInfos].some((info) => value(info.type))
     found ||= g.nodes.some(({ attributes }) =>
-      attributes.some(
-        (a) => (a.kind === 'tensor' && tensor(a.value)) || (a.kind === 'int' && namesOtherFloat(a.name, a.value)),
-      ),
+      attributes.some((a) => (a.kind === 'tensor' && tensor(a.value)) || namesOtherFloat(a)),
     )
   })
   return found
 }
 
-function namesOtherFloat(name: string, value: number | bigint): boolean {
-  return /^(to|dtype|output_dtype|output_datatype)$/.test(name) && otherFloatCodes.has(Number(value))
+function namesOtherFloat(attribute: OnnxAttribute): boolean {
+  if (!/^(to|dtype|output_dtype|output_datatype)$/.test(attribute.name)) return false
+  // before opset 6 Cast took text: 'DOUBLE', 'FLOAT16'
+  return attribute.kind === 'int' ? otherFloatCodes.has(Number(attribute.value)) : attribute.kind === 'string'
 }

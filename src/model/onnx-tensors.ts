@@ -9,8 +9,8 @@ import { byteLengthOf, dtypes } from '../tensor/dtype.ts'
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor, tensorFromBytes } from '../tensor/tensor.ts'
 
-/** Most bytes a sparse tensor may grow to: what a 32-bit memory can hold of one weight. */
-const maxDenseBytes = 2 ** 31
+/** Most bytes a sparse tensor may grow to: far above real ones, bounds what a small hostile file can ask for. */
+const maxDenseBytes = 2 ** 28
 
 export function toTensor(record: OnnxTensor): Tensor {
   const { dtype, data, dims } = record

@@ -2,7 +2,7 @@
 /**
  * How much of a shape can be told without inference: mostly the rank. Old operators whose meaning depends on the rank
  * (softmax over flattened axes, broadcasting from an axis) become simpler ones when it is known. A row says what is
- * known of an operator's outputs; an operator without a row, or a row without an answer, leaves them unknown, and the
+ * known of an operator's output; an operator without a row, or a row without an answer, leaves them unknown, and the
  * rewrite then works for any rank. Dims are null where unknown; a wrong answer here would be a wrong model.
  */
 import type { Node } from '../ir/graph.ts'
@@ -114,6 +114,9 @@ const rows = {
 }
 
 const byNames = (names: readonly string[], row: Row): [string, Row][] => names.map((name) => [name, row])
+
+/** Operators whose row holds for every output; for the others it holds for the first. */
+export const alikeOutputs: ReadonlySet<string> = new Set(['Split', 'TopK'])
 
 /** What is known of the outputs of a node written in the newest form of its operator. */
 export const partialShapes: Readonly<Record<string, Row>> = {

@@ -6,7 +6,7 @@
  */
 import type { AttributeValue, Attributes, Constant, Node } from '../ir/graph.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type PartialShape, partialShapes } from './partial-shapes.ts'
+import { type PartialShape, alikeOutputs, partialShapes } from './partial-shapes.ts'
 
 /** Names in use over the whole model. */
 export class Names {
@@ -94,7 +94,7 @@ export class UpgradeScope {
         return tensor && tensor.type.startsWith('int') ? Array.from(tensor.data as BigInt64Array, Number) : undefined
       },
     })
-    for (const name of node.outputs) this.learn(name, shape)
+    for (const name of alikeOutputs.has(node.op) ? node.outputs : node.outputs.slice(0, 1)) this.learn(name, shape)
   }
 
   /** A node derived from `origin`, with one output of a fresh name. */

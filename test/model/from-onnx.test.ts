@@ -14,6 +14,7 @@ import { printNode } from '../../src/ir/text.ts'
 import { verifyGraph } from '../../src/ir/verify.ts'
 import { fromOnnx } from '../../src/model/from-onnx.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
+import { dataPath, missingData } from '../models/data.ts'
 import { graph, model, node, realModels, tensorRecord, valueInfo } from '../support/onnx.ts'
 
 test('initializers become constants, and inputs that have one are no inputs', () => {
@@ -196,9 +197,6 @@ test('nodes of a function are of its opset', () => {
   const result = fromOnnx(
     model({ nodes: [call(['p'])], inputs: [valueInfo('x', 'float32', [1])] }, 17, { functions: [old] }),
   )
-  expect(result.nodes[0].inputs).toEqual(
-    ['x', 'Squeeze/axes'].map((name, i) => (i === 0 ? name : result.nodes[0].inputs[1])),
-  )
   expect(result.constants.get(result.nodes[0].inputs[1])?.tensor).toEqual(new Tensor('int64', [0n]))
 })
 
@@ -253,6 +251,30 @@ test('damaged models give a named error or a graph', () => {
   for (let round = 0; round < 3000; round++) {
     const bad = good.slice()
     for (let i = 0; i < 2; i++) bad[randomInteger(random, 0, bad.length - 1)] = randomInteger(random, 0, 255)
+    try {
+      fromOnnx(parseOnnx(bad))
+    } catch (error) {
+      if (!(error instanceof WhittleError)) throw error
+    }
+  }
+})
+
+test.skipIf(missingData('models/mnist') !== undefined)('damage to a real model gives a named error or a graph', () => {
+  const good = new Uint8Array(readFileSync(dataPath('models/mnist/opt-mnist.onnx')))
+  const random = seededRandom(33)
+  // all but a few hundred bytes are weights, where damage goes unseen: it is done to the rest
+  const { initializers } = parseOnnx(good).graph
+  const inWeights = new Uint8Array(good.length)
+  for (const { data } of initializers) {
+    if (data instanceof Uint8Array)
+      inWeights.fill(1, data.byteOffset - good.byteOffset, data.byteOffset - good.byteOffset + data.length)
+  }
+  const rest = [...inWeights.keys()].filter((at) => inWeights[at] === 0)
+  for (let round = 0; round < 2500; round++) {
+    const bad = round % 5 === 0 ? good.slice(0, randomInteger(random, 0, good.length - 1)) : good.slice()
+    const changes = randomInteger(random, 1, 3)
+    for (let i = 0; i < changes; i++)
+      bad[rest[randomInteger(random, 0, rest.length - 1)]] = randomInteger(random, 0, 255)
     try {
       fromOnnx(parseOnnx(bad))
     } catch (error) {
