@@ -75,7 +75,7 @@ export class SessionCore implements SessionBackend {
     const { graph, ops, kernels, threads } = options
     const memory = createMemory(kernels.shared, memoryLimit(graph))
     const heap = new Heap(memory)
-    const instance = await instantiateKernels(kernels.module, memory)
+    const instance = instantiateKernels(kernels.module, memory)
     const executor = new Executor(
       heap,
       instance,

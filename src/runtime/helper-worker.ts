@@ -11,8 +11,8 @@ import type { HelperApi } from './pool.ts'
 class Helper implements HelperApi {
   #kernels: KernelExports | undefined
 
-  async prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void> {
-    this.#kernels = await instantiateKernels(module, memory)
+  prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): void {
+    this.#kernels = instantiateKernels(module, memory)
   }
 
   serve(control: number, thread: number): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** An instance of a Wasm build over a memory: what the host calls in it. Its contract is `docs/steps.md`. */
-import { instantiate } from '@assemblyscript/loader'
+import { instantiateSync } from '@assemblyscript/loader'
 import { StateError } from '../base/errors.ts'
 import type { ProbeExports } from './known-answers.ts'
 
@@ -11,12 +11,12 @@ export interface KernelExports extends ProbeExports {
   stop(control: number, threads: number): void
 }
 
-/** An instance over `memory`. @throws StateError when the module is not one of ours */
-export async function instantiateKernels(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): Promise<KernelExports> {
-  const { exports } = await instantiate(module, { env: { memory } })
+/**
+ * An instance over `memory`. Made at once: the loader's asynchronous form looks at the global Response, and that alone
+ * makes Node load its HTTP client. @throws StateError when the module is not one of ours
+ */
+export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const { exports } = instantiateSync(module, { env: { memory } })
   const kernels = exports as unknown as KernelExports
   if (typeof kernels.run !== 'function') {
     throw new StateError({

@@ -93,6 +93,6 @@ async function compileBuild(build: WasmBuild): Promise<KernelModule | undefined>
   const module = await WebAssembly.compile(bytes)
   const shared = build.endsWith('-threads')
   const memory = createMemory(shared, 0)
-  const { relaxed, fma } = knownAnswers(await instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
+  const { relaxed, fma } = knownAnswers(instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
   return { build, shared, module, relaxed, fma, int8: int8Of[relaxed] }
 }

@@ -11,8 +11,8 @@ import { workerUrl } from './assets.ts'
 
 /** What `helper-worker.ts` exposes. */
 export interface HelperApi {
-  /** Instantiates; resolves when the helper can serve. */
-  prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<void>
+  /** Instantiates; when the call is answered the helper can serve. */
+  prepare(module: WebAssembly.Module, memory: WebAssembly.Memory): void
   /** Serves until stopped. */
   serve(control: number, thread: number): void
 }

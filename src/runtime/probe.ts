@@ -43,9 +43,7 @@ export async function probeHost(): Promise<ProbeReport> {
   const { runtime, threads, sharedMemory } = describeHost()
   const modules = new Modules()
   const kernels = await modules.choose('auto', false)
-  const exports = (await instantiateKernels(kernels.module, createMemory(false))) as unknown as Readonly<
-    Record<string, Loop>
-  >
+  const exports = instantiateKernels(kernels.module, createMemory(false)) as unknown as Readonly<Record<string, Loop>>
   const ticks = clockTicks()
   const peak = ({ name, macs }: { name: string; macs: number }): number | null =>
     ticks ? measure(exports[name], macs) : null
