@@ -45,7 +45,8 @@ export function resolveAttributes(node: Node, def: OpDef): Attributes {
       if (kinds[spec.kind].is(value)) continue
       throw new GraphError({ where: where(node, name), expected: kinds[spec.kind].called, got: describeValue(value) })
     }
-    if (spec.required === true) throw new GraphError({ where: where(node, name), expected: kinds[spec.kind].called, got: 'nothing' })
+    if (spec.required === true)
+      throw new GraphError({ where: where(node, name), expected: kinds[spec.kind].called, got: 'nothing' })
     if (spec.default !== undefined) resolved[name] = spec.default
   }
   return resolved

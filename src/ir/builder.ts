@@ -74,7 +74,12 @@ export class GraphBuilder {
   /** What is known of a value. @throws GraphError when there is none of this name */
   info(name: string): ValueInfo {
     const info = this.infos.get(name)
-    if (info === undefined) throw new GraphError({ where: `graph "${this.name}"`, expected: 'the name of a value made before', got: `'${name}'` })
+    if (info === undefined)
+      throw new GraphError({
+        where: `graph "${this.name}"`,
+        expected: 'the name of a value made before',
+        got: `'${name}'`,
+      })
     return info
   }
 

@@ -147,7 +147,11 @@ export function print(dim: Dim): string {
 export function substitute(dim: Dim, bindings: ReadonlyMap<string, Dim>): Dim {
   if (typeof dim === 'number' || bindings.size === 0) return dim
   return dim.terms.reduce<Dim>(
-    (sum, t) => add(sum, t.factors.reduce<Dim>((p, f) => mul(p, substituteAtom(f, bindings)), t.coefficient)),
+    (sum, t) =>
+      add(
+        sum,
+        t.factors.reduce<Dim>((p, f) => mul(p, substituteAtom(f, bindings)), t.coefficient),
+      ),
     0,
   )
 }
@@ -305,7 +309,7 @@ function floorDivByNumber(a: SymbolicDim, n: number): Dim {
   const common = rest.terms.reduce((g, t) => (t.factors.length === 0 ? g : gcd(g, t.coefficient)), n)
   const reduced = collect(rest.terms.map((t) => ({ ...t, coefficient: Math.floor(t.coefficient / common) })))
   const divisor = n / common
-  return add(quotient, divisor === 1 ? reduced : nested(reduced, divisor) ?? atom('floordiv', reduced, divisor))
+  return add(quotient, divisor === 1 ? reduced : (nested(reduced, divisor) ?? atom('floordiv', reduced, divisor)))
 }
 
 /** floor((floor(x / m) + c) / n) = floor((x + c m) / (m n)) for numbers m, n > 0. */
@@ -361,7 +365,7 @@ function isInfinite(dim: Dim): boolean {
 }
 
 function infiniteWins(operation: 'max' | 'min', dim: Dim): boolean {
-  return isInfinite(dim) && (operation === 'max') === ((dim as number) > 0)
+  return isInfinite(dim) && (operation === 'max') === (dim as number) > 0
 }
 
 /** True when certainly >= 0. */

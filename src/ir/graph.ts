@@ -24,14 +24,7 @@ export interface ValueInfo extends ValueType {
 }
 
 export type AttributeValue =
-  | number
-  | string
-  | Tensor
-  | Graph
-  | readonly number[]
-  | readonly string[]
-  | readonly Tensor[]
-  | readonly Graph[]
+  number | string | Tensor | Graph | readonly number[] | readonly string[] | readonly Tensor[] | readonly Graph[]
 
 export type Attributes = Readonly<Record<string, AttributeValue>>
 
@@ -76,5 +69,7 @@ export function isGraph(value: unknown): value is Graph {
 
 /** Graphs in a node's attributes. */
 export function subgraphsOf(node: Node): Graph[] {
-  return Object.values(node.attributes).flatMap((value) => (Array.isArray(value) ? value : [value])).filter(isGraph)
+  return Object.values(node.attributes)
+    .flatMap((value) => (Array.isArray(value) ? value : [value]))
+    .filter(isGraph)
 }

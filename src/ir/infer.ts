@@ -59,7 +59,11 @@ export function inferNode(node: Node, opset: number, opSet: OpSet, lookup: InfoL
       inferGraph: (graph, infos) => inferSubgraph(graph, opSet, infos, lookup),
     })
     if (outputs.length < node.outputs.length) {
-      throw new GraphError({ where: 'outputs', expected: `at most ${outputs.length}`, got: String(node.outputs.length) })
+      throw new GraphError({
+        where: 'outputs',
+        expected: `at most ${outputs.length}`,
+        got: String(node.outputs.length),
+      })
     }
     return node.outputs.map((name, i) => (name === '' ? outputs[i] : checked(name, outputs[i])))
   })
@@ -106,7 +110,8 @@ export function contentOf(tensor: Tensor): Dim[] | undefined {
 
 function defined(name: string, lookup: InfoLookup): ValueInfo {
   const info = lookup(name)
-  if (info === undefined) throw new GraphError({ where: `input '${name}'`, expected: 'a value made by an earlier node', got: 'none' })
+  if (info === undefined)
+    throw new GraphError({ where: `input '${name}'`, expected: 'a value made by an earlier node', got: 'none' })
   return info
 }
 
@@ -121,7 +126,9 @@ function checked(name: string, info: ValueInfo): ValueInfo {
 
 function inferSubgraph(graph: Graph, opSet: OpSet, inputs: readonly ValueInfo[], scope: InfoLookup): ValueInfo[] {
   return withContext(`graph "${graph.name}"`, () => {
-    const given = new Map(graph.inputs.map((input, i) => [input.name, inputs[i] ?? { dtype: input.dtype, dims: input.dims }]))
+    const given = new Map(
+      graph.inputs.map((input, i) => [input.name, inputs[i] ?? { dtype: input.dtype, dims: input.dims }]),
+    )
     const infos = inferGraph(graph, opSet, { inputs: given, scope })
     return graph.outputs.map(({ name }) => defined(name, (key) => infos.get(key) ?? scope(key)))
   })

@@ -185,7 +185,11 @@ export class Draft {
       if (old === undefined) continue
       const left = old.outputs.find((output) => output !== '' && !made.has(output) && this.isRead(output))
       if (left !== undefined) {
-        throw new GraphError({ where: describeNode(old), expected: `a patch that makes '${left}' too, which is read`, got: `'${value}' alone` })
+        throw new GraphError({
+          where: describeNode(old),
+          expected: `a patch that makes '${left}' too, which is read`,
+          got: `'${value}' alone`,
+        })
       }
       loose.push(...this.remove(value))
     }
@@ -204,7 +208,11 @@ export class Draft {
       return []
     }
     if (!this.canReplace(from, to)) {
-      throw new GraphError({ where: 'patch', expected: `a value that can take the name of output '${from}'`, got: `'${to}'` })
+      throw new GraphError({
+        where: 'patch',
+        expected: `a value that can take the name of output '${from}'`,
+        got: `'${to}'`,
+      })
     }
     const loose = this.dropOutput(from, touched)
     const number = this.producers.get(to)!
@@ -247,7 +255,8 @@ export function renameReads(node: Node, from: string, to: string): Node {
   const attributes: Record<string, AttributeValue> = {}
   for (const [key, value] of Object.entries(node.attributes)) {
     if (isGraph(value)) attributes[key] = renameInGraph(value, from, to)
-    else if (Array.isArray(value) && isGraph(value[0])) attributes[key] = (value as Graph[]).map((g) => renameInGraph(g, from, to))
+    else if (Array.isArray(value) && isGraph(value[0]))
+      attributes[key] = (value as Graph[]).map((g) => renameInGraph(g, from, to))
     else attributes[key] = value
   }
   return { ...node, inputs: node.inputs.map(rename), attributes }

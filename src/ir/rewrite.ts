@@ -63,14 +63,15 @@ export function rewriteGraph(graph: Graph, rules: readonly Rule[], options: Rewr
     return withContext(`${rule.name} › ${describeNode(node)}`, () => {
       const patch = rule.match(node, view)
       if (patch === undefined) return false
-      if (++fired > most) throw new GraphError({ where: 'rewriting', expected: `to settle within ${most} patches`, got: 'more' })
+      if (++fired > most)
+        throw new GraphError({ where: 'rewriting', expected: `to settle within ${most} patches`, got: 'more' })
       seen.add(key)
       view.apply(patch)
       options.trace?.({ rule: rule.name, node: node.name })
       return true
     })
   }
-  for (let before = -1; before !== fired; ) {
+  for (let before = -1; before !== fired;) {
     before = fired
     for (const { name } of view.sortedNodes()) {
       let node = view.node(name)
@@ -191,7 +192,9 @@ export class View {
   }
 
   apply(patch: Patch): void {
-    const before = new Map((patch.nodes ?? []).flatMap((node) => node.outputs.map((o) => [o, this.infos.get(o)] as const)))
+    const before = new Map(
+      (patch.nodes ?? []).flatMap((node) => node.outputs.map((o) => [o, this.infos.get(o)] as const)),
+    )
     const { touched } = this.draft.apply(patch)
     for (const [name, tensor] of Object.entries(patch.constants ?? {})) {
       this.taken.add(name)
@@ -217,7 +220,11 @@ export class View {
 function requireSameType(name: string, old: ValueInfo, now: ValueInfo): void {
   const rank = (info: ValueInfo): string => (info.dims === null ? '' : `, rank ${info.dims.length}`)
   if (old.dtype === now.dtype && (old.dims === null || now.dims === null || old.dims.length === now.dims.length)) return
-  throw new GraphError({ where: `value '${name}'`, expected: `${old.dtype}${rank(old)} as before`, got: `${now.dtype}${rank(now)}` })
+  throw new GraphError({
+    where: `value '${name}'`,
+    expected: `${old.dtype}${rank(old)} as before`,
+    got: `${now.dtype}${rank(now)}`,
+  })
 }
 
 /** Every name in a graph and in those inside it: values and nodes. */

@@ -72,7 +72,8 @@ class Reader {
 
   private constant(constants: Map<string, Constant>): void {
     const { name, dtype, dims } = this.value()
-    if (dims === null || !dims.every((dim) => typeof dim === 'number')) throw this.fail('a constant with dims that are numbers')
+    if (dims === null || !dims.every((dim) => typeof dim === 'number'))
+      throw this.fail('a constant with dims that are numbers')
     this.take('=')
     constants.set(name, this.accept('...') ? { dtype, dims } : { dtype, dims, tensor: this.tensor(dtype, dims) })
   }
@@ -135,7 +136,7 @@ class Reader {
 
   private dim(): Dim {
     const parts: string[] = []
-    for (let depth = 0; depth > 0 || !(this.peek() === ',' || this.peek() === ']'); ) {
+    for (let depth = 0; depth > 0 || !(this.peek() === ',' || this.peek() === ']');) {
       const token = this.next('a dim')
       depth += token === '(' ? 1 : token === ')' ? -1 : 0
       parts.push(token)
@@ -146,9 +147,23 @@ class Reader {
   private tensor(dtype: Dtype, dims: readonly number[]): Tensor {
     const { bits } = dtypes[dtype]
     const count = bits > 0 && bits < 8 ? Math.ceil((sizeOf(dims) * bits) / 8) : sizeOf(dims)
-    if (dtype === 'string') return new Tensor(dtype, Array.from({ length: count }, () => this.text()), dims)
-    if (bits === 64 && dtype !== 'float64') return new Tensor(dtype, Array.from({ length: count }, () => this.integer()), dims)
-    return new Tensor(dtype, Array.from({ length: count }, () => this.number()), dims)
+    if (dtype === 'string')
+      return new Tensor(
+        dtype,
+        Array.from({ length: count }, () => this.text()),
+        dims,
+      )
+    if (bits === 64 && dtype !== 'float64')
+      return new Tensor(
+        dtype,
+        Array.from({ length: count }, () => this.integer()),
+        dims,
+      )
+    return new Tensor(
+      dtype,
+      Array.from({ length: count }, () => this.number()),
+      dims,
+    )
   }
 
   private names(): string[] {
@@ -207,6 +222,10 @@ class Reader {
   private fail(expected: string, back = 0): GraphError {
     const token = this.tokens[this.at + back]
     const line = token?.line ?? this.tokens.at(-1)?.line ?? 1
-    return new GraphError({ where: `graph text, line ${line}`, expected, got: token === undefined ? 'the end' : `'${token.text}'` })
+    return new GraphError({
+      where: `graph text, line ${line}`,
+      expected,
+      got: token === undefined ? 'the end' : `'${token.text}'`,
+    })
   }
 }

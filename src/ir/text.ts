@@ -46,7 +46,8 @@ export function printType({ dtype, dims }: ValueType): string {
 
 /** One node's line. */
 export function printNode(node: Node, options: PrintOptions = {}, indent = ''): string {
-  const names = (list: readonly string[]): string => list.map((name) => (name === '' ? '_' : printName(name))).join(', ')
+  const names = (list: readonly string[]): string =>
+    list.map((name) => (name === '' ? '_' : printName(name))).join(', ')
   const attributes = Object.entries(node.attributes)
     .map(([name, value]) => `${printName(name)}: ${printAttribute(value, options, indent)}`)
     .join(', ')
@@ -65,14 +66,23 @@ function printConstant(name: string, { dtype, dims, tensor }: Constant, options:
 function printItems(tensor: Tensor | undefined, most: number): string {
   if (tensor === undefined || tensor.data.length > most) return '...'
   const { bits, kind } = dtypes[tensor.type]
-  const toText = tensor.type === 'string' ? (item: unknown) => JSON.stringify(item) : bits === 32 && kind === 'float' ? printFloat32 : printNumber
-  return Array.from<number | bigint | string>(tensor.data).map((item) => toText(item as number)).join(' ')
+  const toText =
+    tensor.type === 'string'
+      ? (item: unknown) => JSON.stringify(item)
+      : bits === 32 && kind === 'float'
+        ? printFloat32
+        : printNumber
+  return Array.from<number | bigint | string>(tensor.data)
+    .map((item) => toText(item as number))
+    .join(' ')
 }
 
 function printAttribute(value: AttributeValue, options: PrintOptions, indent: string): string {
-  if (value instanceof Tensor) return `${printType({ dtype: value.type, dims: value.dims })} = ${printItems(value, Infinity)}`
+  if (value instanceof Tensor)
+    return `${printType({ dtype: value.type, dims: value.dims })} = ${printItems(value, Infinity)}`
   if (isGraph(value)) return printGraph(value, options, indent)
-  if (Array.isArray(value)) return `[${(value as AttributeValue[]).map((item) => printAttribute(item, options, indent)).join(', ')}]`
+  if (Array.isArray(value))
+    return `[${(value as AttributeValue[]).map((item) => printAttribute(item, options, indent)).join(', ')}]`
   return typeof value === 'string' ? JSON.stringify(value) : printFloat32(value as number)
 }
 

@@ -43,7 +43,11 @@ export function indexGraph(graph: Graph): GraphIndex {
       if (output === '') continue
       const other = producers.get(output)
       if (other !== undefined) {
-        throw new GraphError({ where: describeNode(node), expected: `outputs of its own`, got: `'${output}', which ${describeNode(other)} has` })
+        throw new GraphError({
+          where: describeNode(node),
+          expected: `outputs of its own`,
+          got: `'${output}', which ${describeNode(other)} has`,
+        })
       }
       producers.set(output, node)
     }
@@ -81,7 +85,11 @@ export function sortNodes(nodes: readonly Node[]): Node[] {
       }
       if (state.get(node) === 'open') {
         const onStack = before.find((other) => state.get(other) === 'open') ?? before[0]
-        throw new GraphError({ where: describeNode(node), expected: 'inputs made before it', got: `a cycle through ${describeNode(onStack)}` })
+        throw new GraphError({
+          where: describeNode(node),
+          expected: 'inputs made before it',
+          got: `a cycle through ${describeNode(onStack)}`,
+        })
       }
       state.set(node, 'open')
       stack.push(...before.reverse())

@@ -127,7 +127,11 @@ function* checkOutputs({ graph, outer }: View): Iterable<string> {
 }
 
 function* checkDims({ graph }: View): Iterable<string> {
-  const values = [...graph.inputs, ...graph.outputs, ...[...graph.constants].map(([name, { dims }]) => ({ name, dims }))]
+  const values = [
+    ...graph.inputs,
+    ...graph.outputs,
+    ...[...graph.constants].map(([name, { dims }]) => ({ name, dims })),
+  ]
   for (const { name, dims } of values) {
     const wrong = dims?.find((dim) => typeof dim === 'number' && !(Number.isSafeInteger(dim) && dim >= 0))
     if (wrong !== undefined) yield `dim ${String(wrong)} in '${name}'`
@@ -138,7 +142,8 @@ function* checkConstants({ graph }: View): Iterable<string> {
   for (const [name, { dtype, dims, tensor }] of graph.constants) {
     if (tensor === undefined) continue
     if (tensor.type !== dtype) yield `'${name}' of ${dtype} with a ${tensor.type} tensor`
-    if (String(tensor.dims) !== String(dims)) yield `'${name}' of [${dims.join(', ')}] with a tensor of [${tensor.dims.join(', ')}]`
+    if (String(tensor.dims) !== String(dims))
+      yield `'${name}' of [${dims.join(', ')}] with a tensor of [${tensor.dims.join(', ')}]`
   }
 }
 

@@ -23,7 +23,12 @@ export const affineOps: readonly string[] = ['Mul', 'Add', 'Sub', 'Div', 'Neg', 
 /** The node as an affine map of float32 numbers, where it is one with finite constants. */
 export function affineOf(view: View, node: Node): Affine | undefined {
   if (view.dtype(node.outputs[0]) !== 'float32') return undefined
-  const affine = node.op === 'BatchNormalization' ? normalization(view, node) : node.op === 'Neg' ? negation(node) : binary(view, node)
+  const affine =
+    node.op === 'BatchNormalization'
+      ? normalization(view, node)
+      : node.op === 'Neg'
+        ? negation(node)
+        : binary(view, node)
   return affine && [...affine.scale, ...affine.shift].every(Number.isFinite) ? affine : undefined
 }
 
@@ -37,7 +42,9 @@ function negation(node: Node): Affine {
 }
 
 /** [scale, shift] of x op c, and of c op x. */
-const binaryMaps: Readonly<Record<string, readonly [((c: number) => [number, number]) , ((c: number) => [number, number]) | null]>> = {
+const binaryMaps: Readonly<
+  Record<string, readonly [(c: number) => [number, number], ((c: number) => [number, number]) | null]>
+> = {
   Mul: [(c) => [c, 0], (c) => [c, 0]],
   Add: [(c) => [1, c], (c) => [1, c]],
   Sub: [(c) => [1, -c], (c) => [-1, c]],
@@ -69,7 +76,8 @@ function axisOfVector(view: View, x: string, constant: string): number | null | 
 
 function normalization(view: View, node: Node): Affine | undefined {
   const { epsilon = 1e-5, training_mode: training } = view.attributes(node)
-  if (training === 1 || node.outputs.slice(1).some((output) => output !== '' && view.users(output).length > 0)) return undefined
+  if (training === 1 || node.outputs.slice(1).some((output) => output !== '' && view.users(output).length > 0))
+    return undefined
   const [gamma, beta, mean, variance] = node.inputs.slice(1, 5).map((name) => numbersOf(view, name))
   if (!gamma || !beta || !mean || !variance) return undefined
   const scale = Array.from(gamma, (g, i) => g / Math.sqrt(variance[i] + (epsilon as number)))

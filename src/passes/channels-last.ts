@@ -21,7 +21,14 @@ const transpose = (name: string, x: string, output: string, perm: readonly numbe
 })
 
 /** The nodes that do `op` on x channels last and give `node.outputs[0]` channels first; rank 3 or 4. */
-function channelsLastForm(view: View, node: Node, op: string, more: readonly string[], attributes: Attributes, rank: number): Patch {
+function channelsLastForm(
+  view: View,
+  node: Node,
+  op: string,
+  more: readonly string[],
+  attributes: Attributes,
+  rank: number,
+): Patch {
   const name = (part: string): string => view.fresh(`${node.name}/${part}`)
   const [last, result] = [name('last'), name('result')]
   const before = transpose(last, node.inputs[0], last, toChannelsLast(rank))

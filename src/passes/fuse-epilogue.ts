@@ -27,7 +27,13 @@ function stageOf(view: View, value: string | undefined): Stage | undefined {
   const node = view.producer(value, ...targets)
   if (node === undefined || !view.isPrivate(value!) || view.dtype(value!) !== 'float32') return undefined
   const { activation = 'None', post_scale: scale = 1, post_shift: shift = 0 } = node.attributes
-  return { node, activation: activation as string, scale: scale as number, shift: shift as number, hasResidual: (node.inputs[3] ?? '') !== '' }
+  return {
+    node,
+    activation: activation as string,
+    scale: scale as number,
+    shift: shift as number,
+    hasResidual: (node.inputs[3] ?? '') !== '',
+  }
 }
 
 function isBare({ activation, scale, shift }: Stage): boolean {
@@ -76,7 +82,8 @@ const activation: Rule = {
   ops: Object.keys(activationRows),
   match(node, view) {
     const stage = stageOf(view, node.inputs[0])
-    if (stage === undefined || !isBare(stage) || !sameDims(view.dims(node.inputs[0]), view.dims(node.outputs[0]))) return undefined
+    if (stage === undefined || !isBare(stage) || !sameDims(view.dims(node.inputs[0]), view.dims(node.outputs[0])))
+      return undefined
     const attributes = activationRows[node.op](node, view)
     return attributes && extended(stage, node, attributes)
   },
@@ -118,7 +125,10 @@ const residual: Rule = {
   match(node, view) {
     const [a, b] = node.inputs
     if (a === b || view.tensor(a) !== undefined || view.tensor(b) !== undefined) return undefined
-    for (const [value, other] of [[b, a], [a, b]]) {
+    for (const [value, other] of [
+      [b, a],
+      [a, b],
+    ]) {
       const stage = stageOf(view, value)
       if (stage === undefined || !isBare(stage) || stage.hasResidual) continue
       if (!sameDims(view.dims(value), view.dims(other)) || view.dtype(other) !== 'float32') continue

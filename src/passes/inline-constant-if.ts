@@ -15,7 +15,8 @@ const inline: Rule = {
   ops: ['If'],
   match(node, view) {
     const condition = scalarOf(view, node.inputs[0])
-    const branch = condition === undefined ? undefined : node.attributes[condition !== 0 ? 'then_branch' : 'else_branch']
+    const branch =
+      condition === undefined ? undefined : node.attributes[condition !== 0 ? 'then_branch' : 'else_branch']
     return isGraph(branch) ? inlined(node, branch, view) : undefined
   },
 }
@@ -38,7 +39,12 @@ function inlined(node: Node, branch: Graph, view: View): Patch | undefined {
   }))
   const results = node.outputs.flatMap((output, i): Node[] => {
     const from = branch.outputs[i].name
-    const identity = { name: view.fresh(`${node.name}/${i}`), op: 'Identity', inputs: [names.get(from) ?? from], attributes: {} }
+    const identity = {
+      name: view.fresh(`${node.name}/${i}`),
+      op: 'Identity',
+      inputs: [names.get(from) ?? from],
+      attributes: {},
+    }
     return output === '' ? [] : [{ ...identity, outputs: [output] }]
   })
   return { constants, nodes: [...nodes, ...results] }

@@ -35,7 +35,8 @@ function convIndexing([outputs, depth, ...kernel]: readonly number[], { group = 
   const inner = taps(kernel)
   const perGroup = outputs / (group as number)
   const output = (i: number): number => Math.floor(i / (depth * inner))
-  const input = (i: number): number => Math.floor(output(i) / perGroup) * depth + Math.floor((i % (depth * inner)) / inner)
+  const input = (i: number): number =>
+    Math.floor(output(i) / perGroup) * depth + Math.floor((i % (depth * inner)) / inner)
   return { outputs, output, input }
 }
 
@@ -116,7 +117,8 @@ function biasOf(view: View, node: Node, outputs: number, beta: number): Float64A
   if (name === '') return null
   const numbers = numbersOf(view, name)
   const dims = view.tensor(name)?.dims ?? []
-  if (numbers === undefined || view.dtype(name) !== 'float32' || !dims.slice(0, -1).every((dim) => dim === 1)) return undefined
+  if (numbers === undefined || view.dtype(name) !== 'float32' || !dims.slice(0, -1).every((dim) => dim === 1))
+    return undefined
   const scale = node.op === 'Gemm' ? beta : 1
   if (numbers.length !== outputs && numbers.length !== 1) return undefined
   return Float64Array.from({ length: outputs }, (_, i) => scale * at(numbers as unknown as number[], i))
@@ -138,7 +140,13 @@ export function withOutputsScaled(
   const shifted = affine.shift.some((shift) => shift !== 0)
   if (shifted && !layer.kind.bias) return undefined
   const weight = Float64Array.from(layer.weight.data as Float32Array, (w, i) => w * at(affine.scale, channelOf(i)))
-  const bias = layer.bias === null && !shifted ? null : Float64Array.from({ length: outputs }, (_, i) => (layer.bias?.[i] ?? 0) * at(affine.scale, i) + at(affine.shift, i))
+  const bias =
+    layer.bias === null && !shifted
+      ? null
+      : Float64Array.from(
+          { length: outputs },
+          (_, i) => (layer.bias?.[i] ?? 0) * at(affine.scale, i) + at(affine.shift, i),
+        )
   return rebuilt(view, layer, node.inputs[0], weight, bias, output)
 }
 
@@ -157,7 +165,8 @@ export function withInputsScaled(
   const shifted = affine.shift.some((shift) => shift !== 0)
   let bias = layer.bias
   if (shifted) {
-    if (!layer.kind.bias || node.op === 'ConvTranspose' || (layer.kind.windowed && isPadded(layer.attributes))) return undefined
+    if (!layer.kind.bias || node.op === 'ConvTranspose' || (layer.kind.windowed && isPadded(layer.attributes)))
+      return undefined
     const alpha = node.op === 'Gemm' ? ((layer.attributes.alpha as number | undefined) ?? 1) : 1
     const sums = Float64Array.from({ length: outputs }, (_, i) => layer.bias?.[i] ?? 0)
     source.forEach((w, i) => (sums[output(i)] += alpha * w * at(affine.shift, input(i))))

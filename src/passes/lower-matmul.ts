@@ -12,7 +12,12 @@ import { rulesPass } from './pass.ts'
 import { permuteTensor } from './permute-tensor.ts'
 
 /** The rows [N, K] of a weight [K, N] (or [N, K] when transposed), times alpha; one copy for all nodes that want it. */
-function rowsOf(view: View, name: string, transposed: boolean, alpha: number): readonly [string, Tensor | null] | undefined {
+function rowsOf(
+  view: View,
+  name: string,
+  transposed: boolean,
+  alpha: number,
+): readonly [string, Tensor | null] | undefined {
   const weight = view.tensor(name)
   if (weight?.type !== 'float32' || weight.dims.length !== 2) return undefined
   if (transposed && alpha === 1) return [name, null]
@@ -20,7 +25,14 @@ function rowsOf(view: View, name: string, transposed: boolean, alpha: number): r
   if (view.tensor(key) !== undefined) return [key, null]
   const rows = transposed ? weight : permuteTensor(weight, [1, 0])
   if (alpha === 1) return [view.fresh(key), rows]
-  return [view.fresh(key), new Tensor('float32', (rows.data as Float32Array).map((w) => w * alpha), rows.dims)]
+  return [
+    view.fresh(key),
+    new Tensor(
+      'float32',
+      (rows.data as Float32Array).map((w) => w * alpha),
+      rows.dims,
+    ),
+  ]
 }
 
 const matMul: Rule = {
@@ -68,7 +80,8 @@ function biasOf(view: View, name: string, outputs: unknown, beta: number): Tenso
   const numbers = numbersOf(view, name)
   const dims = view.tensor(name)?.dims ?? []
   if (numbers === undefined || view.dtype(name) !== 'float32' || typeof outputs !== 'number') return undefined
-  if (dims.slice(0, -1).some((dim) => dim !== 1) || (numbers.length !== outputs && numbers.length !== 1)) return undefined
+  if (dims.slice(0, -1).some((dim) => dim !== 1) || (numbers.length !== outputs && numbers.length !== 1))
+    return undefined
   const bias = Float32Array.from({ length: outputs }, (_, i) => beta * numbers[numbers.length === 1 ? 0 : i])
   return new Tensor('float32', bias, [outputs])
 }

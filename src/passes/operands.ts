@@ -16,7 +16,9 @@ export function numbersOf(view: View, value: string | undefined): ArrayLike<numb
   if (tensor === undefined) return undefined
   const { bits, kind } = dtypes[tensor.type]
   if (kind === 'string' || bits < 8 || (kind === 'float' && bits < 32)) return undefined
-  return kind !== 'float' && bits === 64 ? Array.from(tensor.data as BigInt64Array, Number) : (tensor.data as Float32Array)
+  return kind !== 'float' && bits === 64
+    ? Array.from(tensor.data as BigInt64Array, Number)
+    : (tensor.data as Float32Array)
 }
 
 /** The one element of a constant. */

@@ -25,7 +25,10 @@ export function factorsOf(view: View, value: string): Factors {
 
 function factors(view: View, value: string, isRoot: boolean): Factors {
   const leaf: Factors = { constant: 1, values: [value], nodes: [] }
-  const node = view.dtype(value) === 'float32' && (isRoot || view.isPrivate(value)) ? view.producer(value, 'Mul', 'Div', 'Pow') : undefined
+  const node =
+    view.dtype(value) === 'float32' && (isRoot || view.isPrivate(value))
+      ? view.producer(value, 'Mul', 'Div', 'Pow')
+      : undefined
   if (node === undefined) return leaf
   const [a, b] = node.inputs
   const [left, right] = [scalarOperand(view, b, a), scalarOperand(view, a, b)]
@@ -34,8 +37,15 @@ function factors(view: View, value: string, isRoot: boolean): Factors {
   if (right !== undefined) return joined(node, factors(view, a, false), right)
   if (left !== undefined) return joined(node, factors(view, b, false), left)
   if (!sameDims(view.dims(a), view.dims(b))) return leaf
-  const [p, q] = a === b ? [factors(view, a, false), { constant: 1, values: [b], nodes: [] }] : [factors(view, a, false), factors(view, b, false)]
-  return { constant: p.constant * q.constant, values: [...p.values, ...q.values], nodes: [node, ...p.nodes, ...q.nodes] }
+  const [p, q] =
+    a === b
+      ? [factors(view, a, false), { constant: 1, values: [b], nodes: [] }]
+      : [factors(view, a, false), factors(view, b, false)]
+  return {
+    constant: p.constant * q.constant,
+    values: [...p.values, ...q.values],
+    nodes: [node, ...p.nodes, ...q.nodes],
+  }
 }
 
 function joined(node: Node, { constant, values, nodes }: Factors, by: number): Factors {

@@ -24,7 +24,8 @@ function gateOf(view: View, value: string): Gate | undefined {
   }
   const [low, high] = (node && clipBounds(view, node)) ?? []
   const [term, offset] = sumWithConstant(view, view.producer(node?.inputs[0], 'Add')) ?? []
-  if (node === undefined || low !== 0 || high === undefined || term === undefined || offset === undefined) return undefined
+  if (node === undefined || low !== 0 || high === undefined || term === undefined || offset === undefined)
+    return undefined
   if (!isReadOnlyBy(view, node.inputs[0], [node]) || !isNear(offset, high / 2)) return undefined
   // the slope of x before the clip: 1 when clipped at 6, 1/6 when clipped at 1
   const slope = high / 6

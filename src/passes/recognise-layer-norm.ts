@@ -24,13 +24,20 @@ function lastAxes(view: View, mean: Node | undefined): number | undefined {
 
 /** The node and value that divide in d / root, d * (1 / root) and d * (sum ^ -0.5): [d, the sum under the root, nodes between]. */
 function quotient(view: View, node: Node): readonly [string, string, readonly Node[]] | undefined {
-  const candidates = node.op === 'Mul' ? [[node.inputs[0], node.inputs[1]], [node.inputs[1], node.inputs[0]]] : [[node.inputs[0], node.inputs[1]]]
+  const candidates =
+    node.op === 'Mul'
+      ? [
+          [node.inputs[0], node.inputs[1]],
+          [node.inputs[1], node.inputs[0]],
+        ]
+      : [[node.inputs[0], node.inputs[1]]]
   for (const [d, factor] of candidates) {
     const maker = view.producer(factor)
     const root = node.op === 'Div' || maker?.op !== 'Reciprocal' ? maker : view.producer(maker.inputs[0])
     const between = [maker, root].flatMap((n) => n ?? [])
     if (root?.op === 'Sqrt' && (node.op === 'Div' || maker?.op === 'Reciprocal')) return [d, root.inputs[0], between]
-    if (node.op === 'Mul' && maker?.op === 'Pow' && scalarOf(view, maker.inputs[1]) === -0.5) return [d, maker.inputs[0], between]
+    if (node.op === 'Mul' && maker?.op === 'Pow' && scalarOf(view, maker.inputs[1]) === -0.5)
+      return [d, maker.inputs[0], between]
   }
   return undefined
 }
@@ -46,11 +53,22 @@ const normalization: Rule = {
     const difference = view.producer(d, 'Sub')
     const mean = view.producer(difference?.inputs[1], 'ReduceMean')
     const axis = lastAxes(view, mean)
-    if (!d || !variance || !under || epsilon === undefined || !meanOfSquares || !difference || !mean || axis === undefined) return undefined
+    if (
+      !d ||
+      !variance ||
+      !under ||
+      epsilon === undefined ||
+      !meanOfSquares ||
+      !difference ||
+      !mean ||
+      axis === undefined
+    )
+      return undefined
     const squares = factorsOf(view, meanOfSquares.inputs[0])
     const x = difference.inputs[0]
     if (lastAxes(view, meanOfSquares) !== axis || mean.inputs[0] !== x || view.dtype(x) !== 'float32') return undefined
-    if (squares.constant !== 1 || squares.values.length !== 2 || !squares.values.every((value) => value === d)) return undefined
+    if (squares.constant !== 1 || squares.values.length !== 2 || !squares.values.every((value) => value === d))
+      return undefined
     const inside = [node, ...between!, ...squares.nodes, sum, meanOfSquares, difference]
     const values = [d, under, variance, meanOfSquares.inputs[0], mean.outputs[0], ...between!.map((n) => n.outputs[0])]
     const dims = view.dims(x)!.slice(axis)
@@ -58,7 +76,15 @@ const normalization: Rule = {
     const scale = view.fresh(`${node.name}/scale`)
     return {
       constants: { [scale]: new Tensor('float32', new Float32Array(sizeOf(dims)).fill(1), dims) },
-      nodes: [{ name: node.name, op: 'LayerNormalization', inputs: [x, scale], outputs: node.outputs, attributes: { axis, epsilon } }],
+      nodes: [
+        {
+          name: node.name,
+          op: 'LayerNormalization',
+          inputs: [x, scale],
+          outputs: node.outputs,
+          attributes: { axis, epsilon },
+        },
+      ],
     }
   },
 }
@@ -77,7 +103,8 @@ const scaleAndBias: Rule = {
     const own = view.tensor(constant)!.dims
     if (scale?.type !== 'float32' || view.dtype(constant) !== 'float32' || factors === undefined) return undefined
     const lead = own.length - scale.dims.length
-    if (own.slice(0, Math.max(0, lead)).some((dim) => dim !== 1) || own.length > (view.dims(value)?.length ?? 0)) return undefined
+    if (own.slice(0, Math.max(0, lead)).some((dim) => dim !== 1) || own.length > (view.dims(value)?.length ?? 0))
+      return undefined
     const fits = factors.length === 1 || (lead >= 0 && scale.dims.every((dim, i) => dim === own[lead + i]))
     return fits ? absorbed(node, norm, view, (i) => factors[factors.length === 1 ? 0 : i]) : undefined
   },
@@ -92,7 +119,11 @@ function absorbed(node: Node, norm: Node, view: View, factor: (i: number) => num
   const constants: Record<string, Tensor> = {}
   const add = (name: string, position: number, value: (i: number) => number): void => {
     inputs[position] = view.fresh(`${norm.name}/${name}`)
-    constants[inputs[position]] = new Tensor('float32', Float32Array.from({ length: scale.size }, (_, i) => value(i)), scale.dims)
+    constants[inputs[position]] = new Tensor(
+      'float32',
+      Float32Array.from({ length: scale.size }, (_, i) => value(i)),
+      scale.dims,
+    )
   }
   const numbers = scale.data as Float32Array
   if (node.op === 'Mul') add('scale', 1, (i) => numbers[i] * factor(i))
@@ -104,4 +135,6 @@ function absorbed(node: Node, norm: Node, view: View, factor: (i: number) => num
 }
 
 /** See the head of this file. */
-export const recogniseLayerNorm = rulesPass('recognise-layer-norm', [normalization, scaleAndBias], { writes: ['LayerNormalization'] })
+export const recogniseLayerNorm = rulesPass('recognise-layer-norm', [normalization, scaleAndBias], {
+  writes: ['LayerNormalization'],
+})

@@ -14,10 +14,14 @@ const silu: Rule = {
   match(node, view) {
     const [a, b] = node.inputs
     if (view.dtype(node.outputs[0]) !== 'float32' || a === b) return undefined
-    for (const [x, gate] of [[a, b], [b, a]]) {
+    for (const [x, gate] of [
+      [a, b],
+      [b, a],
+    ]) {
       const sigmoid = view.producer(gate, 'Sigmoid')
       if (sigmoid === undefined || !isReadOnlyBy(view, gate, [node])) continue
-      const { constant: alpha, values } = sigmoid.inputs[0] === x ? { constant: 1, values: [x] } : factorsOf(view, sigmoid.inputs[0])
+      const { constant: alpha, values } =
+        sigmoid.inputs[0] === x ? { constant: 1, values: [x] } : factorsOf(view, sigmoid.inputs[0])
       if (values.length !== 1 || values[0] !== x) continue
       const plain = { name: node.name, inputs: [x], outputs: node.outputs }
       const swish: Node = { ...plain, op: 'Swish', attributes: { alpha } }

@@ -148,4 +148,6 @@ const mergeReshapes: Rule = {
 }
 
 /** See the head of this file. */
-export const removeNoOps = rulesPass('remove-no-ops', [removal, mergeTransposes, mergeReshapes], { writes: ['Reshape'] })
+export const removeNoOps = rulesPass('remove-no-ops', [removal, mergeTransposes, mergeReshapes], {
+  writes: ['Reshape'],
+})

@@ -68,5 +68,10 @@ export function sunkReshape(node: Node, view: View, { x, perm }: Transposed): Pa
   const operand = reshapeOperand(dims, inner)
   if (operand === undefined) return undefined
   const behind = target.map((_, axis) => before.indexOf(axis))
-  return permutedBehind(view, nodeWithIntegers(view, { ...node, op: 'Reshape', attributes: {} }, x, operand), node.outputs[0], behind)
+  return permutedBehind(
+    view,
+    nodeWithIntegers(view, { ...node, op: 'Reshape', attributes: {} }, x, operand),
+    node.outputs[0],
+    behind,
+  )
 }

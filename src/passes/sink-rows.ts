@@ -92,7 +92,12 @@ const slice: Row = (node, view, { x, perm }) => {
   const axes = (given ?? Array.from({ length: count }, (_, i) => i)).map((axis) => perm[frontAxis(axis, perm.length)])
   const name = view.fresh(`${node.name}/axes`)
   const constants = { [name]: new Tensor('int64', axes, [axes.length]) }
-  return permutedBehind(view, { constants, nodes: [{ ...node, inputs: [x, starts, ends, name, ...steps] }] }, node.outputs[0], perm)
+  return permutedBehind(
+    view,
+    { constants, nodes: [{ ...node, inputs: [x, starts, ends, name, ...steps] }] },
+    node.outputs[0],
+    perm,
+  )
 }
 
 const split: Row = (node, view, { x, perm }) => {
@@ -101,9 +106,16 @@ const split: Row = (node, view, { x, perm }) => {
   const inside = node.outputs.map((output) => (output === '' ? '' : view.fresh(`${output}/unpermuted`)))
   const behind = node.outputs.flatMap((output, i): Node[] => {
     const name = view.fresh(`${node.name}/transpose`)
-    return output === '' ? [] : [{ name, op: 'Transpose', inputs: [inside[i]], outputs: [output], attributes: { perm } }]
+    return output === ''
+      ? []
+      : [{ name, op: 'Transpose', inputs: [inside[i]], outputs: [output], attributes: { perm } }]
   })
-  const inner = { ...node, inputs: [x, ...node.inputs.slice(1)], outputs: inside, attributes: { ...node.attributes, axis } }
+  const inner = {
+    ...node,
+    inputs: [x, ...node.inputs.slice(1)],
+    outputs: inside,
+    attributes: { ...node.attributes, axis },
+  }
   return { nodes: [inner, ...behind] }
 }
 
@@ -123,16 +135,82 @@ function globalPool(op: string): Row {
   }
 }
 
-const rowsOf = (row: Row, ...ops: readonly string[]): Record<string, Row> => Object.fromEntries(ops.map((op) => [op, row]))
+const rowsOf = (row: Row, ...ops: readonly string[]): Record<string, Row> =>
+  Object.fromEntries(ops.map((op) => [op, row]))
 
 /** By operator. */
 export const sinkRows: Readonly<Record<string, Row>> = {
-  ...rowsOf(unary, 'Abs', 'Cast', 'Ceil', 'Celu', 'Clip', 'Cos', 'Elu', 'Erf', 'Exp', 'Floor', 'Gelu', 'HardSigmoid', 'HardSwish'),
-  ...rowsOf(unary, 'Identity', 'IsInf', 'IsNaN', 'LeakyRelu', 'Log', 'Mish', 'Neg', 'Not', 'Reciprocal', 'Relu', 'Round', 'Selu'),
-  ...rowsOf(unary, 'Shrink', 'Sigmoid', 'Sign', 'Sin', 'Softplus', 'Softsign', 'Sqrt', 'Swish', 'Tanh', 'ThresholdedRelu', 'whittle.Silu'),
-  ...rowsOf(elementwise, 'Add', 'And', 'Div', 'Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Max', 'Mean', 'Min'),
+  ...rowsOf(
+    unary,
+    'Abs',
+    'Cast',
+    'Ceil',
+    'Celu',
+    'Clip',
+    'Cos',
+    'Elu',
+    'Erf',
+    'Exp',
+    'Floor',
+    'Gelu',
+    'HardSigmoid',
+    'HardSwish',
+  ),
+  ...rowsOf(
+    unary,
+    'Identity',
+    'IsInf',
+    'IsNaN',
+    'LeakyRelu',
+    'Log',
+    'Mish',
+    'Neg',
+    'Not',
+    'Reciprocal',
+    'Relu',
+    'Round',
+    'Selu',
+  ),
+  ...rowsOf(
+    unary,
+    'Shrink',
+    'Sigmoid',
+    'Sign',
+    'Sin',
+    'Softplus',
+    'Softsign',
+    'Sqrt',
+    'Swish',
+    'Tanh',
+    'ThresholdedRelu',
+    'whittle.Silu',
+  ),
+  ...rowsOf(
+    elementwise,
+    'Add',
+    'And',
+    'Div',
+    'Equal',
+    'Greater',
+    'GreaterOrEqual',
+    'Less',
+    'LessOrEqual',
+    'Max',
+    'Mean',
+    'Min',
+  ),
   ...rowsOf(elementwise, 'Mod', 'Mul', 'Or', 'PRelu', 'Pow', 'Sub', 'Sum', 'Where', 'Xor'),
-  ...rowsOf(reduce, 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceMax', 'ReduceMean', 'ReduceMin', 'ReduceProd'),
+  ...rowsOf(
+    reduce,
+    'ReduceL1',
+    'ReduceL2',
+    'ReduceLogSum',
+    'ReduceLogSumExp',
+    'ReduceMax',
+    'ReduceMean',
+    'ReduceMin',
+    'ReduceProd',
+  ),
   ...rowsOf(reduce, 'ReduceSum', 'ReduceSumSquare'),
   ...rowsOf(softmax, 'Softmax', 'LogSoftmax'),
   ...rowsOf(sunkReshape, 'Reshape', 'Flatten'),

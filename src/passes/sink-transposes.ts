@@ -36,12 +36,19 @@ const intoGemm: Rule = {
     const rows = view.producer(node.inputs[0], 'Reshape', 'Flatten')
     const from = transposedOf(view, rows?.inputs[0])
     const weight = view.tensor(node.inputs[1])
-    if (rows === undefined || from === undefined || weight === undefined || !view.isPrivate(node.inputs[0])) return undefined
+    if (rows === undefined || from === undefined || weight === undefined || !view.isPrivate(node.inputs[0]))
+      return undefined
     return view.isPrivate(node.inputs[1]) ? unpermutedRows(view, node, rows, from, weight) : undefined
   },
 }
 
-function unpermutedRows(view: View, node: Node, rows: Node, { x, perm }: Transposed, weight: Tensor): Patch | undefined {
+function unpermutedRows(
+  view: View,
+  node: Node,
+  rows: Node,
+  { x, perm }: Transposed,
+  weight: Tensor,
+): Patch | undefined {
   const [outputs, depth] = weight.dims
   const inner = view.dims(x)?.slice(1)
   const target = view.dims(rows.outputs[0])

@@ -50,7 +50,10 @@ export function unpermuted(view: View, value: string, perm: readonly number[]): 
   }
   if (dims.length !== perm.length || !movesOnesOnly(dims, back)) return undefined
   const name = view.fresh(`${value}/permuted`)
-  return { name, patch: { nodes: [{ name, op: 'Transpose', inputs: [value], outputs: [name], attributes: { perm: back } }] } }
+  return {
+    name,
+    patch: { nodes: [{ name, op: 'Transpose', inputs: [value], outputs: [name], attributes: { perm: back } }] },
+  }
 }
 
 /** True when a permutation of these dims leaves the elements where they are in memory. */
@@ -66,7 +69,12 @@ export interface Inner {
 }
 
 /** `inner`, its last node making one value, followed by a Transpose that makes `output`; by none where it would do nothing. */
-export function permutedBehind(view: View, { nodes, constants = {} }: Inner, output: string, perm: readonly number[]): Patch {
+export function permutedBehind(
+  view: View,
+  { nodes, constants = {} }: Inner,
+  output: string,
+  perm: readonly number[],
+): Patch {
   const [last] = nodes.slice(-1)
   const before = nodes.slice(0, -1)
   if (isIdentity(perm)) return { constants, nodes: [...before, { ...last, outputs: [output] }] }

@@ -27,9 +27,18 @@ describe('attributes', () => {
   })
 
   it('rejects wrong kinds and missing required ones', () => {
-    const wrong: Attributes[] = [{}, { mode: 1 }, { mode: 'a', axis: 0.5 }, { mode: 'a', alpha: 'x' }, { mode: 'a', pads: [0.5] }, { mode: 'a', value: 3 }]
+    const wrong: Attributes[] = [
+      {},
+      { mode: 1 },
+      { mode: 'a', axis: 0.5 },
+      { mode: 'a', alpha: 'x' },
+      { mode: 'a', pads: [0.5] },
+      { mode: 'a', value: 3 },
+    ]
     for (const attributes of wrong) expect(() => resolveAttributes(node(attributes), def)).toThrow(GraphError)
-    expect(() => resolveAttributes(node({ mode: new Tensor('float32', [1]) }), def)).toThrow('Op "n".mode: expected a text, got a float32 tensor')
+    expect(() => resolveAttributes(node({ mode: new Tensor('float32', [1]) }), def)).toThrow(
+      'Op "n".mode: expected a text, got a float32 tensor',
+    )
   })
 
   it('is not fooled by names every object has', () => {

@@ -9,7 +9,16 @@ import * as d from '../../src/ir/dim.ts'
 
 const w = d.symbol('w')
 const h = d.symbol('h')
-const functions = { add: d.add, sub: d.sub, mul: d.mul, floorDiv: d.floorDiv, ceilDiv: d.ceilDiv, mod: d.mod, max: d.max, min: d.min }
+const functions = {
+  add: d.add,
+  sub: d.sub,
+  mul: d.mul,
+  floorDiv: d.floorDiv,
+  ceilDiv: d.ceilDiv,
+  mod: d.mod,
+  max: d.max,
+  min: d.min,
+}
 
 describe('dim', () => {
   it('is a plain number whenever no symbol is left', () => {
@@ -46,11 +55,21 @@ describe('dim', () => {
     for (const a of leaves) {
       for (const b of leaves) {
         for (const [name, fn] of Object.entries(functions)) {
-          for (const [W, H] of [[1, 1], [4, 3], [7, 2], [12, 5]]) {
-            const bindings = new Map([['w', W], ['h', H]])
+          for (const [W, H] of [
+            [1, 1],
+            [4, 3],
+            [7, 2],
+            [12, 5],
+          ]) {
+            const bindings = new Map([
+              ['w', W],
+              ['h', H],
+            ])
             const [x, y] = [d.substitute(a, bindings) as number, d.substitute(b, bindings) as number]
             if (divides.has(name) && y <= 0) continue
-            expect(d.substitute(fn(a, b), bindings), `${name}(${d.print(a)}, ${d.print(b)}) at ${W}, ${H}`).toBe(fn(x, y))
+            expect(d.substitute(fn(a, b), bindings), `${name}(${d.print(a)}, ${d.print(b)}) at ${W}, ${H}`).toBe(
+              fn(x, y),
+            )
           }
         }
       }
@@ -91,7 +110,8 @@ describe('dim', () => {
   })
 
   it('rejects texts that are no dims, zero divisors and runaway expressions', () => {
-    for (const text of ['', 'w +', '(w', 'max(w)', 'w w', '#', '"w']) expect(() => d.parse(text), text).toThrow(GraphError)
+    for (const text of ['', 'w +', '(w', 'max(w)', 'w w', '#', '"w'])
+      expect(() => d.parse(text), text).toThrow(GraphError)
     expect(() => d.floorDiv(w, 0)).toThrow(GraphError)
     const grow = (): d.Dim => {
       let dim: d.Dim = w

@@ -9,7 +9,12 @@ import { printType } from '../../src/ir/text.ts'
 import { tinyOps } from './tiny-ops.ts'
 
 const typesOf = (text: string, options = {}): Record<string, string> =>
-  Object.fromEntries([...inferGraph(parseGraph(`graph g opset 13 {${text}}`), tinyOps, options)].map(([name, info]) => [name, printType(info)]))
+  Object.fromEntries(
+    [...inferGraph(parseGraph(`graph g opset 13 {${text}}`), tinyOps, options)].map(([name, info]) => [
+      name,
+      printType(info),
+    ]),
+  )
 
 const chain = `
   input x: float32[n, 8, w]
@@ -44,17 +49,27 @@ describe('inferGraph', () => {
   it('names operator, domain, node and the nearest known operator', () => {
     const unknown = (op: string) => () => typesOf(`input x: float32[2] y = ${op}(x) @act`)
     expect(unknown('Rellu')).toThrow(UnsupportedError)
-    expect(unknown('Rellu')).toThrow('Rellu "act": expected an operator whittle knows, got Rellu of domain ai.onnx; the nearest known operator is Relu')
+    expect(unknown('Rellu')).toThrow(
+      'Rellu "act": expected an operator whittle knows, got Rellu of domain ai.onnx; the nearest known operator is Relu',
+    )
     expect(unknown('com.acme.Frobnicate')).toThrow('got Frobnicate of domain com.acme')
   })
 
   it('rejects what contradicts itself, naming the node', () => {
-    expect(() => typesOf('y = Relu(x)')).toThrow(`Relu "y" › input 'x': expected a value made by an earlier node, got none`)
+    expect(() => typesOf('y = Relu(x)')).toThrow(
+      `Relu "y" › input 'x': expected a value made by an earlier node, got none`,
+    )
     expect(() => typesOf('input x: float32[2] input z: float32[3] y = Add(x, z)')).toThrow(GraphError)
     expect(() => typesOf('input x: float32[2] y, z = Relu(x)')).toThrow('at most 1, got 2')
-    expect(() => typesOf('input x: float32[2] y = Concat(x) {axis: 0.5}')).toThrow('Concat "y".axis: expected an integer, got 0.5')
-    expect(() => typesOf('input x: float32[2] y = Concat(x)')).toThrow('Concat "y".axis: expected an integer, got nothing')
-    expect(() => typesOf('input x: float32[2] const s: int64[1] = -3 y = Reshape(x, s)')).toThrow('dims that are integers >= 0, got -3')
+    expect(() => typesOf('input x: float32[2] y = Concat(x) {axis: 0.5}')).toThrow(
+      'Concat "y".axis: expected an integer, got 0.5',
+    )
+    expect(() => typesOf('input x: float32[2] y = Concat(x)')).toThrow(
+      'Concat "y".axis: expected an integer, got nothing',
+    )
+    expect(() => typesOf('input x: float32[2] const s: int64[1] = -3 y = Reshape(x, s)')).toThrow(
+      'dims that are integers >= 0, got -3',
+    )
   })
 
   it('lets bindings stand in for symbols', () => {

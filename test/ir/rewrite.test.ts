@@ -21,7 +21,9 @@ const doubleNegation: Rule = {
   ops: ['Neg'],
   match(node, view) {
     const inner = view.producer(node.inputs[0], 'Neg')
-    return inner && view.canReplace(node.outputs[0], inner.inputs[0]) ? { replace: { [node.outputs[0]]: inner.inputs[0] } } : undefined
+    return inner && view.canReplace(node.outputs[0], inner.inputs[0])
+      ? { replace: { [node.outputs[0]]: inner.inputs[0] } }
+      : undefined
   },
 }
 const run = (rules: Rule[], options = {}) => rewriteGraph(graph, rules, { opSet: tinyOps, ...options })
@@ -42,7 +44,9 @@ describe('rewriteGraph', () => {
 
   it('stops rules that do not settle, naming rule and node', () => {
     const forever: Rule = { name: 'forever', ops: ['Relu'], match: (node) => ({ nodes: [node] }) }
-    expect(() => run([forever], { maxSteps: 10 })).toThrow('forever › Relu "e" › rewriting: expected to settle within 10 patches')
+    expect(() => run([forever], { maxSteps: 10 })).toThrow(
+      'forever › Relu "e" › rewriting: expected to settle within 10 patches',
+    )
   })
 
   it('fires a once-rule once for a node', () => {
@@ -60,7 +64,12 @@ describe('rewriteGraph', () => {
         seen.push(printType(view.info(node.inputs[0])!))
         if (node.op !== 'Relu') return undefined
         const name = view.fresh('t')
-        return { nodes: [{ ...node, name, op: 'Random', outputs: [name] }, { ...node, op: 'Neg', inputs: [name] }] }
+        return {
+          nodes: [
+            { ...node, name, op: 'Random', outputs: [name] },
+            { ...node, op: 'Neg', inputs: [name] },
+          ],
+        }
       },
     }
     run([look])
@@ -73,7 +82,13 @@ describe('rewriteGraph', () => {
       name: 'r',
       ops: ['Relu'],
       match(node, view) {
-        seen.push(view.soleUser('d')?.name, view.isPrivate('e'), view.isOutput('e'), view.fresh('a'), view.isImpure(node))
+        seen.push(
+          view.soleUser('d')?.name,
+          view.isPrivate('e'),
+          view.isOutput('e'),
+          view.fresh('a'),
+          view.isImpure(node),
+        )
         return undefined
       },
     }
@@ -82,7 +97,12 @@ describe('rewriteGraph', () => {
   })
 
   it('rejects a patch that changes the type of a value', () => {
-    const wrong: Rule = { name: 'wrong', ops: ['Relu'], once: true, match: (node) => ({ nodes: [{ ...node, op: 'Shape' }] }) }
+    const wrong: Rule = {
+      name: 'wrong',
+      ops: ['Relu'],
+      once: true,
+      match: (node) => ({ nodes: [{ ...node, op: 'Shape' }] }),
+    }
     expect(() => run([wrong])).toThrow(GraphError)
     expect(() => run([wrong])).toThrow(`value 'e': expected float32, rank 2 as before, got int64, rank 1`)
   })

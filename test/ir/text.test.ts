@@ -51,7 +51,10 @@ describe('text', () => {
   it('keeps every float32 to the bit in its shortest text', () => {
     const values = [1 / 3, 1e-45, 3.4028234663852886e38, -0, 0.1, 16777217]
     const data = Float32Array.from(values)
-    const graph = { ...parseGraph('graph g opset 1 { }'), constants: new Map([['c', { dtype: 'float32' as const, dims: [6], tensor: new Tensor('float32', data, [6]) }]]) }
+    const graph = {
+      ...parseGraph('graph g opset 1 { }'),
+      constants: new Map([['c', { dtype: 'float32' as const, dims: [6], tensor: new Tensor('float32', data, [6]) }]]),
+    }
     expect(parseGraph(printGraph(graph)).constants.get('c')!.tensor!.data).toEqual(data)
   })
 

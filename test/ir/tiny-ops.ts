@@ -11,7 +11,8 @@ const same: OpDef = { inputs: [1, 1], infer: ([x]) => [{ dtype: x!.dtype, dims: 
 const binary: OpDef = {
   inputs: [2, 2],
   infer: ([a, b]) => {
-    const content = a!.content && b!.content?.length === 1 ? a!.content.map((x) => dim.mul(x, b!.content![0])) : undefined
+    const content =
+      a!.content && b!.content?.length === 1 ? a!.content.map((x) => dim.mul(x, b!.content![0])) : undefined
     const dims = a!.dims && b!.dims && dim.broadcastShapes(a!.dims, b!.dims)
     return [{ dtype: a!.dtype, dims, ...(content && { content }) }]
   },
@@ -33,7 +34,13 @@ const defs: Record<string, OpDef> = {
     attributes: { axis: { kind: 'int', required: true } },
     infer: (inputs) => {
       const content = inputs.every((x) => x!.content) ? inputs.flatMap((x) => [...x!.content!]) : undefined
-      return [{ dtype: inputs[0]!.dtype, dims: [inputs.map((x) => x!.dims![0]).reduce(dim.add)], ...(content && { content }) }]
+      return [
+        {
+          dtype: inputs[0]!.dtype,
+          dims: [inputs.map((x) => x!.dims![0]).reduce(dim.add)],
+          ...(content && { content }),
+        },
+      ]
     },
   },
   Reshape: {
@@ -41,7 +48,9 @@ const defs: Record<string, OpDef> = {
     infer: ([x, shape]) => {
       const content = shape!.content!
       const known = dim.product(content.filter((d) => d !== -1))
-      return [{ dtype: x!.dtype, dims: content.map((d) => (d === -1 ? dim.floorDiv(dim.product(x!.dims!), known) : d)) }]
+      return [
+        { dtype: x!.dtype, dims: content.map((d) => (d === -1 ? dim.floorDiv(dim.product(x!.dims!), known) : d)) },
+      ]
     },
   },
   Split: {

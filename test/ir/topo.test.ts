@@ -36,7 +36,9 @@ describe('topo', () => {
   })
 
   it('rejects a value with two producers', () => {
-    expect(() => indexGraph({ ...graph, nodes: [graph.nodes[0], { ...graph.nodes[0], name: 'again' }] })).toThrow(GraphError)
+    expect(() => indexGraph({ ...graph, nodes: [graph.nodes[0], { ...graph.nodes[0], name: 'again' }] })).toThrow(
+      GraphError,
+    )
   })
 
   it('sorts, keeping the order where it can', () => {
@@ -46,7 +48,10 @@ describe('topo', () => {
 
   it('names a cycle', () => {
     const [a, b] = graph.nodes
-    const cycle = [{ ...a, inputs: ['b'] }, { ...b, inputs: ['a'] }]
+    const cycle = [
+      { ...a, inputs: ['b'] },
+      { ...b, inputs: ['a'] },
+    ]
     expect(() => sortNodes(cycle)).toThrow('a cycle through')
     expect(() => sortNodes([{ ...a, inputs: ['a'] }])).toThrow('a cycle through')
   })
@@ -56,7 +61,12 @@ describe('topo', () => {
   })
 
   it('sorts long chains without recursion', () => {
-    const chain = Array.from({ length: 20000 }, (_, i) => ({ ...graph.nodes[0], name: `n${i}`, inputs: [`v${i + 1}`], outputs: [`v${i}`] }))
+    const chain = Array.from({ length: 20000 }, (_, i) => ({
+      ...graph.nodes[0],
+      name: `n${i}`,
+      inputs: [`v${i + 1}`],
+      outputs: [`v${i}`],
+    }))
     expect(sortNodes(chain)[0].name).toBe('n19999')
   })
 })

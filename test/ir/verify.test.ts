@@ -7,12 +7,22 @@ import { verifyGraph, violations } from '../../src/ir/verify.ts'
 import { tinyOps } from './tiny-ops.ts'
 
 const check = (text: string): string[] =>
-  violations(parseGraph(`graph g opset 13 {${text}}`), { opSet: tinyOps }).map(({ row, message }) => `${row}: ${message}`)
+  violations(parseGraph(`graph g opset 13 {${text}}`), { opSet: tinyOps }).map(
+    ({ row, message }) => `${row}: ${message}`,
+  )
 
 describe('verify', () => {
   it('passes sound graphs', () => {
-    expect(check('input x: float32[n] const c: float32[1] = 1 y = Add(x, c) z = Relu(y) output z: float32[n] output x: float32[n]')).toEqual([])
-    expect(check('input c: bool[] input x: float32[2] y = If(c) {then_branch: graph t opset 13 { a = Relu(x) output a: float32[2] }, else_branch: graph e opset 13 { output x: float32[2] }} output y: float32[2]')).toEqual([])
+    expect(
+      check(
+        'input x: float32[n] const c: float32[1] = 1 y = Add(x, c) z = Relu(y) output z: float32[n] output x: float32[n]',
+      ),
+    ).toEqual([])
+    expect(
+      check(
+        'input c: bool[] input x: float32[2] y = If(c) {then_branch: graph t opset 13 { a = Relu(x) output a: float32[2] }, else_branch: graph e opset 13 { output x: float32[2] }} output y: float32[2]',
+      ),
+    ).toEqual([])
   })
 
   it.each([
@@ -30,8 +40,14 @@ describe('verify', () => {
     ['input x: float32[2] y = Relu(x) {slope: 1}', 'Relu "y".slope is no attribute of Relu'],
     ['input x: float32[2] y = Concat(x) {axis: "a"}', 'expected an integer, got "a"'],
     ['input x: float32[2] y = Relu(x) output y: int32[2]', `types agree: output 'y' declared int32, made as float32`],
-    ['input x: float32[2] input y: float32[3] z = Add(x, y)', 'types agree: Add "z" › broadcast: expected equal dims or 1, got 2 and 3'],
-    ['input c: bool[] y = If(c) {then_branch: graph t opset 1 { c = Zeros() }, else_branch: graph e opset 1 { }}', `If "y" › 'c', which a graph around this one defines`],
+    [
+      'input x: float32[2] input y: float32[3] z = Add(x, y)',
+      'types agree: Add "z" › broadcast: expected equal dims or 1, got 2 and 3',
+    ],
+    [
+      'input c: bool[] y = If(c) {then_branch: graph t opset 1 { c = Zeros() }, else_branch: graph e opset 1 { }}',
+      `If "y" › 'c', which a graph around this one defines`,
+    ],
   ])('finds what is wrong with %s', (text, message) => {
     expect(check(text).join('\n')).toContain(message)
   })
@@ -47,7 +63,11 @@ describe('verify', () => {
   })
 
   it('throws the first and counts the others', () => {
-    expect(() => verifyGraph(parseGraph('graph g opset 1 { output a: float32[] output b: float32[] }'))).toThrow(GraphError)
-    expect(() => verifyGraph(parseGraph('graph g opset 1 { output a: float32[] output b: float32[] }'))).toThrow('(and 1 more)')
+    expect(() => verifyGraph(parseGraph('graph g opset 1 { output a: float32[] output b: float32[] }'))).toThrow(
+      GraphError,
+    )
+    expect(() => verifyGraph(parseGraph('graph g opset 1 { output a: float32[] output b: float32[] }'))).toThrow(
+      '(and 1 more)',
+    )
   })
 })

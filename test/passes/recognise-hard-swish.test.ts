@@ -17,7 +17,11 @@ describe('recognise-hard-swish finds', () => {
     ['(x / 6) * c', `${clip} p = Div(x, six) y = Mul(c, p)`, 'HardSwish'],
     ['3 + x', 'a = Add(three, x) c = Clip(a, zero, six) p = Mul(x, c) y = Div(p, six)', 'HardSwish'],
     ['x * HardSigmoid(x)', 's = HardSigmoid(x) {alpha: 0.16666667, beta: 0.5} y = Mul(s, x)', 'HardSwish'],
-    ['x * clip(x / 6 + 0.5, 0, 1)', 'd = Mul(x, sixth) a = Add(d, half) c = Clip(a, zero, one) y = Mul(x, c)', 'HardSwish'],
+    [
+      'x * clip(x / 6 + 0.5, 0, 1)',
+      'd = Mul(x, sixth) a = Add(d, half) c = Clip(a, zero, one) y = Mul(x, c)',
+      'HardSwish',
+    ],
     ['c / 6 alone', `${clip} y = Div(c, six)`, 'HardSigmoid'],
     ['clip(x / 6 + 0.5, 0, 1) alone', 'd = Div(x, six) a = Add(d, half) y = Clip(a, zero, one)', 'HardSigmoid'],
   ])('%s', async (_, text, op) => {
@@ -25,7 +29,10 @@ describe('recognise-hard-swish finds', () => {
   })
 
   it('the gate of another value as a hard sigmoid', async () => {
-    const { ops } = await through(recogniseHardSwish, `${head} input z: float32[n, 5] ${clip} p = Div(c, six) y = Mul(z, p) ${end}`)
+    const { ops } = await through(
+      recogniseHardSwish,
+      `${head} input z: float32[n, 5] ${clip} p = Div(c, six) y = Mul(z, p) ${end}`,
+    )
     expect(ops).toEqual(['HardSigmoid', 'Mul'])
   })
 })
@@ -39,7 +46,10 @@ describe('recognise-hard-swish leaves alone', () => {
     ['another divisor', `${clip} p = Mul(x, c) y = Div(p, three)`],
     ['a clip that is read elsewhere', `${clip} p = Mul(x, c) y = Div(p, six) output c: float32[...]`],
     ['a sum that is read elsewhere', `${clip} p = Mul(x, c) y = Div(p, six) z = Relu(a) output z: float32[...]`],
-    ['bounds that are not constant', 'input m: float32[] a = Add(x, three) c = Clip(a, zero, m) p = Mul(x, c) y = Div(p, six)'],
+    [
+      'bounds that are not constant',
+      'input m: float32[] a = Add(x, three) c = Clip(a, zero, m) p = Mul(x, c) y = Div(p, six)',
+    ],
     ['another slope', 's = HardSigmoid(x) {alpha: 0.2, beta: 0.5} y = Mul(s, x)'],
   ])('%s', async (_, text) => {
     expect((await through(recogniseHardSwish, `${head} ${text} ${end}`)).fired).toBe(0)

@@ -12,7 +12,13 @@ interface Form {
   readonly affine?: string
 }
 
-const text = ({ axes = '1: int64[1] = -1', squares = 'Pow(d, two)', quotient = 'q = Sqrt(u) y0 = Div(d, q)', more = '', affine = 'y1 = Mul(y0, g) y = Add(y1, b)' }: Form = {}): string => `
+const text = ({
+  axes = '1: int64[1] = -1',
+  squares = 'Pow(d, two)',
+  quotient = 'q = Sqrt(u) y0 = Div(d, q)',
+  more = '',
+  affine = 'y1 = Mul(y0, g) y = Add(y1, b)',
+}: Form = {}): string => `
   input x: float32[n, t, 8] const axes${axes} const two: float32[] = 2 const eps: float32[] = 0.001 const g: float32[8] = ... const b: float32[8] = ...
   const half: float32[] = -0.5
   m = ReduceMean(x, axes1) d = Sub(x, m) p = ${squares} v = ReduceMean(p, axes1) u = Add(v, eps) ${quotient} ${affine} ${more} output y: float32[...]`
@@ -31,15 +37,21 @@ describe('recognise-layer-norm finds', () => {
   })
 
   it('the form without scale and bias, and over several axes of fixed size', async () => {
-    const { ops, node } = await through(recogniseLayerNorm, `input x: float32[n, 3, 4] const a: int64[2] = 1 -1 const two: float32[] = 2 const eps: float32[] = 0.001
-      m = ReduceMean(x, a) d = Sub(x, m) p = Mul(d, d) v = ReduceMean(p, a) u = Add(eps, v) q = Sqrt(u) y = Div(d, q) output y: float32[...]`)
+    const { ops, node } = await through(
+      recogniseLayerNorm,
+      `input x: float32[n, 3, 4] const a: int64[2] = 1 -1 const two: float32[] = 2 const eps: float32[] = 0.001
+      m = ReduceMean(x, a) d = Sub(x, m) p = Mul(d, d) v = ReduceMean(p, a) u = Add(eps, v) q = Sqrt(u) y = Div(d, q) output y: float32[...]`,
+    )
     expect(ops).toEqual(['LayerNormalization'])
     expect(node('LayerNormalization').attributes).toMatchObject({ axis: 1 })
   })
 
   it('a scale and bias of LayerNormalization that were folded away before', async () => {
-    const { ops } = await through(recogniseLayerNorm, `input x: float32[n, 8] const s: float32[8] = ... const b: float32[8] = ... const c: float32[1] = 3
-      l = LayerNormalization(x, s, b) m = Mul(l, c) y = Add(m, b) output y: float32[...]`)
+    const { ops } = await through(
+      recogniseLayerNorm,
+      `input x: float32[n, 8] const s: float32[8] = ... const b: float32[8] = ... const c: float32[1] = 3
+      l = LayerNormalization(x, s, b) m = Mul(l, c) y = Add(m, b) output y: float32[...]`,
+    )
     expect(ops).toEqual(['LayerNormalization'])
   })
 })
@@ -52,16 +64,22 @@ describe('recognise-layer-norm leaves alone', () => {
     ['a mean that is read elsewhere', { more: 'z = Relu(m) output z: float32[...]' }],
     ['the square of something else', { squares: 'Pow(x, two)' }],
     ['a cube', { squares: 'Mul(d, x)' }],
-    ['a root without epsilon', { quotient: 'q = Sqrt(v) y0 = Div(d, q)', more: 'z = Relu(u) output z: float32[...]', squares: 'Abs(d)' }],
+    [
+      'a root without epsilon',
+      { quotient: 'q = Sqrt(v) y0 = Div(d, q)', more: 'z = Relu(u) output z: float32[...]', squares: 'Abs(d)' },
+    ],
     ['a quotient the wrong way', { quotient: 'q = Sqrt(u) y0 = Div(q, d)' }],
   ])('%s', async (_, form) => {
     expect((await through(recogniseLayerNorm, text(form))).fired).toBe(0)
   })
 
   it('a scale that is not along the normalised axes, or not constant', async () => {
-    const norm = 'input x: float32[n, 8, 8] input v: float32[8] const s: float32[8] = ... const c: float32[8, 1] = ... l = LayerNormalization(x, s)'
+    const norm =
+      'input x: float32[n, 8, 8] input v: float32[8] const s: float32[8] = ... const c: float32[8, 1] = ... l = LayerNormalization(x, s)'
     expect((await through(recogniseLayerNorm, `${norm} y = Mul(l, c) output y: float32[...]`)).fired).toBe(0)
     expect((await through(recogniseLayerNorm, `${norm} y = Mul(l, v) output y: float32[...]`)).fired).toBe(0)
-    expect((await through(recogniseLayerNorm, `${norm} y = Mul(l, s) output y: float32[...] output l: float32[...]`)).fired).toBe(0)
+    expect(
+      (await through(recogniseLayerNorm, `${norm} y = Mul(l, s) output y: float32[...] output l: float32[...]`)).fired,
+    ).toBe(0)
   })
 })

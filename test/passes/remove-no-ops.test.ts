@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { removeNoOps } from '../../src/passes/remove-no-ops.ts'
 import { through } from './through.ts'
 
-const x = 'input x: float32[n, 3, w] const one: float32[1] = 1 const ones: float32[3, 1] = 1 1 1 const zero: float32[1] = 0 const z: float32[1] = -0'
+const x =
+  'input x: float32[n, 3, w] const one: float32[1] = 1 const ones: float32[3, 1] = 1 1 1 const zero: float32[1] = 0 const z: float32[1] = -0'
 const end = 'q = Relu(y) output q: float32[...]'
 
 describe('remove-no-ops removes', () => {
@@ -22,7 +23,10 @@ describe('remove-no-ops removes', () => {
     ['Reshape to the same dims', 'const s: int64[3] = 0 3 -1 y = Reshape(x, s)'],
     ['Transpose in order', 'y = Transpose(x) {perm: [0, 1, 2]}'],
     ['Expand to the same dims', 's = Shape(x) y = Expand(x, s)'],
-    ['Slice of everything', 'const a: int64[1] = 0 const b: int64[1] = 9223372036854775807 const c: int64[1] = 2 y = Slice(x, a, b, c)'],
+    [
+      'Slice of everything',
+      'const a: int64[1] = 0 const b: int64[1] = 9223372036854775807 const c: int64[1] = 2 y = Slice(x, a, b, c)',
+    ],
     ['Concat of one', 'y = Concat(x) {axis: 1}'],
     ['Pad by nothing', 'const p: int64[6] = 0 0 0 0 0 0 y = Pad(x, p)'],
     ['Clip without bounds', 'y = Clip(x)'],
@@ -34,9 +38,15 @@ describe('remove-no-ops removes', () => {
   })
 
   it('chains of Transpose and of Reshape down to one', async () => {
-    const transposes = await through(removeNoOps, `${x} t = Transpose(x) {perm: [1, 0, 2]} y = Transpose(t) {perm: [0, 2, 1]} ${end}`)
+    const transposes = await through(
+      removeNoOps,
+      `${x} t = Transpose(x) {perm: [1, 0, 2]} y = Transpose(t) {perm: [0, 2, 1]} ${end}`,
+    )
     expect(transposes.ops).toEqual(['Transpose', 'Relu'])
-    const reshapes = await through(removeNoOps, `${x} const s: int64[2] = 0 -1 const a: int64[1] = 1 t = Reshape(x, s) y = Unsqueeze(t, a) ${end}`)
+    const reshapes = await through(
+      removeNoOps,
+      `${x} const s: int64[2] = 0 -1 const a: int64[1] = 1 t = Reshape(x, s) y = Unsqueeze(t, a) ${end}`,
+    )
     expect(reshapes.ops).toEqual(['Reshape', 'Relu'])
   })
 
@@ -46,7 +56,10 @@ describe('remove-no-ops removes', () => {
   })
 
   it('x + 0 and x - 0 of integers', async () => {
-    const { ops } = await through(removeNoOps, 'input x: int32[2] const z: int32[] = 0 a = Add(x, z) b = Sub(a, z) y = Neg(b) output y: int32[2]')
+    const { ops } = await through(
+      removeNoOps,
+      'input x: int32[2] const z: int32[] = 0 a = Add(x, z) b = Sub(a, z) y = Neg(b) output y: int32[2]',
+    )
     expect(ops).toEqual(['Neg'])
   })
 })
@@ -62,10 +75,16 @@ describe('remove-no-ops leaves alone', () => {
     ['Dropout in training', 'input r: float32[] input f: bool[] y = Dropout(x, r, f)'],
     ['Cast to another type', 'y = Cast(x) {to: 11}'],
     ['Reshape whose dims may differ', 'const s: int64[2] = 0 -1 y = Reshape(x, s)'],
-    ['Slice backwards', 'const a: int64[1] = -1 const b: int64[1] = -9223372036854775807 const c: int64[1] = 2 y = Slice(x, a, b, c, a)'],
+    [
+      'Slice backwards',
+      'const a: int64[1] = -1 const b: int64[1] = -9223372036854775807 const c: int64[1] = 2 y = Slice(x, a, b, c, a)',
+    ],
     ['Clip with a bound', 'y = Clip(x, zero)'],
   ])('%s', async (_, text) => {
-    const { fired } = await through(removeNoOps, `${x} ${text} ${text.includes('to: 11') ? 'output y: float64[...]' : end}`)
+    const { fired } = await through(
+      removeNoOps,
+      `${x} ${text} ${text.includes('to: 11') ? 'output y: float64[...]' : end}`,
+    )
     expect(fired).toBe(0)
   })
 

@@ -20,7 +20,13 @@ import { sizeOf } from '../../src/tensor/shape.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 
 /** Sizes of symbols in the inputs that outputs are compared with. */
-const bindings = new Map<string, Dim>([['n', 2], ['h', 6], ['w', 5], ['t', 4]])
+const bindings = new Map<string, Dim>([
+  ['n', 2],
+  ['m', 2],
+  ['h', 6],
+  ['w', 5],
+  ['t', 4],
+])
 
 export interface Outcome {
   readonly graph: Graph
@@ -42,7 +48,13 @@ function randomFrom(seed: number): () => number {
 function randomTensor(random: () => number, dtype: Dtype, dims: readonly number[], positive = false): Tensor {
   const { kind } = dtypes[dtype]
   const items = Array.from({ length: sizeOf(dims) }, () =>
-    kind === 'float' ? (positive ? random() + 0.1 : 2 * random() - 1) : kind === 'bool' ? random() < 0.5 : Math.floor(random() * 3),
+    kind === 'float'
+      ? positive
+        ? random() + 0.1
+        : 2 * random() - 1
+      : kind === 'bool'
+        ? random() < 0.5
+        : Math.floor(random() * 3),
   )
   return new Tensor(dtype, items as number[], dims)
 }
@@ -51,7 +63,9 @@ function filled(graph: Graph): Graph {
   const random = randomFrom(7)
   const fill = ([name, constant]: [string, Constant]): [string, Constant] => [
     name,
-    constant.tensor === undefined ? { ...constant, tensor: randomTensor(random, constant.dtype, constant.dims, name.startsWith('var')) } : constant,
+    constant.tensor === undefined
+      ? { ...constant, tensor: randomTensor(random, constant.dtype, constant.dims, name.startsWith('var')) }
+      : constant,
   ]
   return { ...graph, constants: new Map([...graph.constants].map(fill)) }
 }
@@ -74,7 +88,10 @@ export async function through(passes: Pass | readonly Pass[], body: string): Pro
   const names = [...operatorsOf(before), ...list.flatMap((pass) => pass.writes)]
   const [ops, references] = [await loadOps(names), await loadReferences(names)]
   const evaluator = { ops, references }
-  const context: PassContext = { opSet: ops, evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset) }
+  const context: PassContext = {
+    opSet: ops,
+    evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset),
+  }
   verifyGraph(before, { opSet: ops })
   let graph = before
   let fired = 0
@@ -96,7 +113,10 @@ function compare(got: readonly Tensor[], wanted: readonly Tensor[]): void {
   got.forEach((tensor, i) => {
     const [a, b] = [tensor, wanted[i]].map((t) => Array.from(t.data as ArrayLike<number | bigint>, Number))
     const scale = b.reduce((most, value) => (Number.isFinite(value) ? Math.max(most, Math.abs(value)) : most), 1e-3)
-    const worst = a.reduce((most, value, k) => Math.max(most, Object.is(value, b[k]) ? 0 : Math.abs(value - b[k]) / scale), 0)
+    const worst = a.reduce(
+      (most, value, k) => Math.max(most, Object.is(value, b[k]) ? 0 : Math.abs(value - b[k]) / scale),
+      0,
+    )
     expect(worst, `output ${i}`).toBeLessThan(1e-5)
   })
 }
