@@ -45,8 +45,8 @@ export interface LoweringSources {
 /** Ids of places, by what they are. */
 export const refIds = {
   value: (name: string) => `value ${name}`,
-  weight: (name: string, key: string) => `weight ${name} as ${key}`,
-  raw: (name: string) => `weight ${name}`,
+  weight: (name: string, key: string) => `weight ${JSON.stringify(key)} of ${name}`,
+  raw: (name: string) => `constant ${name}`,
   scratch: (node: number, i: number) => `scratch ${node}.${i}`,
 } as const
 

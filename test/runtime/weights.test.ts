@@ -40,7 +40,7 @@ async function* pieces(...sizes: number[]): AsyncGenerator<ArrivingPiece> {
 const streamed: Constant = { dtype: 'uint8', dims: [300] }
 const atHand: Constant = { ...streamed, tensor: new Tensor('uint8', content) }
 const request = { id: 'packed', constant: 'w', layout }
-const raw = { id: 'weight w', constant: 'w' }
+const raw = { id: 'constant w', constant: 'w' }
 
 describe('WeightStore', () => {
   it('packs a constant once and gives staging back', async () => {
