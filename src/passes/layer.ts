@@ -8,16 +8,21 @@
 import type { Attributes, Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { View } from '../ir/rewrite.ts'
+import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { at } from './affine.ts'
+import { type Affine, at } from './affine.ts'
 import { numbersOf } from './operands.ts'
 
 type Index = (i: number) => number
 
+/** Where the elements of a flat weight belong. */
 interface Indexing {
   readonly outputs: number
   readonly output: Index
   readonly input: Index
+  /** So many elements in a row have the same output, or the same input. */
+  readonly outputRun: number
+  readonly inputRun: number
 }
 
 interface Kind {
@@ -29,33 +34,35 @@ interface Kind {
   indexing(dims: readonly number[], attributes: Attributes): Indexing | undefined
 }
 
-const taps = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1)
-
+/** [Cout, Cin / group, taps…]. */
 function convIndexing([outputs, depth, ...kernel]: readonly number[], { group = 1 }: Attributes): Indexing {
-  const inner = taps(kernel)
+  const inputRun = sizeOf(kernel)
+  const outputRun = depth * inputRun
   const perGroup = outputs / (group as number)
-  const output = (i: number): number => Math.floor(i / (depth * inner))
-  const input = (i: number): number =>
-    Math.floor(output(i) / perGroup) * depth + Math.floor((i % (depth * inner)) / inner)
-  return { outputs, output, input }
+  const output = (i: number): number => Math.floor(i / outputRun)
+  const input = (i: number): number => Math.floor(output(i) / perGroup) * depth + Math.floor((i % outputRun) / inputRun)
+  return { outputs, output, input, outputRun, inputRun }
 }
 
+/** [Cin, Cout / group, taps…]. */
 function convTransposeIndexing([inputs, perGroup, ...kernel]: readonly number[], { group = 1 }: Attributes): Indexing {
-  const inner = taps(kernel)
-  const input = (i: number): number => Math.floor(i / (perGroup * inner))
+  const outputRun = sizeOf(kernel)
+  const inputRun = perGroup * outputRun
+  const input = (i: number): number => Math.floor(i / inputRun)
   const groupOf = (i: number): number => Math.floor(input(i) / (inputs / (group as number)))
-  const output = (i: number): number => groupOf(i) * perGroup + Math.floor((i % (perGroup * inner)) / inner)
-  return { outputs: perGroup * (group as number), output, input }
+  const output = (i: number): number => groupOf(i) * perGroup + Math.floor((i % inputRun) / outputRun)
+  return { outputs: perGroup * (group as number), output, input, outputRun, inputRun }
 }
 
 /** [Cout, taps…, Cin / group]. */
 function lastIndexing(dims: readonly number[], { group = 1 }: Attributes): Indexing {
   const [outputs] = dims
   const depth = dims[dims.length - 1]
-  const row = taps(dims.slice(1))
+  const outputRun = sizeOf(dims.slice(1))
   const perGroup = outputs / (group as number)
-  const output = (i: number): number => Math.floor(i / row)
-  return { outputs, output, input: (i) => Math.floor(output(i) / perGroup) * depth + (i % depth) }
+  const output = (i: number): number => Math.floor(i / outputRun)
+  const input = (i: number): number => Math.floor(output(i) / perGroup) * depth + (i % depth)
+  return { outputs, output, input, outputRun, inputRun: 1 }
 }
 
 /** [K, N], or [N, K] when transposed. */
@@ -64,7 +71,9 @@ function matrixIndexing(dims: readonly number[], transposed: boolean): Indexing 
   const columns = dims[1]
   const row = (i: number): number => Math.floor(i / columns)
   const column = (i: number): number => i % columns
-  return { outputs: dims[transposed ? 0 : 1], output: transposed ? row : column, input: transposed ? column : row }
+  return transposed
+    ? { outputs: dims[0], output: row, input: column, outputRun: columns, inputRun: 1 }
+    : { outputs: dims[1], output: column, input: row, outputRun: 1, inputRun: columns }
 }
 
 const kinds: Readonly<Record<string, Kind>> = {
@@ -124,56 +133,64 @@ function biasOf(view: View, node: Node, outputs: number, beta: number): Float64A
   return Float64Array.from({ length: outputs }, (_, i) => scale * at(numbers as unknown as number[], i))
 }
 
+/** An affine map along one axis (null: one number). */
+type Map1 = Pick<Affine, 'axis' | 'scale' | 'shift'>
+
 /**
  * The layer with y * scale + shift in place of y, as the nodes and constants that make the value `output`.
- * @param axis the axis of y the numbers go along; null for one number
+ * @param affine its axis is one of y
  */
-export function withOutputsScaled(
-  view: View,
-  node: Node,
-  affine: { readonly axis: number | null; readonly scale: readonly number[]; readonly shift: readonly number[] },
-  output: string,
-): Patch | undefined {
+export function withOutputsScaled(view: View, node: Node, affine: Map1, output: string): Patch | undefined {
   const layer = layerOf(view, node)
   if (layer === undefined || (affine.axis !== null && affine.axis !== layer.axis)) return undefined
-  const { outputs, output: channelOf } = layer.indexing
+  const { outputs, output: channelOf, outputRun } = layer.indexing
   const shifted = affine.shift.some((shift) => shift !== 0)
   if (shifted && !layer.kind.bias) return undefined
-  const weight = Float64Array.from(layer.weight.data as Float32Array, (w, i) => w * at(affine.scale, channelOf(i)))
-  const bias =
-    layer.bias === null && !shifted
-      ? null
-      : Float64Array.from(
-          { length: outputs },
-          (_, i) => (layer.bias?.[i] ?? 0) * at(affine.scale, i) + at(affine.shift, i),
-        )
+  const weight = scaled(layer.weight, affine.scale, channelOf, outputRun)
+  const moved = (_: unknown, i: number): number => (layer.bias?.[i] ?? 0) * at(affine.scale, i) + at(affine.shift, i)
+  const bias = layer.bias === null && !shifted ? null : Float64Array.from({ length: outputs }, moved)
   return rebuilt(view, layer, node.inputs[0], weight, bias, output)
 }
 
-/** The layer reading `x` where x * scale + shift was its input; see withOutputsScaled. */
-export function withInputsScaled(
-  view: View,
-  node: Node,
-  affine: { readonly axis: number | null; readonly scale: readonly number[]; readonly shift: readonly number[] },
-  x: string,
-): Patch | undefined {
+/** The layer reading `x` where x * scale + shift was its input; the map's axis is one of x. See withOutputsScaled. */
+export function withInputsScaled(view: View, node: Node, affine: Map1, x: string): Patch | undefined {
   const layer = layerOf(view, node)
   if (layer === undefined || layer.attributes.transA === 1) return undefined
   if (affine.axis !== null && affine.axis !== layer.axis) return undefined
-  const { outputs, output, input } = layer.indexing
-  const source = layer.weight.data as Float32Array
   const shifted = affine.shift.some((shift) => shift !== 0)
-  let bias = layer.bias
-  if (shifted) {
-    if (!layer.kind.bias || node.op === 'ConvTranspose' || (layer.kind.windowed && isPadded(layer.attributes)))
-      return undefined
-    const alpha = node.op === 'Gemm' ? ((layer.attributes.alpha as number | undefined) ?? 1) : 1
-    const sums = Float64Array.from({ length: outputs }, (_, i) => layer.bias?.[i] ?? 0)
-    source.forEach((w, i) => (sums[output(i)] += alpha * w * at(affine.shift, input(i))))
-    bias = sums
-  }
-  const weight = Float64Array.from(source, (w, i) => w * at(affine.scale, input(i)))
+  const padded = layer.kind.windowed && isPadded(layer.attributes)
+  if (shifted && (!layer.kind.bias || node.op === 'ConvTranspose' || padded)) return undefined
+  const bias = shifted ? biasOfShift(layer, affine.shift) : layer.bias
+  const weight = scaled(layer.weight, affine.scale, layer.indexing.input, layer.indexing.inputRun)
   return rebuilt(view, layer, x, weight, bias, node.outputs[0])
+}
+
+/** The weight with each element times its channel's factor; the tensor itself where all factors are 1. */
+function scaled(weight: Tensor, factors: readonly number[], channelOf: Index, run: number): Tensor {
+  if (factors.every((factor) => factor === 1)) return weight
+  const source = weight.data as Float32Array
+  const target = new Float32Array(source.length)
+  const step = factors.length === 1 ? source.length : run
+  for (let start = 0; start < source.length; start += step) {
+    const factor = factors.length === 1 ? factors[0] : factors[channelOf(start)]
+    for (let i = start; i < start + step; i++) target[i] = source[i] * factor
+  }
+  return new Tensor('float32', target, weight.dims)
+}
+
+/** The bias plus what the weight makes of a shift of the inputs. */
+function biasOfShift({ node, indexing, weight, bias, attributes }: Layer, shift: readonly number[]): Float64Array {
+  const { outputs, output, input, outputRun, inputRun } = indexing
+  const alpha = node.op === 'Gemm' ? ((attributes.alpha as number | undefined) ?? 1) : 1
+  const sums = Float64Array.from({ length: outputs }, (_, i) => bias?.[i] ?? 0)
+  const source = weight.data as Float32Array
+  const step = shift.length === 1 ? outputRun : Math.min(outputRun, inputRun)
+  for (let start = 0; start < source.length; start += step) {
+    let sum = 0
+    for (let i = start; i < start + step; i++) sum += source[i]
+    sums[output(start)] += alpha * sum * (shift.length === 1 ? shift[0] : shift[input(start)])
+  }
+  return sums
 }
 
 function isPadded({ pads, auto_pad: auto = 'NOTSET' }: Attributes): boolean {
@@ -181,24 +198,31 @@ function isPadded({ pads, auto_pad: auto = 'NOTSET' }: Attributes): boolean {
   return auto !== 'NOTSET' || ((pads as readonly number[] | undefined) ?? []).some((pad) => pad !== 0)
 }
 
+function isFinite(numbers: Float32Array): boolean {
+  // 0 times anything finite is 0; one infinity or NaN makes the sum NaN
+  let sum = 0
+  for (const number of numbers) sum += number * 0
+  return sum === 0
+}
+
 function rebuilt(
   view: View,
-  { node, weight: old, bias: oldBias }: Layer,
+  { node, weight: oldWeight, bias: oldBias }: Layer,
   x: string,
-  weight: Float64Array,
+  weight: Tensor,
   bias: Float64Array | null,
   output: string,
 ): Patch | undefined {
-  const floats = Float32Array.from(weight)
   const biases = bias && Float32Array.from(bias)
-  if (!floats.every(Number.isFinite) || biases?.every(Number.isFinite) === false) return undefined
+  if (!isFinite(weight.data as Float32Array) || (biases !== null && !isFinite(biases))) return undefined
   const constants: Record<string, Tensor> = {}
-  const weightName = view.fresh(node.inputs[1])
-  constants[weightName] = new Tensor('float32', floats, old.dims)
+  const weightName = weight === oldWeight ? node.inputs[1] : view.fresh(node.inputs[1])
+  if (weight !== oldWeight) constants[weightName] = weight
   const inputs = [x, weightName]
   if (biases !== null) {
-    const name = bias === oldBias && node.op !== 'Gemm' ? node.inputs[2] : view.fresh(`${node.name}/bias`)
-    if (name !== node.inputs[2]) constants[name] = new Tensor('float32', biases, [biases.length])
+    const kept = bias === oldBias && node.op !== 'Gemm'
+    const name = kept ? node.inputs[2] : view.fresh(`${node.name}/bias`)
+    if (!kept) constants[name] = new Tensor('float32', biases, [biases.length])
     inputs.push(name)
   }
   const attributes = node.op === 'Gemm' && biases !== null ? { ...node.attributes, beta: 1 } : node.attributes
