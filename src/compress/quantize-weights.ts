@@ -2,7 +2,11 @@
 /**
  * Symmetric integer quantisation of weights, one scale per output channel (Krishnamoorthi 2018, arXiv:1806.08342,
  * section 3): q = round(w / s), s = max|w| / 127. The value -128 is never used, so that w and -w are equally exact.
- * Output channels are the first axis, as in all operators of the whittle domain.
+ *
+ * Rounding to nearest lets the errors of a channel add up: over a flat input (a white page) the output then drifts by
+ * the sum of them. As in SQuant (Guo et al. 2022, arXiv:2202.07471) some weights are therefore rounded the other way,
+ * those nearest to the middle first, until the errors of each kernel, and then of the whole channel, sum to at most
+ * half a step. No data is needed.
  */
 
 /** Largest code of a symmetric int8 weight. */
@@ -15,26 +19,76 @@ export interface QuantizedWeights {
   readonly scales: Float32Array
 }
 
-/** Quantises `channels` rows of equal length. NaN becomes 0 and infinities the largest code. */
-export function quantizeWeights(weights: Float32Array, channels: number): QuantizedWeights {
-  const length = channels === 0 ? 0 : weights.length / channels
+/** How the weights of an output channel lie: `taps` of `inputs` each, input channels fastest. */
+export interface WeightShape {
+  readonly channels: number
+  readonly taps: number
+  readonly inputs: number
+}
+
+/** Quantises. NaN becomes 0 and infinities the largest code. */
+export function quantizeWeights(weights: Float32Array, { channels, taps, inputs }: WeightShape): QuantizedWeights {
+  const length = taps * inputs
   const codes = new Int8Array(weights.length)
   const scales = new Float32Array(channels)
   for (let channel = 0; channel < channels; channel++) {
-    const start = channel * length
-    let peak = 0
-    for (let i = start; i < start + length; i++) {
-      const size = Math.abs(weights[i])
-      if (size > peak && size < Infinity) peak = size
-    }
-    const scale = Math.fround(peak / INT8_MAX) || 1
+    const row = weights.subarray(channel * length, (channel + 1) * length)
+    const scale = scaleOf(row)
     scales[channel] = scale
-    for (let i = start; i < start + length; i++) {
-      const code = Math.round(weights[i] / scale)
-      codes[i] = Math.max(-INT8_MAX, Math.min(INT8_MAX, code)) || 0
-    }
+    const rounding = new Rounding(row, scale, codes.subarray(channel * length, (channel + 1) * length))
+    if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
+    rounding.balance(0, 1)
   }
   return { codes, scales }
+}
+
+function scaleOf(row: Float32Array): number {
+  let peak = 0
+  for (const weight of row) {
+    const size = Math.abs(weight)
+    if (size > peak && size < Infinity) peak = size
+  }
+  return Math.fround(peak / INT8_MAX) || 1
+}
+
+/** The rounding of one output channel: codes, and how far each is above the weight, in steps. */
+class Rounding {
+  readonly #codes: Int8Array
+  readonly #errors: Float64Array
+
+  constructor(row: Float32Array, scale: number, codes: Int8Array) {
+    this.#codes = codes
+    this.#errors = new Float64Array(row.length)
+    for (const [i, weight] of row.entries()) {
+      const exact = Number.isNaN(weight) ? 0 : Math.max(-INT8_MAX, Math.min(INT8_MAX, weight / scale))
+      codes[i] = Math.round(exact)
+      this.#errors[i] = codes[i] - exact
+    }
+  }
+
+  /** Rounds elements from, from + step, … so that their errors sum to at most half a step; exact weights stay. */
+  balance(from: number, step: number): void {
+    const places: number[] = []
+    let sum = 0
+    for (let i = from; i < this.#errors.length; i += step) {
+      places.push(i)
+      sum += this.#errors[i]
+    }
+    const direction = Math.sign(sum)
+    const flips = Math.round(Math.abs(sum))
+    if (flips === 0) return
+    const candidates = places.filter(
+      (i) =>
+        this.#errors[i] * direction > 0 &&
+        Math.abs(this.#errors[i]) <= 0.5 &&
+        Math.abs(this.#codes[i] - direction) <= INT8_MAX,
+    )
+    candidates.sort((a, b) => Math.abs(this.#errors[b]) - Math.abs(this.#errors[a]) || a - b)
+    for (const i of candidates.slice(0, flips)) {
+      this.#codes[i] -= direction
+      this.#errors[i] -= direction
+    }
+  }
 }
 
 /** The floats that the codes stand for. */

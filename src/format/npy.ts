@@ -7,7 +7,7 @@
 import { ByteReader, concatBytes, encodeUtf8, equalBytes } from '../base/bytes.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
 import { type Dtype, byteLengthOf } from '../tensor/dtype.ts'
-import type { Tensor} from '../tensor/tensor.ts';
+import type { Tensor } from '../tensor/tensor.ts'
 import { bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 
 /** NumPy's `descr` of each type it shares with whittle. */

@@ -17,6 +17,7 @@ import { foldConstants } from './fold-constants.ts'
 import { fuseEpilogue } from './fuse-epilogue.ts'
 import { inlineConstantIf } from './inline-constant-if.ts'
 import { lowerMatmul } from './lower-matmul.ts'
+import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
 import { recogniseGelu } from './recognise-gelu.ts'
 import { recogniseHardSwish } from './recognise-hard-swish.ts'
@@ -43,6 +44,7 @@ export const pipeline: readonly Pass[] = [
   sinkTransposes,
   removeNoOps,
   fuseEpilogue,
+  lowerPointwise,
   foldConstants,
   commonSubexpressions,
   deadCode,
@@ -88,7 +90,12 @@ export function runPasses(
   for (const name of off) {
     if (names.includes(name)) continue
     const near = nearestName(name, names)
-    throw new GraphError({ where: 'options.off', expected: 'names of passes', got: `'${name}'`, todo: near && `the nearest is ${near}` })
+    throw new GraphError({
+      where: 'options.off',
+      expected: 'names of passes',
+      got: `'${name}'`,
+      todo: near && `the nearest is ${near}`,
+    })
   }
   if (verify) verifyGraph(graph, { opSet: context.opSet })
   const report: PassReport[] = []

