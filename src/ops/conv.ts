@@ -13,7 +13,7 @@ import { needed } from './infer.ts'
 import { type ConvShape, convMatrix, convWay, depthwiseLayout, emitConv } from './lower-conv.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import { packF32, packedWeight } from './lower-gemm.ts'
-import { fromChannelsLast, toChannelsLast, transposed } from './lower-layout.ts'
+import { fromChannelsLast, samePlace, toChannelsLast, transposed } from './lower-layout.ts'
 import type { Lowering, Ref } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
@@ -28,7 +28,7 @@ function lowerConv(lowering: Lowering, shape: ConvShape): void {
   const rows = transposed(lowering, w.ref, outC, inC / group, taps)
   const packing = way === 'depthwise' ? undefined : packF32(convMatrix(shape))
   // weights that are already channels last in memory can be packed once; others are turned round in this run
-  const source: Ref | undefined = rows === w.ref ? undefined : rows
+  const source: Ref | undefined = samePlace(rows, w.ref) ? undefined : rows
   const parts = packing ?? { layout: depthwiseLayout(shape), batchBytes: 0, sums: 0 }
   const weights = packedWeight(lowering, 1, parts, source)
   const image = toChannelsLast(lowering, x.ref, { images, channels: inC, pixels: inH * inW })

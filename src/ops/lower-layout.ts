@@ -5,6 +5,11 @@
  */
 import type { Lowering, Ref } from './lower.ts'
 
+/** Whether both are the same bytes: an operand makes a Ref anew each time it is asked. */
+export function samePlace(a: Ref, b: Ref): boolean {
+  return a.id === b.id && a.offset === b.offset
+}
+
 /** y[b][j][i] = x[b][i][j] over float32 in a scratch buffer, or `x` itself where the bytes are the same. */
 export function transposed(lowering: Lowering, x: Ref, batch: number, rows: number, cols: number): Ref {
   if (rows <= 1 || cols <= 1 || batch === 0) return x

@@ -7,7 +7,7 @@ import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { type OpContext, type OpDef, type Reference, type Sample, type Samples, type ValueInfo } from './define.ts'
 import { axisOf, needed } from './infer.ts'
 import { isFloat32 } from './lower-elementwise.ts'
-import { transposeInto, transposed } from './lower-layout.ts'
+import { samePlace, transposeInto, transposed } from './lower-layout.ts'
 import type { Lowering, Ref } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
@@ -32,7 +32,7 @@ function lowerRows(kernel: RowKernel, lowering: Lowering, axisAttribute: number)
   const emit = (from: Ref, to: Ref): void =>
     lowering.step({ kernel, units: outer * inner, args: { x: from, y: to, rows: outer * inner, cols } })
   const turned = transposed(lowering, x.ref, outer, cols, inner)
-  if (turned === x.ref) {
+  if (samePlace(turned, x.ref)) {
     emit(x.ref, y)
     return true
   }
