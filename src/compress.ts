@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** whittle/compress: makes small models of large ones. Nothing a page needs to run a model is here. */
+export type { Calibration } from './compress/calibrate.ts'
 export {
   type CompressOptions,
   type CompressProgress,

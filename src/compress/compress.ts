@@ -16,7 +16,8 @@ import type { PassReport } from '../passes/pipeline.ts'
 import { graphOfOnnx } from '../runtime/onnx-source.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { type LayerReport, quantizeGraph } from './quantize-graph.ts'
+import { type Calibration, measureMeans } from './calibrate.ts'
+import { type LayerReport, layerInputs, quantizeGraph } from './quantize-graph.ts'
 import { type FullRecipe, type Recipe, resolveRecipe } from './recipe.ts'
 
 export interface CompressProgress {
@@ -27,6 +28,11 @@ export interface CompressProgress {
 }
 
 export interface CompressOptions {
+  /**
+   * Sets of inputs as the model will see them; some tens are enough. With them the biases are corrected for what
+   * rounding the weights shifts.
+   */
+  readonly calibration?: Calibration
   readonly onProgress?: (event: CompressProgress) => void
   readonly signal?: AbortSignal
 }
@@ -94,7 +100,11 @@ export async function compressGraph(
   reach('optimise')
   const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
   reach('compress')
-  const { graph: after, layers } = quantizeGraph(before, full)
+  const means =
+    options.calibration === undefined
+      ? undefined
+      : await measureMeans(before, layerInputs(before, full), options.calibration, signal)
+  const { graph: after, layers } = quantizeGraph(before, full, means)
   reach('write')
   const sizes = {
     nodesBefore: original.nodes.length,

@@ -5,8 +5,11 @@
  * output channels first. A weight used by several nodes is quantised once.
  */
 import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
+import type { ChannelMeans } from './calibrate.ts'
+import { biasCorrection } from './correct-bias.ts'
 import { type WeightShape, dequantizeWeights, quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
@@ -26,6 +29,13 @@ export interface LayerReport {
   readonly kept?: string
 }
 
+/**
+ * A layer with fewer weights per output channel than `depth` and fewer than `elements` in all is shallow: the first
+ * convolutions of image models, mostly. Bytes multiply such short sums no faster than float32 does, a few kilobytes are
+ * all there is to save, and every later layer inherits the error.
+ */
+const shallow = { depth: 64, elements: 4096 }
+
 /** Operators with a quantised form: from, to. */
 const quantizedForms: Readonly<Record<string, string>> = {
   'whittle.Conv': 'whittle.DynamicQuantizeConv',
@@ -37,31 +47,83 @@ interface Stored {
   readonly scales: string
   readonly bytes: number
   readonly snr: number
+  /** What the codes stand for. */
+  readonly after: Float32Array
 }
 
-/** The graph with its weights in `recipe.weights`, and a line per layer. */
-export function quantizeGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; layers: LayerReport[] } {
+/**
+ * The graph with its weights in `recipe.weights`, and a line per layer.
+ * @param means of the layers' inputs where calibration data told them: biases are corrected by them
+ */
+export function quantizeGraph(
+  graph: Graph,
+  recipe: FullRecipe,
+  means?: ChannelMeans,
+): { graph: Graph; layers: LayerReport[] } {
   const constants = new Map<string, Constant>(graph.constants)
   const stored = new Map<string, Stored>()
   const layers: LayerReport[] = []
   const nodes = graph.nodes.map((node) => {
-    const op = quantizedForms[node.op]
-    const weight = op === undefined ? undefined : graph.constants.get(node.inputs[1])
-    if (op === undefined || weight?.tensor === undefined) return node
+    const weight = layerWeight(graph, node)
+    if (weight === undefined) return node
     const line = layerLine(node, weight)
     const kept = reasonToKeep(node, weight, recipe)
     if (kept !== undefined) {
       layers.push({ ...line, kept })
       return node
     }
-    const name = node.inputs[1]
+    const [x, name, bias = '', ...rest] = node.inputs
     const form = stored.get(name) ?? store(name, weight.tensor, constants)
     stored.set(name, form)
     layers.push({ ...line, to: 'int8', bytesAfter: form.bytes, weightSnr: form.snr })
-    const [x, , ...rest] = node.inputs
-    return { ...node, op, inputs: [x, form.codes, form.scales, ...rest] }
+    const mean = means?.get(x)
+    const corrected = mean === undefined ? bias : correctBias(node, weight.tensor, form.after, mean, constants)
+    return { ...node, op: quantizedForms[node.op], inputs: trimmed([x, form.codes, form.scales, corrected, ...rest]) }
   })
   return { graph: { ...graph, nodes, constants: onlyUsed(constants, nodes, graph) }, layers }
+}
+
+/** Values that the layers to be quantised read: what calibration has to measure. */
+export function layerInputs(graph: Graph, recipe: FullRecipe): string[] {
+  const layers = graph.nodes.filter((node) => {
+    const weight = layerWeight(graph, node)
+    return weight !== undefined && reasonToKeep(node, weight, recipe) === undefined
+  })
+  return layers.map(({ inputs: [x] }) => x)
+}
+
+type Weight = Constant & { readonly tensor: Tensor }
+
+/** The constant weight of a node that has a quantised form. */
+function layerWeight(graph: Graph, node: Node): Weight | undefined {
+  const weight = Object.hasOwn(quantizedForms, node.op) ? graph.constants.get(node.inputs[1]) : undefined
+  return weight?.tensor === undefined ? undefined : { ...weight, tensor: weight.tensor }
+}
+
+/** Name of the node's bias, corrected for the errors of its weights; as it was where the bias is no constant. */
+function correctBias(
+  node: Node,
+  weight: Tensor,
+  after: Float32Array,
+  mean: Float64Array,
+  constants: Map<string, Constant>,
+): string {
+  const name = node.inputs[2] ?? ''
+  const bias = name === '' ? undefined : constants.get(name)?.tensor
+  if (name !== '' && bias?.type !== 'float32') return name
+  const shape = shapeOf(weight.dims)
+  const groups = typeof node.attributes.group === 'number' ? node.attributes.group : 1
+  if (mean.length !== shape.inputs * groups) return name
+  const correction = biasCorrection(weight.data as Float32Array, after, shape, mean, groups)
+  const sum = bias === undefined ? correction : (bias.data as Float32Array).map((value, i) => value + correction[i])
+  const corrected = `${node.name}/bias`
+  add(constants, corrected, new Tensor('float32', sum, [shape.channels]))
+  return corrected
+}
+
+function trimmed(inputs: string[]): string[] {
+  const last = inputs.findLastIndex((name) => name !== '')
+  return inputs.slice(0, last + 1)
 }
 
 function layerLine(node: Node, weight: Constant): LayerReport {
@@ -83,7 +145,10 @@ function layerLine(node: Node, weight: Constant): LayerReport {
 function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string | undefined {
   if (recipe.weights === 'float32') return 'the recipe keeps float32'
   if (weight.dtype !== 'float32') return `the weight is ${weight.dtype}`
-  if (weight.dims.reduce((a, b) => a * b, 1) < recipe.minElements) return 'fewer elements than minElements'
+  const elements = sizeOf(weight.dims)
+  if (elements < recipe.minElements) return 'fewer elements than minElements'
+  const depth = elements / weight.dims[0]
+  if (recipe.keepShallow && elements < shallow.elements && depth < shallow.depth) return 'a shallow layer'
   if (recipe.exclude.includes(node.name) || recipe.exclude.includes(node.inputs[1])) return 'excluded by the recipe'
   return undefined
 }
@@ -95,8 +160,9 @@ function store(name: string, tensor: Tensor, constants: Map<string, Constant>): 
   const scales = `${name}/scale`
   add(constants, codes, new Tensor('int8', quantized.codes, tensor.dims))
   add(constants, scales, new Tensor('float32', quantized.scales, [tensor.dims[0]]))
-  const snr = signalToNoise(weights, dequantizeWeights(quantized))
-  return { codes, scales, bytes: quantized.codes.byteLength + quantized.scales.byteLength, snr }
+  const after = dequantizeWeights(quantized)
+  const bytes = quantized.codes.byteLength + quantized.scales.byteLength
+  return { codes, scales, bytes, snr: signalToNoise(weights, after), after }
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions, `[N, K]` of matrix products. */
@@ -109,11 +175,9 @@ function add(constants: Map<string, Constant>, name: string, tensor: Tensor): vo
   constants.set(name, { dtype: tensor.type, dims: tensor.dims, tensor })
 }
 
+/** Without the constants that only the replaced weights and biases were. */
 function onlyUsed(constants: Map<string, Constant>, nodes: readonly Node[], graph: Graph): Map<string, Constant> {
-  const replaced = new Set<string>()
-  const used = new Set<string>(graph.outputs.map((output) => output.name))
-  for (const node of nodes) for (const input of node.inputs) used.add(input)
-  for (const node of graph.nodes)
-    if (node.op in quantizedForms && !used.has(node.inputs[1])) replaced.add(node.inputs[1])
-  return new Map([...constants].filter(([name]) => !replaced.has(name)))
+  const used = new Set([...graph.outputs.map(({ name }) => name), ...nodes.flatMap(readNames)])
+  const before = new Set(graph.nodes.flatMap(readNames))
+  return new Map([...constants].filter(([name]) => used.has(name) || !before.has(name)))
 }

@@ -17,6 +17,8 @@ const recipeSchema = v.strictObject({
   weights: v.optional(v.picklist(weightTypes), 'float32'),
   /** Weights with fewer elements stay as they are: they cost nothing and hurt most. */
   minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
+  /** Keep small layers of few weights per output channel in float32 (see quantize-graph.ts). */
+  keepShallow: v.optional(v.boolean(), true),
   /** Names of nodes (or of their weights) left in float32. */
   exclude: v.optional(v.array(v.string()), []),
   /** Passes switched off, by name. */
