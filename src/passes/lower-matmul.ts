@@ -7,7 +7,7 @@ import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { numbersOf, sameDims } from './operands.ts'
+import { numbersOf, sameDims, sharedConstant } from './operands.ts'
 import { rulesPass } from './pass.ts'
 import { permuteTensor } from './permute-tensor.ts'
 
@@ -17,22 +17,14 @@ function rowsOf(
   name: string,
   transposed: boolean,
   alpha: number,
-): readonly [string, Tensor | null] | undefined {
+): readonly [name: string, added: Record<string, Tensor>] | undefined {
   const weight = view.tensor(name)
   if (weight?.type !== 'float32' || weight.dims.length !== 2) return undefined
-  if (transposed && alpha === 1) return [name, null]
-  const key = `${name}/rows${alpha === 1 ? '' : `/${alpha}`}`
-  if (view.tensor(key) !== undefined) return [key, null]
+  if (transposed && alpha === 1) return [name, {}]
   const rows = transposed ? weight : permuteTensor(weight, [1, 0])
-  if (alpha === 1) return [view.fresh(key), rows]
-  return [
-    view.fresh(key),
-    new Tensor(
-      'float32',
-      (rows.data as Float32Array).map((w) => w * alpha),
-      rows.dims,
-    ),
-  ]
+  if (alpha === 1) return sharedConstant(view, `${name}/rows`, rows)
+  const scaled = (rows.data as Float32Array).map((w) => w * alpha)
+  return sharedConstant(view, `${name}/rows/${alpha}`, new Tensor('float32', scaled, rows.dims))
 }
 
 const matMul: Rule = {
@@ -42,12 +34,9 @@ const matMul: Rule = {
     const [x, w] = node.inputs
     const rank = view.dims(x)?.length
     if (rank === undefined || view.dtype(x) !== 'float32') return undefined
-    const [name, rows] = rowsOf(view, w, false, 1) ?? []
+    const [name, constants] = rowsOf(view, w, false, 1) ?? []
     if (name === undefined) return undefined
-    return {
-      constants: rows ? { [name]: rows } : {},
-      nodes: [{ ...node, op: 'whittle.Gemm', inputs: [x, name] }],
-    }
+    return { constants, nodes: [{ ...node, op: 'whittle.Gemm', inputs: [x, name] }] }
   },
 }
 
@@ -58,9 +47,8 @@ const gemm: Rule = {
     const [x, w, c = ''] = node.inputs
     const { alpha = 1, beta = 1, transA, transB } = view.attributes(node)
     if (transA === 1 || view.dtype(x) !== 'float32') return undefined
-    const [name, rows] = rowsOf(view, w, transB === 1, alpha as number) ?? []
+    const [name, constants] = rowsOf(view, w, transB === 1, alpha as number) ?? []
     if (name === undefined) return undefined
-    const constants: Record<string, Tensor> = rows ? { [name]: rows } : {}
     const plain: Node = { ...node, op: 'whittle.Gemm', inputs: [x, name], attributes: {} }
     if (c === '' || beta === 0) return { constants, nodes: [plain] }
     const bias = biasOf(view, c, view.dims(node.outputs[0])?.[1], beta as number)

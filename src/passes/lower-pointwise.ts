@@ -7,6 +7,7 @@
 import type { Attributes } from '../ir/graph.ts'
 import type { Rule } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
+import { sharedConstant } from './operands.ts'
 import { rulesPass } from './pass.ts'
 
 /** Attributes of the epilogue, which both operators have. */
@@ -30,14 +31,13 @@ const pointwise: Rule = {
     if (group !== 1 || !isOnes(strides) || !isZeros(pads) || view.dims(x)?.length !== 4) return undefined
     if (weight?.type !== 'float32' || weight.dims.length !== 4 || weight.dims[1] !== 1 || weight.dims[2] !== 1)
       return undefined
-    const name = `${w}/rows`
-    const known = view.tensor(name) !== undefined
-    const rows = known ? name : view.fresh(name)
+    const matrix = new Tensor('float32', weight.data, [weight.dims[0], weight.dims[3]])
+    const [rows, constants] = sharedConstant(view, `${w}/rows`, matrix)
     const attributes: Attributes = Object.fromEntries(
       epilogue.filter((key) => node.attributes[key] !== undefined).map((key) => [key, node.attributes[key]]),
     )
     return {
-      constants: known ? {} : { [rows]: new Tensor('float32', weight.data, [weight.dims[0], weight.dims[3]]) },
+      constants,
       nodes: [{ ...node, op: 'whittle.Gemm', inputs: [x, rows, ...rest], attributes }],
     }
   },

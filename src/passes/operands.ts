@@ -4,11 +4,12 @@
  * writing axes and targets as the constants they are. Graphs come in the newest form of every operator (model/upgrade),
  * so there is one form of each.
  */
+import { equalBytes } from '../base/bytes.ts'
 import { type Dim, areKnown, equal } from '../ir/dim.ts'
 import type { Node } from '../ir/graph.ts'
 import type { View } from '../ir/rewrite.ts'
 import { dtypes } from '../tensor/dtype.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { Tensor, bytesOf } from '../tensor/tensor.ts'
 
 /** Elements of a constant as numbers: float32, float64, integers and bools; undefined for others and for values that are no constant. */
 export function numbersOf(view: View, value: string | undefined): ArrayLike<number> | undefined {
@@ -19,6 +20,19 @@ export function numbersOf(view: View, value: string | undefined): ArrayLike<numb
   return kind !== 'float' && bits === 64
     ? Array.from(tensor.data as BigInt64Array, Number)
     : (tensor.data as Float32Array)
+}
+
+/**
+ * The name under which a graph holds `tensor`, and the constants to add for that: none where `key` names a constant of
+ * that very content already, as it does when another node made it.
+ */
+export function sharedConstant(view: View, key: string, tensor: Tensor): [name: string, added: Record<string, Tensor>] {
+  const known = view.tensor(key)
+  const same =
+    known?.type === tensor.type && sameDims(known.dims, tensor.dims) && equalBytes(bytesOf(known), bytesOf(tensor))
+  if (same) return [key, {}]
+  const name = view.fresh(key)
+  return [name, { [name]: tensor }]
 }
 
 /** The one element of a constant. */

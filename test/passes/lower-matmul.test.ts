@@ -48,6 +48,14 @@ describe('lower-matmul lowers', () => {
     )
     expect(graph.constants.size).toBe(1)
   })
+
+  it('past a constant that has the name it would take', async () => {
+    const { node, graph } = await through(
+      lowerMatmul,
+      `input x: float32[n, 4] const k: float32[4, 6] = ... const "k/rows": float32[6] = ... a = MatMul(x, k) y = Add(a, "k/rows") ${out}`,
+    )
+    expect(graph.constants.get(node('whittle.Gemm').inputs[1])!.dims).toEqual([6, 4])
+  })
 })
 
 describe('lower-matmul leaves alone', () => {
