@@ -30,9 +30,11 @@ const denoTargets = {
 }
 const bunArch = arch === 'arm64' ? 'aarch64' : arch
 const bunOs = platform === 'win32' ? 'windows' : platform
+const workerdName = `@cloudflare/workerd-${bunOs}-${arch === 'x64' ? '64' : arch}`
 
 /** What to install and where its binary lies then. */
 const runtimes = {
+  node20: node(20),
   node22: node(22),
   node24: node(24),
   node26: node(26),
@@ -43,6 +45,10 @@ const runtimes = {
   bun: {
     spec: `@oven/bun-${bunOs}-${bunArch}@1`,
     binary: `node_modules/@oven/bun-${bunOs}-${bunArch}/bin/bun${suffix}`,
+  },
+  workerd: {
+    spec: `${workerdName}@1`,
+    binary: `node_modules/${workerdName}/bin/workerd${suffix}`,
   },
 }
 
