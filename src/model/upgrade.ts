@@ -181,7 +181,7 @@ const resize: Rewrite = (node, scope) => {
       ...withAttributes(node, ['mode', 'scales'], {
         mode: node.attributes.mode === 'nearest' || node.attributes.mode === undefined ? 'nearest' : 'linear',
         coordinate_transformation_mode: 'asymmetric',
-        nearest_mode: isShrinking ? 'ceil' : 'floor',
+        nearest_mode: scales === undefined ? 'ceil_where_shrinking' : isShrinking ? 'ceil' : 'floor',
       }),
       op: 'Resize',
       inputs: [node.inputs[0], '', node.inputs[1]],
