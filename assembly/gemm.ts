@@ -11,12 +11,15 @@ import {
   GemmF32Args,
   GemmS8DotArgs,
   GemmS8PairsArgs,
+  GemmS8ScaledDotArgs,
+  GemmS8ScaledPairsArgs,
 } from './generated/args'
 import { convolve } from './gemm/conv'
 import { convolveDepthwise } from './gemm/depthwise'
 import { F32, Mac, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
-import { Epilogue, Taps } from './gemm/views'
+import { multiplyScaled } from './gemm/scaled'
+import { Epilogue, Product, Scaled, Taps } from './gemm/views'
 
 /** A product whose row of arguments is the class R. */
 // @ts-ignore: decorator
@@ -33,6 +36,15 @@ function convolution<R, M extends Mac>(args: usize, from: u32, to: u32, thread: 
   convolve<M>(args, taps, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to, thread)
 }
 
+/** A product with a scale per block of weights, whose row of arguments is the class R. */
+// @ts-ignore: decorator
+@inline
+function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32): void {
+  const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
+  multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread)
+}
+
 export function gemm_f32(args: usize, from: u32, to: u32, thread: u32): void {
   product<GemmF32Args, F32>(args, from, to, 0)
 }
@@ -43,6 +55,14 @@ export function gemm_s8_dot(args: usize, from: u32, to: u32, thread: u32): void 
 
 export function gemm_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   product<GemmS8PairsArgs, S8Pairs>(args, from, to, args + offsetof<GemmS8PairsArgs>('aParams'))
+}
+
+export function gemm_s8_scaled_dot(args: usize, from: u32, to: u32, thread: u32): void {
+  scaled<GemmS8ScaledDotArgs, S8Dot>(args, from, to, thread)
+}
+
+export function gemm_s8_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
+  scaled<GemmS8ScaledPairsArgs, S8Pairs>(args, from, to, thread)
 }
 
 export function conv_f32(args: usize, from: u32, to: u32, thread: u32): void {

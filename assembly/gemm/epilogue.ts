@@ -5,7 +5,7 @@
  *     y = act(sum + bias[j] + residual[i][j]; p0, p1) * postScale + postShift
  *
  * where the sum of a quantised product is first turned into aScale[i] * wScale[j] * (acc - aZero[i] * wSum[j]), the
- * difference in exact int32. One loop per activation serves every kernel of the family. No step but the activation is
+ * difference in exact int32; the sums of a product scaled block by block are float32 and take aScale[i] alone. One loop per activation serves every kernel of the family. No step but the activation is
  * fused, so all builds and hosts round alike.
  */
 import {
@@ -28,7 +28,7 @@ import { Epilogue, RowParams } from './views'
 /**
  * Finishes `rows` rows of `cols` columns at `c`, `ldc` bytes apart. `params` is 0 for float32 sums, else the first
  * row's RowParams, `paramsStep` bytes from the next row's. `wScale`, `wSum`, `bias` and `residual` are at the first
- * column; bias and residual may be 0. Residual may not be C itself, which holds the sums by now.
+ * column; bias and residual may be 0, and wSum is where the sums are float32 and scaled by columns already. Residual may not be C itself, which holds the sums by now.
  */
 export function finish(
   epilogue: Epilogue,
@@ -46,6 +46,7 @@ export function finish(
   if (cols < 4) {
     sumNarrow(c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual, <usize>epilogue.ldr << 2)
     params = 0
+    wSum = 0
     bias = 0
     residual = 0
   }
@@ -99,9 +100,11 @@ function rowsOf<F extends Activation>(
     const lastSum = cols < 4 ? loadPart(c, cols) : v128.load(c + last)
     for (let j: usize = 0; ; j = min(j + 16, last)) {
       let x = j < last ? v128.load(c + j) : lastSum
-      if (params) {
+      if (wSum) {
         x = f32x4.convert_i32x4_s(i32x4.sub(x, i32x4.mul(aZero, v128.load(wSum + j))))
         x = f32x4.mul(x, f32x4.mul(aScale, v128.load(wScale + j)))
+      } else if (params) {
+        x = f32x4.mul(x, aScale)
       }
       if (bias) x = f32x4.add(x, v128.load(bias + j))
       if (residual) x = f32x4.add(x, v128.load(residual + j))
@@ -136,9 +139,11 @@ function sumNarrow(
   for (; rows != 0; --rows) {
     for (let j: usize = 0; j < end; j += 4) {
       let x = load<f32>(c + j)
-      if (params) {
+      if (wSum) {
         const row = changetype<RowParams>(params)
         x = <f32>(load<i32>(c + j) - row.zero * load<i32>(wSum + j)) * (row.scale * load<f32>(wScale + j))
+      } else if (params) {
+        x *= changetype<RowParams>(params).scale
       }
       if (bias) x += load<f32>(bias + j)
       if (residual) x += load<f32>(residual + j)

@@ -59,6 +59,21 @@ export class Quant {
   wSum: usize
 }
 
+/** scaledArgs. */
+@unmanaged
+@final
+export class Scaled {
+  aParams: usize
+  rowTerms: usize
+  rowTermsRow: u32
+  rowTermsBlock: u32
+  wScale: usize
+  wTerms: usize
+  block: u32
+  scratch: usize
+  scratchBytes: u32
+}
+
 /** One record of aParams: real value = (stored - zero) * scale. */
 @unmanaged
 @final

@@ -72,6 +72,28 @@ const quantArgs = {
 } as const
 
 /**
+ * Weights with a scale per block of `block` k (32, 64 or 128), the last one shorter where k is not a multiple. One
+ * batch. C = aScale[i] * (sum over blocks of wScale[j][block] * (acc + row term x column term)) + bias[j], where acc is
+ * the block's sum of products and the terms are words of two int16 each, multiplied pairwise and added: exact int32.
+ * Row terms are `rowTermsRow` words apart from row to row, `rowTermsBlock` from block to block (0: one for all). For
+ * int8 weights the row's word is its zero, the column's {-(sum of the block's weights), 0} (pack: block_terms_s8).
+ * wScale and wTerms are [n/8][ceil(k / block)][8], columns past n 0.
+ */
+const scaledArgs = {
+  /** {f32 scale, i32 zero} per row; the zero is not read here. */
+  aParams: 'ptr',
+  rowTerms: 'ptr',
+  rowTermsRow: 'u32',
+  rowTermsBlock: 'u32',
+  wScale: 'ptr',
+  wTerms: 'ptr',
+  block: 'u32',
+  /** Room for a tile of 6 x 8 float32 per thread. */
+  scratch: 'ptr',
+  scratchBytes: 'u32',
+} as const
+
+/**
  * Convolution as implicit GEMM over NHWC: the rows of A are output pixels, gathered tap by tap (kh, kw, channel) into
  * the thread's scratch (mb x ldp elements, ldp >= k rounded up to B's group), then multiplied as above. Pointwise ones
  * (1 x 1, stride 1, no padding) are read where they are. batch = images x groups: image = unit batch / groups.
@@ -108,6 +130,8 @@ export const gemm = kernels({
   gemm_f32: { args: { ...matrixArgs, ...gridArgs, ...epilogueArgs } },
   gemm_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
   gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
+  gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs } },
   conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },

@@ -24,6 +24,12 @@ export const pack = kernels({
   pack_s8_x8c4: { args: { ...packArgs, sums: 'ptr' } },
   pack_s8_x8c2: { args: { ...packArgs, sums: 'ptr' } },
   /**
+   * Column terms of int8 weights with a scale per block of k (kernels/gemm.ts): dst [n/8][ceil(k / block)][8] words,
+   * low half -(sum over the block of column j) as int16, high half 0. Columns past n are 0; block is at most 128. A
+   * unit is one panel of 8 columns.
+   */
+  block_terms_s8: { args: { src: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32', depthStride: 'u32' } },
+  /**
    * dst[j * k + i] = src[j * k + i] * scale[j], int8 to f32: weights of kernels that compute in float. A unit is one
    * row j of n. transposed: dst[i * n + j].
    */

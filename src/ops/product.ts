@@ -80,3 +80,28 @@ export function matrixProduct<T extends Exact>(
   }
   return { values, dims: [...front, ...tail] }
 }
+
+/**
+ * rowProducts whose second operand has a scale per row and `block` elements of it: the sum over blocks of
+ * scales[j][block] times the block's product.
+ */
+export function blockProducts(
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+  scales: ArrayLike<number>,
+  { m, n, k, block }: { readonly m: number; readonly n: number; readonly k: number; readonly block: number },
+): Float64Array {
+  const blocks = Math.ceil(k / block)
+  const c = new Float64Array(m * n)
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      for (let at = 0; at < blocks; at++) {
+        const end = Math.min(k, (at + 1) * block)
+        let sum = 0
+        for (let p = at * block; p < end; p++) sum += a[i * k + p] * b[j * k + p]
+        c[i * n + j] += scales[j * blocks + at] * sum
+      }
+    }
+  }
+  return c
+}

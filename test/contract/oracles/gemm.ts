@@ -4,7 +4,7 @@
  * A stay below 128, where the dot of every host agrees.
  */
 import { activations } from '../../../src/kernels/gemm.ts'
-import { input, type KernelCase, type Oracle } from '../kernel.ts'
+import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
 import { type Kind, kinds, panels, roundUp } from './panels.ts'
@@ -69,6 +69,94 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
   }
 }
 
+interface ScaledOptions extends EpilogueOptions {
+  readonly mb?: number
+  readonly nb?: number
+  /** A word of the row for each block, with both halves used; else one for all. */
+  readonly words?: boolean
+}
+
+/** A product whose weights have a scale for each block of k. */
+function scaledCase(
+  kind: 's8_dot' | 's8_pairs',
+  random: Random,
+  [m, n, k]: readonly [number, number, number],
+  block: number,
+  options: ScaledOptions = {},
+): KernelCase {
+  const { mb = m, nb = n, words = false } = options
+  const { group, values } = kinds[kind]
+  const lda = roundUp(k, group)
+  const a = values(random, m * lda + group)
+  const w = randomIntegers(Int8Array, random, n * k, -128, 127)
+  const blocks = Math.ceil(k / block)
+  const params = randomFloats(random, 2 * m)
+  const halves = (count: number) =>
+    randomIntegers(Int16Array, random, 2 * count, words ? -9000 : -128, words ? 9000 : 255)
+  const rowTerms = halves(words ? m * blocks : m)
+  const columnTerms = halves(roundUp(n, 8) * blocks)
+  const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
+  const sumAt = (_: number, row: number, column: number): Sum => {
+    let value = 0
+    let size = 0
+    for (let at = 0; at < blocks; at++) {
+      const mine = words ? row * blocks + at : row
+      const theirs = ((column >> 3) * blocks + at) * 8 + (column & 7)
+      let acc = rowTerms[2 * mine]! * columnTerms[2 * theirs]! + rowTerms[2 * mine + 1]! * columnTerms[2 * theirs + 1]!
+      for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) acc += a[row * lda + i]! * w[column * k + i]!
+      value += scales[theirs]! * acc
+      size += Math.abs(scales[theirs]! * acc)
+    }
+    const scale = params[2 * row]!
+    return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
+  }
+  return {
+    title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
+    units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    args: {
+      a: input(a),
+      lda,
+      batchA: 0,
+      b: input(panels(kind, w, 1, n, k)),
+      batchBBytes: 0,
+      batch: 1,
+      m,
+      n,
+      k,
+      mb,
+      nb,
+      ...finished(random, 1, m, n, options, sumAt),
+      aParams: input(params),
+      rowTerms: input(rowTerms),
+      rowTermsRow: words ? blocks : 1,
+      rowTermsBlock: words ? 1 : 0,
+      wScale: input(scales, 4),
+      wTerms: input(columnTerms),
+      block,
+      scratch: scratch(192),
+      scratchBytes: 192,
+    },
+  }
+}
+
+const scaledOracle =
+  (kind: 's8_dot' | 's8_pairs'): Oracle =>
+  (random) => {
+    const one = (shape: readonly [number, number, number], block: number, options?: ScaledOptions) =>
+      scaledCase(kind, random, shape, block, options)
+    return [
+      one([1, 1, 1], 32),
+      one([6, 8, 64], 32, { bias: false }),
+      one([13, 21, 100], 32, { residual: true, gap: 3, words: true }),
+      one([31, 43, 67], 32, { mb: 12, nb: 16, activation: 'Relu' }),
+      one([7, 16, 130], 64, { activation: 'Gelu', words: true }),
+      one([5, 2, 257], 128, { residual: true }),
+      one([1, 77, 161], 32, { nb: 40, words: true }),
+      one([2, 45, 96], 64, { residual: true, gap: 1 }),
+      one([3, 5, 0], 32),
+    ]
+  }
+
 const gemmOracle =
   (kind: Kind): Oracle =>
   (random) => {
@@ -109,4 +197,6 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   gemm_f32: gemmOracle('f32'),
   gemm_s8_dot: gemmOracle('s8_dot'),
   gemm_s8_pairs: gemmOracle('s8_pairs'),
+  gemm_s8_scaled_dot: scaledOracle('s8_dot'),
+  gemm_s8_scaled_pairs: scaledOracle('s8_pairs'),
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The ends of a block of K of a product whose weights have a scale per block: where its integers begin, and where they
+ * go. They begin at the block's correction for zero points, one int16 pair step between a word of the row and a word of
+ * the column (src/kernels/gemm.ts), so that the sum is the exact integer the scale belongs to. No step is fused: all
+ * hosts and builds round alike.
+ */
+import { dotPairs } from '../simd/dot'
+
+/** The correction of one row for the four columns whose words are at `terms`. */
+// @ts-ignore: decorator
+@inline
+export function start(row: v128, terms: usize): v128 {
+  return dotPairs(v128.load(terms), row, i32x4.splat(0))
+}
+
+/** Adds a block's integers, scaled, to four float32 of C. */
+// @ts-ignore: decorator
+@inline
+export function addScaled(c: usize, sum: v128, scales: usize): void {
+  v128.store(c, f32x4.add(v128.load(c), f32x4.mul(f32x4.convert_i32x4_s(sum), v128.load(scales))))
+}
+
+/** Eight float32 of C before the first block. */
+// @ts-ignore: decorator
+@inline
+export function setZero(c: usize): void {
+  v128.store(c, i32x4.splat(0))
+  v128.store(c, i32x4.splat(0), 16)
+}
