@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Inputs from the command line: `--input name=file.npy`, `--inputs file.npz`, or seeded random numbers. */
-import { readFile } from 'node:fs/promises'
-import { InputError, SourceError, inContext } from '../base/errors.ts'
+import type { Command } from 'commander'
+import { InputError } from '../base/errors.ts'
 import { seededRandom } from '../base/rng.ts'
 import { readNpy } from '../format/npy.ts'
 import { readNpz } from '../format/npz.ts'
+import { openSource } from '../platform/source.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { sizeOf } from '../tensor/shape.ts'
+import { collect } from './arguments.ts'
 
 export type Feeds = Record<string, Tensor>
 
@@ -24,6 +26,15 @@ export interface FeedOptions {
   readonly dim?: readonly string[]
 }
 
+/** Adds the options by which a command gets inputs. */
+export function addFeedOptions(command: Command): Command {
+  return command
+    .option('-i, --input <name=file.npy>', 'an input; may be given again', collect)
+    .option('--inputs <file.npz>', 'all inputs in one archive')
+    .option('--random', 'random numbers for inputs not given')
+    .option('--dim <name=number>', 'size of a free dimension, for --random; may be given again', collect)
+}
+
 /** Help lines that every command with inputs shares. */
 export const feedHelp = `
 Inputs are NumPy arrays: --input x=line.npy (again for each input), or --inputs all.npz with an array per input.
@@ -32,16 +43,12 @@ Inputs are NumPy arrays: --input x=line.npy (again for each input), or --inputs 
 /** Reads the inputs a session wants. @throws InputError for what is missing or malformed */
 export async function readFeeds(wanted: readonly InputDescription[], options: FeedOptions): Promise<Feeds> {
   const feeds: Feeds = {}
-  if (options.inputs !== undefined) Object.assign(feeds, readNpz(await readBytes(options.inputs)))
+  if (options.inputs !== undefined) Object.assign(feeds, readNpz(await readBytes(options.inputs), options.inputs))
   for (const pair of options.input ?? []) {
     const at = pair.indexOf('=')
     if (at < 1) throw new InputError({ where: '--input', expected: 'name=file.npy', got: pair })
     const file = pair.slice(at + 1)
-    try {
-      feeds[pair.slice(0, at)] = readNpy(await readBytes(file))
-    } catch (error) {
-      throw inContext(file, error)
-    }
+    feeds[pair.slice(0, at)] = readNpy(await readBytes(file), file)
   }
   const dims = readDims(options.dim ?? [])
   for (const input of wanted) {
@@ -78,9 +85,5 @@ function randomTensor({ name, type, dims }: InputDescription, named: Map<string,
 }
 
 async function readBytes(file: string): Promise<Uint8Array> {
-  try {
-    return await readFile(file)
-  } catch (cause) {
-    throw new SourceError({ where: file, expected: 'a readable file', got: (cause as Error).message }, { cause })
-  }
+  return (await openSource(file)).bytes()
 }

@@ -14,6 +14,13 @@ export function addInspect(program: Command): void {
     .argument('<model>', 'an .onnx or .whittle file')
     .option('--passes', 'what the optimising passes would do')
     .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ whittle inspect model.onnx --passes
+  $ whittle inspect model.whittle --json`,
+    )
     .action(async (model: string, options: { json?: boolean; passes?: boolean }) => {
       const found = await inspectModel(model, { passes: options.passes === true, signal: interrupt() })
       print(options.json, found, () => describe(found))

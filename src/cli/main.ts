@@ -4,6 +4,7 @@
  * The `whittle` command. Each subcommand is a file that adds itself to the program; this one holds what they share:
  * help that teaches, one line per error, exit code 0 only on success.
  */
+import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { WhittleError } from '../base/errors.ts'
 import { addCompare } from './compare.ts'
@@ -16,9 +17,15 @@ import { addRun } from './run.ts'
 const FAILED = 1
 const MISUSED = 2
 
+/** Of the package this file is in: the name resolves to it from sources and from the published files alike. */
+function version(): string {
+  return (createRequire(import.meta.url)('whittle/package.json') as { version: string }).version
+}
+
 async function main(): Promise<void> {
   const program = new Command('whittle')
     .description('Compress neural networks and run them on WebAssembly SIMD.')
+    .version(version(), '-V, --version', 'the version of whittle')
     .addHelpText(
       'after',
       `
@@ -33,9 +40,11 @@ Every command takes --json for machines and --help for its own options.`,
     .showHelpAfterError('(whittle --help shows what there is)')
     .exitOverride()
   for (const add of [addInspect, addCompress, addCompare, addRun, addProbe]) add(program)
-  for (const command of program.commands) command.exitOverride()
   await program.parseAsync()
 }
+
+// a reader that closes its end of the pipe (head, less) has seen enough
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : FAILED))
 
 try {
   await main()

@@ -3,16 +3,19 @@
 import { SingleBar } from 'cli-progress'
 import Table from 'cli-table3'
 
-/** Rows below a header, aligned; numbers to the right. */
+/** Rows below a header, with a line under it and none between rows; numbers to the right. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number | null)[])[]): string {
   const numeric = head.map((_, column) => rows.every((row) => typeof row[column] !== 'string'))
   const result = new Table({
     head: [...head],
     colAligns: numeric.map((is) => (is ? 'right' : 'left')),
-    style: process.stdout.isTTY ? {} : { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+    style: process.stdout.isTTY ? { head: ['bold'], border: ['grey'] } : { head: [], border: [] },
   })
   for (const row of rows) result.push(row.map((cell) => (cell === null ? '' : String(cell))))
-  return result.toString()
+  const [top, header, ...body] = result.toString().split('\n')
+  const rule = top.replace('┌', '├').replaceAll('┬', '┼').replace('┐', '┤')
+  return [top, header, rule, ...body].join('\n')
 }
 
 /** Prints `text()`, or `data` as JSON where --json was given. BigInts and infinities become strings. */

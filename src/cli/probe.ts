@@ -9,8 +9,8 @@ export function addProbe(program: Command): void {
     .command('probe')
     .summary('what this host can do')
     .description(
-      'Runs known-answer tests and register-only loops: which relaxed SIMD instructions this host really has, which build\n' +
-        'whittle chooses for it, and the most multiply-accumulates a second one thread could do.',
+      'Runs known-answer tests and register-only loops: which relaxed SIMD instructions this host really has, which ' +
+        'build whittle chooses for it, and the most multiply-accumulates a second one thread could do.',
     )
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
@@ -21,7 +21,7 @@ export function addProbe(program: Command): void {
         for (const [kind, rate] of Object.entries(peaks)) {
           rows.push([`peak ${kind}`, rate === null ? 'unknown (the clock stands still)' : `${rate.toFixed(1)} GMAC/s`])
         }
-        return table(['', ''], rows)
+        return table(['', 'this host'], rows)
       })
     })
 }

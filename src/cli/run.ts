@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { writeNpy } from '../format/npy.ts'
 import { load } from '../index.ts'
 import { writeFileAtomically } from '../platform/files.ts'
-import { type FeedOptions, feedHelp, readFeeds } from './feeds.ts'
+import { wholeNumber } from './arguments.ts'
+import { type FeedOptions, addFeedOptions, feedHelp, readFeeds } from './feeds.ts'
 import { interrupt, print, progressBar, table } from './output.ts'
 
 interface Options extends FeedOptions {
@@ -23,19 +24,23 @@ interface OutputLine {
 }
 
 export function addRun(program: Command): void {
-  program
+  const command = program
     .command('run')
     .summary('run a model on .npy inputs')
     .description('Runs a model once and prints, or writes, its outputs.')
     .argument('<model>', 'an .onnx or .whittle file')
-    .option('-i, --input <name=file.npy...>', 'an input; may be given again')
-    .option('--inputs <file.npz>', 'all inputs in one archive')
-    .option('--random', 'random numbers for inputs not given')
-    .option('--dim <name=number...>', 'size of a free dimension, for --random')
+  addFeedOptions(command)
     .option('-o, --output-dir <folder>', 'write each output as <folder>/<name>.npy')
-    .option('-t, --threads <count>', 'threads to use', Number)
+    .option('-t, --threads <count>', 'threads to use (default: what suits the host)', wholeNumber(1))
     .option('--json', 'print JSON')
-    .addHelpText('after', feedHelp)
+    .addHelpText(
+      'after',
+      `${feedHelp}
+
+Examples:
+  $ whittle run model.whittle --input x=line.npy --output-dir results
+  $ whittle run model.onnx --random --dim batch=4 --json`,
+    )
     .action(async (model: string, options: Options) => {
       const bar = progressBar('load')
       const session = await load(model, {
