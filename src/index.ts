@@ -43,8 +43,13 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<S
   return new Session(await open(source, checked))
 }
 
-/** What this host is and can do. Measures for some tens of milliseconds. @throws UnsupportedError without WebAssembly SIMD */
-export async function probe(): Promise<ProbeReport> {
-  if (describeHost().runtime === 'page') return (await import('./runtime/remote.ts')).probeRemotely()
-  return (await import('./runtime/probe.ts')).probeHost()
+/**
+ * What this host is and can do. Measures for some tens of milliseconds.
+ * @param options `wasm` as for `load`
+ * @throws UnsupportedError without WebAssembly SIMD
+ */
+export async function probe({ wasm }: Pick<LoadOptions, 'wasm'> = {}): Promise<ProbeReport> {
+  const { wasm: checked } = checkOptions({ wasm })
+  if (describeHost().runtime === 'page') return (await import('./runtime/remote.ts')).probeRemotely(checked)
+  return (await import('./runtime/probe.ts')).probeHost(checked)
 }

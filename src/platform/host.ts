@@ -38,7 +38,8 @@ export function describeHost(globals: Globals = globalThis as Globals): Host {
   return { runtime, threads, sharedMemory: canStartWorkers(runtime, globals) && canShare(runtime, globals) }
 }
 
-function runtimeOf(globals: Globals): RuntimeName {
+/** The runtime alone: nothing is tried out. */
+export function runtimeOf(globals: Globals = globalThis as Globals): RuntimeName {
   if (globals.Bun !== undefined) return 'bun'
   if (globals.Deno !== undefined) return 'deno'
   if (globals.navigator?.userAgent === 'Cloudflare-Workers') return 'edge'

@@ -4,6 +4,8 @@
  * a name bundlers do not follow, so every file of whittle loads in a page.
  */
 
+import { runtimeOf } from './host.ts'
+
 interface NodeModules {
   'node:fs/promises': typeof import('node:fs/promises')
   'node:path': typeof import('node:path')
@@ -11,10 +13,9 @@ interface NodeModules {
   'node:worker_threads': typeof import('node:worker_threads')
 }
 
-/** True where node:fs is. */
+/** True where node:fs is. Edge hosts may look like Node and have no files. */
 export function hasFiles(): boolean {
-  const { Deno, process } = globalThis as { Deno?: unknown; process?: { versions?: { node?: unknown } } }
-  return Deno !== undefined || typeof process?.versions?.node === 'string'
+  return ['node', 'deno', 'bun'].includes(runtimeOf())
 }
 
 /** A built-in module. Call it only where `hasFiles()` is true. */

@@ -105,7 +105,7 @@ export function memoryStream(bytes: Uint8Array, name = 'bytes'): ByteStream {
 
 async function openFile(path: string): Promise<ByteStream> {
   const fs = await importNode('node:fs/promises')
-  const { dirname, join } = await importNode('node:path')
+  const { dirname, join, sep } = await importNode('node:path')
   const stat = await guarded(path, undefined, () => fs.stat(path))
   if (!stat.isFile()) throw new SourceError({ where: path, expected: 'a file', got: 'a folder or device' })
   return {
@@ -128,7 +128,20 @@ async function openFile(path: string): Promise<ByteStream> {
       const buffer = await guarded(path, signal, () => fs.readFile(path, { signal }))
       return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     },
-    resolve: (relative) => openFile(join(dirname(path), relative)),
+    async resolve(relative) {
+      const target = join(dirname(path), relative)
+      const [own, real] = await Promise.all(
+        [path, target].map((one) => guarded(one, undefined, () => fs.realpath(one))),
+      )
+      const homes = [dirname(own), await fs.realpath(dirname(path))]
+      if (homes.some((home) => real.startsWith(home.endsWith(sep) ? home : home + sep))) return openFile(real)
+      throw new SourceError({
+        where: target,
+        expected: "a file inside the model's folder",
+        got: 'a link that leads out of it',
+        todo: 'the model is not to be trusted',
+      })
+    },
   }
 }
 

@@ -6,7 +6,7 @@
  */
 import type { Endpoint } from 'comlink'
 import { StateError } from '../base/errors.ts'
-import { describeHost } from './host.ts'
+import { runtimeOf } from './host.ts'
 import { importNode } from './node-modules.ts'
 
 /** A worker and its life. */
@@ -29,14 +29,14 @@ interface NodePort {
 
 /** Starts the module at `url`. @throws StateError when the platform refuses at once; later failures come as `death` */
 export async function startWorker(url: URL, name: string): Promise<WorkerHandle> {
-  const handle = describeHost().runtime === 'node' ? await startNodeWorker(url, name) : startWebWorker(url, name)
+  const handle = runtimeOf() === 'node' ? await startNodeWorker(url, name) : startWebWorker(url, name)
   handle.death.catch(() => undefined)
   return handle
 }
 
 /** In a worker: the end towards who started it. */
 export async function parentEndpoint(): Promise<Endpoint> {
-  if (describeHost().runtime !== 'node') return globalThis as unknown as Endpoint
+  if (runtimeOf() !== 'node') return globalThis as unknown as Endpoint
   const { parentPort } = await importNode('node:worker_threads')
   if (!parentPort)
     throw new StateError({ where: 'worker script', expected: 'to be started as a worker', got: 'a main thread' })

@@ -10,6 +10,7 @@ import { parentEndpoint } from '../platform/workers.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { SessionCore } from './core.ts'
 import { openModel } from './engine.ts'
+import type { WasmModules } from './module.ts'
 import type { PlainOptions, ProgressEvent } from './options.ts'
 import { type Outcome, outcomeOf } from './plain-errors.ts'
 import type { ProbeReport } from './probe.ts'
@@ -47,8 +48,8 @@ class Engine implements EngineApi {
     return outcomeOf(() => this.#open().profile())
   }
 
-  probe(): Promise<Outcome<ProbeReport>> {
-    return outcomeOf(async () => (await import('./probe.ts')).probeHost())
+  probe(wasm: WasmModules | undefined): Promise<Outcome<ProbeReport>> {
+    return outcomeOf(async () => (await import('./probe.ts')).probeHost(wasm))
   }
 
   dispose(): Promise<Outcome<void>> {

@@ -14,7 +14,7 @@ import { describeHost } from '../platform/host.ts'
 import { type ByteStream, type Source, openSource } from '../platform/source.ts'
 import { openContainer, refetchFrom } from './container-source.ts'
 import { SessionCore } from './core.ts'
-import { Modules } from './module.ts'
+import { type KernelModule, Modules } from './module.ts'
 import { type LoadOptions, type PlainOptions, threadsFor } from './options.ts'
 
 /** Options of which the plain part is complete. */
@@ -24,33 +24,44 @@ export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'si
 export async function openModel(source: Source, options: CheckedOptions): Promise<SessionCore> {
   const { signal } = options
   const host = describeHost()
-  const threads = threadsFor(options.threads, host)
+  const threads = threadsFor(options.threads, host, options.wasm)
   const stream = await openSource(source, signal)
-  const compiling = new Modules().choose(options.kernels, threads > 1)
+  const compiling = new Modules(options.wasm).choose(options.kernels, threads > 1)
   compiling.catch(() => undefined)
+  const content = stream.stream(signal)[Symbol.asyncIterator]()
+  try {
+    return await openContent(stream, content, compiling, threads, options)
+  } catch (error) {
+    // generators around it that nobody has asked for a piece yet don't close what they stand on
+    await content.return?.()
+    throw error
+  }
+}
+
+async function openContent(
+  stream: ByteStream,
+  content: AsyncIterator<Uint8Array>,
+  compiling: Promise<KernelModule>,
+  threads: number,
+  options: CheckedOptions,
+): Promise<SessionCore> {
+  const { signal, profile } = options
   const counter = { bytes: 0 }
-  const { format, chunks } = await detectStream(counted(stream.stream(signal), counter), stream.name)
+  const { format, chunks } = await detectStream(counted(content, counter), stream.name)
   const model =
     format === 'whittle' ? await openContainer(chunks, stream, options) : await readOnnxModel(chunks, stream, options)
   const weights = 'weights' in model ? { weights: model.weights, refetch: refetchFrom(stream) } : {}
-  let core: SessionCore
-  try {
-    checkAborted('load', signal)
-    const ops = await opsOf(model.graph)
-    const { profile } = options
-    core = await SessionCore.create({
-      graph: model.graph,
-      ops,
-      kernels: await compiling,
-      threads,
-      profile,
-      bytes: () => counter.bytes,
-      ...weights,
-    })
-  } catch (error) {
-    await weights.weights?.[Symbol.asyncIterator]().return?.()
-    throw error
-  }
+  checkAborted('load', signal)
+  const ops = await opsOf(model.graph)
+  const core = await SessionCore.create({
+    graph: model.graph,
+    ops,
+    kernels: await compiling,
+    threads,
+    profile,
+    bytes: () => counter.bytes,
+    ...weights,
+  })
   if (signal?.aborted === true) {
     await core.dispose()
     checkAborted('load', signal)
@@ -80,10 +91,14 @@ async function readOnnxModel(
   return { graph }
 }
 
-async function* counted(chunks: AsyncIterable<Uint8Array>, counter: { bytes: number }): AsyncGenerator<Uint8Array> {
-  for await (const chunk of chunks) {
-    counter.bytes += chunk.byteLength
-    yield chunk
+async function* counted(chunks: AsyncIterator<Uint8Array>, counter: { bytes: number }): AsyncGenerator<Uint8Array> {
+  try {
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+      counter.bytes += next.value.byteLength
+      yield next.value
+    }
+  } finally {
+    await chunks.return?.()
   }
 }
 

@@ -8,11 +8,15 @@
  */
 import { UnsupportedError } from '../base/errors.ts'
 import type { HostTraits } from '../ir/lowering.ts'
+import { runtimeOf } from '../platform/host.ts'
 import { openSource } from '../platform/source.ts'
 import { createMemory } from './address.ts'
 import { type WasmBuild, wasmUrl } from './assets.ts'
 import { instantiateKernels } from './instance.ts'
 import { type RelaxedDot, knownAnswers } from './known-answers.ts'
+
+/** Builds that someone else compiled. */
+export type WasmModules = Readonly<Partial<Record<WasmBuild, WebAssembly.Module>>>
 
 /** The `kernels` option. */
 export type KernelChoice = 'auto' | 'simd' | 'relaxed'
@@ -40,7 +44,13 @@ const int8Of: Readonly<Record<RelaxedDot, HostTraits['int8']>> = {
 
 /** Compiled builds of one engine. */
 export class Modules {
+  readonly #given: WasmModules | undefined
   readonly #compiled = new Map<WasmBuild, Promise<KernelModule | undefined>>()
+
+  /** @param given the only builds there are, compiled already; where left out, the package's own are compiled */
+  constructor(given?: WasmModules) {
+    this.#given = given
+  }
 
   /**
    * The best build for the choice.
@@ -65,6 +75,13 @@ export class Modules {
     }
     const simd = await this.#get(`simd${suffix}`)
     if (simd) return simd
+    if (this.#given) {
+      throw new UnsupportedError({
+        where: 'options.wasm',
+        expected: `the build 'simd${suffix}'`,
+        got: Object.keys(this.#given).join(', ') || 'none',
+      })
+    }
     throw new UnsupportedError({
       where: 'host',
       expected: 'WebAssembly SIMD',
@@ -81,16 +98,31 @@ export class Modules {
   #get(build: WasmBuild): Promise<KernelModule | undefined> {
     const known = this.#compiled.get(build)
     if (known) return known
-    const compiled = compileBuild(build)
+    const compiled = this.#given ? examineGiven(build, this.#given[build]) : compileBuild(build)
     this.#compiled.set(build, compiled)
     return compiled
   }
 }
 
+async function examineGiven(build: WasmBuild, module?: WebAssembly.Module): Promise<KernelModule | undefined> {
+  return module && examine(build, module)
+}
+
 async function compileBuild(build: WasmBuild): Promise<KernelModule | undefined> {
+  if (runtimeOf() === 'edge') {
+    throw new UnsupportedError({
+      where: 'options.wasm',
+      expected: 'compiled builds, since this host compiles none from bytes',
+      got: 'none',
+      todo: "import 'whittle/wasm/simd.wasm' and pass it as wasm: { simd }",
+    })
+  }
   const bytes = (await (await openSource(wasmUrl(build))).bytes()) as Uint8Array<ArrayBuffer>
   if (!WebAssembly.validate(bytes)) return undefined
-  const module = await WebAssembly.compile(bytes)
+  return examine(build, await WebAssembly.compile(bytes))
+}
+
+function examine(build: WasmBuild, module: WebAssembly.Module): KernelModule {
   const shared = build.endsWith('-threads')
   const memory = createMemory(shared, 0)
   const { relaxed, fma } = knownAnswers(instantiateKernels(module, memory), memory, build.startsWith('relaxed'))

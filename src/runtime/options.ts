@@ -4,7 +4,8 @@ import { checkBoolean, checkInteger, checkOneOf, describe } from '../base/check.
 import { InputError } from '../base/errors.ts'
 import type { Host } from '../platform/host.ts'
 import { mostThreads } from './address.ts'
-import type { KernelChoice } from './module.ts'
+import type { WasmBuild } from './assets.ts'
+import type { KernelChoice, WasmModules } from './module.ts'
 
 /** How far loading is. */
 export interface ProgressEvent {
@@ -25,6 +26,11 @@ export interface LoadOptions {
   readonly profile?: boolean
   /** For .onnx sources: false runs the graph as it is, without the passes. */
   readonly passes?: boolean
+  /**
+   * Builds that are compiled already, for hosts that compile no Wasm from bytes: nothing is fetched or compiled then, and
+   * without a `-threads` build one thread is used. They are the package's files `whittle/wasm/<build>.wasm`.
+   */
+  readonly wasm?: WasmModules
 }
 
 /** The part of the options that is plain data. */
@@ -34,9 +40,21 @@ export interface PlainOptions {
   readonly kernels: KernelChoice
   readonly profile: boolean
   readonly passes: boolean
+  readonly wasm?: WasmModules
 }
 
-const names: readonly (keyof LoadOptions)[] = ['threads', 'kernels', 'onProgress', 'signal', 'profile', 'passes']
+const names: readonly (keyof LoadOptions)[] = [
+  'threads',
+  'kernels',
+  'onProgress',
+  'signal',
+  'profile',
+  'passes',
+  'wasm',
+]
+
+/** Builds by name. */
+const builds: readonly WasmBuild[] = ['simd', 'simd-threads', 'relaxed', 'relaxed-threads']
 
 /** Threads used where nobody says how many: beyond, small models gain nothing. */
 const defaultThreads = 4
@@ -55,7 +73,7 @@ export function checkOptions(options: unknown): PlainOptions & Pick<LoadOptions,
       })
     }
   }
-  const { threads, kernels = 'auto', onProgress, signal, profile = false, passes = true } = options as LoadOptions
+  const { threads, kernels = 'auto', onProgress, signal, profile = false, passes = true, wasm } = options as LoadOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new InputError({ where: 'options.onProgress', expected: 'a function', got: describe(onProgress) })
   }
@@ -69,11 +87,26 @@ export function checkOptions(options: unknown): PlainOptions & Pick<LoadOptions,
     passes: checkBoolean('options.passes', passes),
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
+    ...(wasm === undefined ? {} : { wasm: checkModules(wasm) }),
   }
 }
 
-/** Threads to start for the `threads` of PlainOptions. */
-export function threadsFor(threads: number, host: Host): number {
-  if (!host.sharedMemory) return 1
+/** `wasm` as compiled builds. @throws InputError naming what is not one */
+export function checkModules(wasm: unknown): WasmModules {
+  if (typeof wasm !== 'object' || wasm === null) {
+    throw new InputError({ where: 'options.wasm', expected: 'an object of compiled builds', got: describe(wasm) })
+  }
+  for (const [name, module] of Object.entries(wasm)) {
+    const where = `options.wasm.${name}`
+    checkOneOf(where, name, builds)
+    if (module !== undefined && Object.prototype.toString.call(module) !== '[object WebAssembly.Module]')
+      throw new InputError({ where, expected: 'a WebAssembly.Module', got: describe(module) })
+  }
+  return wasm
+}
+
+/** Threads to start for the `threads` of PlainOptions, with the builds that were given, if any were. */
+export function threadsFor(threads: number, host: Host, wasm?: WasmModules): number {
+  if (!host.sharedMemory || (wasm && !wasm['simd-threads'] && !wasm['relaxed-threads'])) return 1
   return threads === 0 ? Math.min(host.threads, defaultThreads) : threads
 }

@@ -10,7 +10,7 @@ import { createMemory } from './address.ts'
 import type { WasmBuild } from './assets.ts'
 import { instantiateKernels } from './instance.ts'
 import type { RelaxedDot } from './known-answers.ts'
-import { Modules } from './module.ts'
+import { Modules, type WasmModules } from './module.ts'
 
 /** GMAC/s of one thread, or null where they cannot be measured. */
 export interface Peaks {
@@ -39,9 +39,9 @@ const leastTime = 8
 const attempts = 3
 
 /** Looks and measures; takes some tens of milliseconds. @throws UnsupportedError without WebAssembly SIMD */
-export async function probeHost(): Promise<ProbeReport> {
+export async function probeHost(wasm?: WasmModules): Promise<ProbeReport> {
   const { runtime, threads, sharedMemory } = describeHost()
-  const modules = new Modules()
+  const modules = new Modules(wasm)
   const kernels = await modules.choose('auto', false)
   const exports = instantiateKernels(kernels.module, createMemory(false)) as unknown as Readonly<Record<string, Loop>>
   const ticks = clockTicks()

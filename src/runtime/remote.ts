@@ -11,6 +11,7 @@ import { type WorkerHandle, startWorker } from '../platform/workers.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { workerUrl } from './assets.ts'
 import type { TensorLike } from './feeds.ts'
+import type { WasmModules } from './module.ts'
 import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
 import { type Outcome, unwrap } from './plain-errors.ts'
 import type { ProbeReport } from './probe.ts'
@@ -37,7 +38,7 @@ export interface EngineApi {
   abort(): void
   run(feeds: unknown): Promise<Outcome<PlainTensors>>
   profile(): Promise<Outcome<Profile>>
-  probe(): Promise<Outcome<ProbeReport>>
+  probe(wasm: WasmModules | undefined): Promise<Outcome<ProbeReport>>
   /** Ends helpers; the worker itself is ended by who started it. */
   dispose(): Promise<Outcome<void>>
 }
@@ -90,10 +91,10 @@ export async function openRemoteModel(
 }
 
 /** Probes in an engine of its own: the measuring loops must not block the page. */
-export async function probeRemotely(): Promise<ProbeReport> {
+export async function probeRemotely(wasm?: WasmModules): Promise<ProbeReport> {
   const engine = await Engine.start()
   try {
-    return await engine.call(engine.api.probe())
+    return await engine.call(engine.api.probe(wasm))
   } finally {
     await engine.end()
   }

@@ -18,6 +18,9 @@ describe('checkOptions', () => {
     [{ passes: 'no' }, 'options.passes'],
     [{ onProgress: 3 }, 'options.onProgress'],
     [{ signal: {} }, 'options.signal'],
+    [{ wasm: null }, 'options.wasm'],
+    [{ wasm: { fast: {} } }, 'options.wasm.fast'],
+    [{ wasm: { simd: new Uint8Array(8) } }, 'options.wasm.simd'],
     [{ thread: 2 }, 'options.thread'],
     [null, 'options'],
   ])('rejects %j, naming the option', (options, name) => {
@@ -33,6 +36,12 @@ describe('threadsFor', () => {
     expect(threadsFor(0, host)).toBe(4)
     expect(threadsFor(0, { ...host, threads: 2 })).toBe(2)
     expect(threadsFor(9, host)).toBe(9)
+  })
+
+  it('falls back to one where no build that was given has threads', () => {
+    const module = {} as WebAssembly.Module
+    expect(threadsFor(4, host, { simd: module, relaxed: module })).toBe(1)
+    expect(threadsFor(4, host, { 'simd-threads': module })).toBe(4)
   })
 
   it('falls back to one where memory cannot be shared', () => {
