@@ -50,7 +50,7 @@ export async function readFeeds(wanted: readonly InputDescription[], options: Fe
     const file = pair.slice(at + 1)
     feeds[pair.slice(0, at)] = readNpy(await readBytes(file), file)
   }
-  const dims = readDims(options.dim ?? [])
+  const dims = readDims(options.dim ?? [], wanted)
   for (const input of wanted) {
     if (feeds[input.name] !== undefined) continue
     if (options.random !== true) {
@@ -66,11 +66,16 @@ export async function readFeeds(wanted: readonly InputDescription[], options: Fe
   return feeds
 }
 
-function readDims(pairs: readonly string[]): Map<string, number> {
+function readDims(pairs: readonly string[], wanted: readonly InputDescription[]): Map<string, number> {
+  const free = new Set(wanted.flatMap(({ dims }) => (dims ?? []).filter((dim) => typeof dim === 'string')))
   return new Map(
     pairs.map((pair) => {
       const match = /^(.+)=(\d+)$/.exec(pair)
       if (match === null) throw new InputError({ where: '--dim', expected: 'name=number', got: pair })
+      if (!free.has(match[1])) {
+        const expected = free.size === 0 ? 'no --dim, since no dimension is free' : `one of ${[...free].join(', ')}`
+        throw new InputError({ where: '--dim', expected, got: match[1] })
+      }
       return [match[1], Number(match[2])]
     }),
   )
