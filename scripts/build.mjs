@@ -6,13 +6,15 @@
  *     index.js compress.js cli.js     the library and the command
  *     engine-worker.js helper-worker.js    the worker scripts
  *     chunks/ ops/ references/        what those share and what they load on demand
+ *     chart/                          the plotting library of reports, with its licence
  *     types/                          declarations
  *
  *     node scripts/build.mjs [wasm] [scripts] [types]      # all of them where none is named
  *
  * A full build ends by removing what it did not write, so `dist/` holds no leftovers.
  */
-import { copyFile, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, readdir, rm, rmdir, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { buildTypes } from './build-types.mjs'
 import { buildWasm, wasmTargets } from './build-wasm.mjs'
@@ -29,7 +31,19 @@ async function wasm() {
   return files
 }
 
-const parts = { wasm, scripts: () => bundle(), types: () => buildTypes() }
+/** Chart.js as one script; it names its source map, which does not ship. */
+async function chart() {
+  const folder = path.dirname(createRequire(import.meta.url).resolve('chart.js'))
+  const code = await readFile(path.join(folder, 'chart.umd.min.js'), 'utf8')
+  await mkdir(path.join(dist, 'chart'), { recursive: true })
+  await writeFile(path.join(dist, 'chart/chart.umd.min.js'), code.replace(/\/\/# sourceMappingURL=.*\s*$/, ''))
+  await copyFile(path.join(folder, '../LICENSE.md'), path.join(dist, 'chart/LICENSE.md'))
+  return ['chart/chart.umd.min.js', 'chart/LICENSE.md']
+}
+
+const scripts = async () => (await Promise.all([bundle(), chart()])).flat()
+
+const parts = { wasm, scripts, types: () => buildTypes() }
 
 async function removeLeftovers(written) {
   const keep = new Set(written.map((file) => path.join(dist, file)))

@@ -13,8 +13,13 @@ import { rolldown } from 'rolldown'
 import { facets } from './facets-plugin.mjs'
 import { root } from './load-source.mjs'
 
-const sourceAssets = path.join(root, 'src/runtime/assets.ts')
-const distAssets = path.join(root, 'scripts/assets-dist.ts')
+/** Sources that hold addresses, and their shipped forms. */
+const shippedAssets = new Map(
+  Object.entries({
+    'src/runtime/assets.ts': 'scripts/assets-dist.ts',
+    'src/measure/assets.ts': 'scripts/measure-assets-dist.ts',
+  }).map((pair) => pair.map((file) => path.join(root, file))),
+)
 
 /** Entries by the name of their file in `dist/`. */
 const library = { index: 'src/index.ts', compress: 'src/compress.ts', cli: 'src/cli/main.ts' }
@@ -48,12 +53,12 @@ const groups = [
   { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
 ]
 
-/** Puts the shipped form of `src/runtime/assets.ts` in place, its addresses relative to the chunk it ends up in. */
+/** Puts the shipped forms of asset files in place, their addresses relative to the chunk they end up in. */
 const assets = {
   name: 'assets',
   resolveId(source, importer) {
     if (!importer || !source.endsWith('/assets.ts')) return undefined
-    return path.resolve(path.dirname(importer), source) === sourceAssets ? distAssets : undefined
+    return shippedAssets.get(path.resolve(path.dirname(importer), source))
   },
   renderChunk(code, chunk) {
     if (!code.includes('DIST_ROOT')) return undefined

@@ -18,7 +18,7 @@ const files = (...folders: string[]): string[] => folders.flatMap((folder) => so
 const floors: Readonly<Record<number, readonly string[]>> = {
   9: ['cli'],
   8: ['index.ts', 'compress.ts'],
-  7: ['compress', 'inspect'],
+  7: ['compress', 'inspect', 'measure'],
   6: ['runtime'],
   5: ['model', 'passes'],
   4: ['ops'],

@@ -4,18 +4,26 @@ import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { InputError } from '../base/errors.ts'
 import { type CompressReport, compress, presets } from '../compress.ts'
+import { inspectModel } from '../inspect/inspect.ts'
 import { writeFileAtomically } from '../platform/files.ts'
+import { wholeNumber } from './arguments.ts'
+import { type FeedOptions, addFeedOptions, feedHelp } from './feeds.ts'
+import { readMeasuringFeeds } from './measuring-feeds.ts'
 import { bytes, interrupt, print, progressBar, table } from './output.ts'
+import { labelOf, writeReport } from './report-file.ts'
 
-interface Options {
+interface Options extends FeedOptions {
   readonly output?: string
   readonly recipe: string
+  readonly report?: string
+  readonly threads: number
+  readonly rounds?: number
   readonly json?: boolean
   readonly verbose?: boolean
 }
 
 export function addCompress(program: Command): void {
-  program
+  const command = program
     .command('compress')
     .summary('write a smaller .whittle model')
     .description('Optimises the graph, compresses its weights and writes a .whittle file.')
@@ -26,6 +34,10 @@ export function addCompress(program: Command): void {
       `one of ${Object.keys(presets).join(', ')}, or a JSON file with a recipe`,
       'int8',
     )
+    .option('--report <file.html>', 'measure the result and write a page with plots of what came of it')
+  addFeedOptions(command)
+    .option('-t, --threads <count>', 'threads to measure with', wholeNumber(1), 1)
+    .option('--rounds <count>', 'timed rounds', wholeNumber(1))
     .option('-v, --verbose', 'a line per layer and per pass')
     .option('--json', 'print the report as JSON')
     .addHelpText(
@@ -36,22 +48,48 @@ Recipes as JSON, every field optional:
 
 Examples:
   $ whittle compress model.onnx
-  $ whittle compress model.onnx --recipe float32 -o plain.whittle`,
+  $ whittle compress model.onnx --recipe float32 -o plain.whittle
+  $ whittle compress model.onnx --report report.html --input x=line.npy
+
+Of --report:${feedHelp}`,
     )
     .action(async (model: string, options: Options) => {
       const output =
         options.output ??
         `${model.replace(/\.(onnx|whittle)$/i, '')}${/\.whittle$/i.test(model) ? `.${options.recipe}` : ''}.whittle`
       const bar = progressBar('compress')
+      const signal = interrupt()
       try {
         const recipe = /\.json$/i.test(options.recipe) ? await readRecipe(options.recipe) : options.recipe
         const { model: file, report } = await compress(model, recipe, {
           onProgress: bar.onProgress,
-          signal: interrupt(),
+          signal,
         })
+        const inputs =
+          options.report === undefined
+            ? undefined
+            : await readMeasuringFeeds((await inspectModel(file)).inputs, options)
         await writeFileAtomically(output, file)
+        const { report: page, threads, rounds } = options
+        if (page !== undefined && inputs !== undefined) {
+          const models = [
+            { label: labelOf(model), source: model },
+            { label: labelOf(output), source: file },
+          ] as const
+          const { onProgress } = bar
+          const settings = {
+            file: page,
+            ...inputs,
+            threads,
+            signal,
+            onProgress,
+            ...(rounds === undefined ? {} : { rounds }),
+          }
+          await writeReport(models[0], models[1], settings)
+        }
         bar.stop()
-        print(options.json, { output, ...report }, () => describe(output, report, options.verbose === true))
+        const files = { output, ...(page === undefined ? {} : { page }) }
+        print(options.json, { ...files, ...report }, () => describe(files, report, options.verbose === true))
       } finally {
         bar.stop()
       }
@@ -69,16 +107,21 @@ async function readRecipe(file: string): Promise<object> {
   }
 }
 
-function describe(output: string, report: CompressReport, verbose: boolean): string {
+function describe(
+  { output, page }: { readonly output: string; readonly page?: string },
+  report: CompressReport,
+  verbose: boolean,
+): string {
   const { bytesBefore, bytesAfter } = report
   const lines = [
     `${output}: ${bytes(bytesAfter)} of ${bytes(bytesBefore)} (${((100 * bytesAfter) / bytesBefore).toFixed(1)} %), recipe ${report.recipe.name}`,
+    ...(page === undefined ? [] : [`report: ${page}`]),
   ]
   if (verbose) {
     const passes = report.passes.filter(({ fired }) => fired > 0)
     lines.push(
       table(
-        ['pass', 'fired'],
+        ['pass', 'rewrites', 'nodes before', 'after'],
         passes.map(({ pass, fired, nodes }) => [pass, fired, nodes[0], nodes[1]]),
       ),
     )

@@ -47,16 +47,24 @@ export interface Histogram {
 
 export interface PassRow {
   readonly name: string
+  /** Rewrites. */
   readonly fired: number
+  /** Nodes before and after. */
+  readonly nodes: readonly [number, number]
 }
 
 export interface ReportData {
   readonly title: string
   /** One line: machine, runtime, build, date. */
   readonly setting: string
+  /** Sentences on how it was measured. */
+  readonly notes: readonly string[]
+  /** The reference first. */
   readonly sizes: readonly SizeRow[]
+  /** The reference first. */
   readonly latencies: readonly LatencyRow[]
   readonly outputs: readonly OutputError[]
+  /** In the order of the graph. */
   readonly layers: readonly LayerRow[]
   readonly histograms: readonly Histogram[]
   readonly passes: readonly PassRow[]

@@ -15,6 +15,7 @@ import { launchChromium, missingChromium } from '../page/chromium.ts'
 const data: ReportData = {
   title: 'model </script><b>',
   setting: 'a machine, a runtime',
+  notes: ['Measured on nothing.'],
   sizes: [
     { label: 'model.onnx', bytes: 4_200_000, byType: { float32: 4_000_000 } },
     { label: 'model.whittle', bytes: 1_150_000, byType: { int8: 1_000_000, float32: 40_000 } },
@@ -37,7 +38,7 @@ const data: ReportData = {
     },
   ],
   histograms: [histogramOf('conv1', [-1, 0, 0.5, 1], [-1, 0, 0.5, 1], 8)],
-  passes: [{ name: 'fold-constants', fired: 3 }],
+  passes: [{ name: 'fold-constants', fired: 3, nodes: [10, 7] }],
 }
 
 describe('histogramOf', () => {
