@@ -16,6 +16,7 @@ import { launchChromium, missingChromium } from '../page/chromium.ts'
 import { serve } from '../page/server.ts'
 import { type PlainTensor, exactLayers } from './exact-layers.ts'
 import { findRuntime, output } from './fetched.ts'
+import { writeWorkerdProgram } from './workerd.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const index = join(root, 'dist/index.js')
@@ -131,6 +132,18 @@ describe('the built package', () => {
       expect(findings.texts).toEqual(expectedTexts)
     },
   )
+
+  it('gives the same integers and the same text in workerd, which compiles no Wasm from bytes', async ({ skip }) => {
+    const found = await findRuntime('workerd')
+    if ('missing' in found) return skip(found.missing)
+    const script = fileURLToPath(new URL('./errand.mjs', import.meta.url))
+    const configuration = await writeWorkerdProgram(folder, join(root, 'dist'), script)
+    const printed = await output(found.binary, ['test', configuration])
+    const findings = JSON.parse(printed) as Findings
+    check(findings)
+    expect(findings.host).toMatchObject({ runtime: 'edge', sharedMemory: false })
+    expect(findings.texts).toEqual(expectedTexts)
+  }, 300_000)
 
   it.skipIf(missingChromium !== undefined).each([true, false])(
     'gives the same integers and the same text in a page (cross-origin isolated: %s)',
