@@ -93,6 +93,41 @@ function gemm(kind, m, k, n, activation = 0) {
   return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
 }
 
+/** Weights with a scale per block of k. */
+function scaled(kind, m, k, n, block) {
+  const { a, size, group } = kinds[kind]
+  const lda = up(k, group)
+  const kernel = `gemm_s8_scaled_${kind.slice(3)}`
+  const mb = Math.min(up(m, 12), 48)
+  const nb = Math.min(up(n, 8), Math.max(32, Math.floor(262144 / k / 8) * 8))
+  const side = Math.ceil(k / block) * up(n, 8) * 4
+  const { aParams } = quantArgs(m, n)
+  const args = encode(kernel, {
+    a: place(m * lda * size, a),
+    lda,
+    b: place(up(n, 8) * lda, 's8'),
+    c: place(m * n * 4),
+    ldc: n,
+    batch: 1,
+    m,
+    n,
+    k,
+    mb,
+    nb,
+    bias: place(n * 4, 'f32'),
+    ...after,
+    aParams,
+    rowTerms: aParams + 4,
+    rowTermsRow: 2,
+    wScale: place(side, 'f32'),
+    wTerms: place(side),
+    block,
+    scratch: place(192),
+    scratchBytes: 192,
+  })
+  return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
+}
+
 function conv(kind, inH, inW, channels, n, kh, kw) {
   const { a, size, group, weight } = kinds[kind]
   const k = kh * kw * channels
@@ -185,7 +220,20 @@ const cases = {
   'conv 3x3 64ch 28x28': (kind) => conv(kind, 28, 28, 64, 64, 3, 3),
   'conv 3x3 3ch to 16 48x320': (kind) => conv(kind, 48, 320, 3, 16, 3, 3),
 }
+const blockShapes = [
+  [128, 384, 1536],
+  [1024, 1024, 1024],
+  [4, 2048, 2048],
+  [1, 2048, 2048],
+  [1, 576, 1536],
+]
+const blockJobs = ['s8_dot', 's8_pairs'].flatMap((kind) =>
+  blockShapes.flatMap(([m, k, n]) =>
+    [32, 64, 128].map((block) => [`blocks of ${block} ${m}x${k}x${n}`, () => scaled(kind, m, k, n, block)]),
+  ),
+)
 const jobs = [
+  ...blockJobs,
   ...Object.entries(cases).flatMap(([name, make]) => Object.keys(kinds).map((kind) => [name, () => make(kind)])),
   ['dw 3x3 64ch 24x160', () => depthwise(24, 160, 64, 3, 3)],
   ['dw 5x5 240ch 6x160', () => depthwise(6, 160, 240, 5, 5)],
