@@ -104,6 +104,16 @@ export function withContext<T>(place: string, body: () => T): T {
   }
 }
 
+/**
+ * What a file provoked, as a named error: errors of the language (a stack that ended, an array too long, something
+ * undefined where a hostile graph left a hole) become a GraphError at `place`; whittle's own are returned as they are.
+ */
+export function asNamed(place: string, error: unknown): unknown {
+  if (error instanceof WhittleError || !(error instanceof Error)) return error
+  const expected = 'inputs, attributes and sizes that the operator can take'
+  return new GraphError({ where: place, expected, got: `${error.name}: ${error.message}` }, { cause: error })
+}
+
 /** The same error with `place › ` put before its `where`; errors of other classes are returned as they are. */
 export function inContext(place: string, error: unknown): unknown {
   if (!(error instanceof WhittleError)) return error

@@ -79,13 +79,41 @@ export function dataBytes({ tensors }: ContainerHeader): number {
   return last === undefined ? 0 : last.offset + last.length
 }
 
+/** Longest shape: above what any operator of ONNX makes. */
+const maxRank = 64
+
+/** Deepest nesting of the header's JSON: some forty graphs inside each other; who walks it may use the stack. */
+const maxNesting = 256
+
 function parseJson(text: string, where: string): unknown {
+  checkNesting(text, where)
   try {
     return JSON.parse(text) as unknown
   } catch (cause) {
     throw new FormatError({ where: `${where} header`, expected: 'JSON', got: (cause as Error).message }, { cause })
   }
 }
+
+/** @throws FormatError when brackets outside of texts are nested too deep */
+function checkNesting(text: string, where: string): void {
+  let depth = 0
+  let isText = false
+  for (let i = 0; i < text.length; i++) {
+    const letter = text.charCodeAt(i)
+    if (isText) {
+      if (letter === backslash) i++
+      else if (letter === quote) isText = false
+    } else if (letter === quote) isText = true
+    else if (letter === 0x5b || letter === 0x7b) depth++
+    else if (letter === 0x5d || letter === 0x7d) depth--
+    if (depth > maxNesting) {
+      throw new FormatError({ where: `${where} header`, expected: `at most ${maxNesting} levels`, got: 'more' })
+    }
+  }
+}
+
+const quote = 0x22
+const backslash = 0x5c
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const dtype = v.picklist(Object.keys(dtypes) as Dtype[])
@@ -130,16 +158,7 @@ const tensor = v.strictObject({
 const headerSchema = v.strictObject({ graph, tensors: v.array(tensor), metadata: v.record(v.string(), v.any()) })
 
 function validate(json: unknown, where: string): ContainerHeader {
-  let result
-  try {
-    result = v.safeParse(headerSchema, json, { abortEarly: true })
-  } catch (cause) {
-    // graphs nested until the stack ends
-    throw new FormatError(
-      { where: `${where} header`, expected: 'graphs nested less deep', got: String(cause) },
-      { cause },
-    )
-  }
+  const result = v.safeParse(headerSchema, json, { abortEarly: true })
   if (result.success) return result.output
   const [issue] = result.issues
   const place = v.getDotPath(issue) ?? 'the top'
@@ -167,10 +186,14 @@ function checkNames({ tensors }: ContainerHeader, where: string): void {
 function checkLengths({ tensors }: ContainerHeader, where: string): void {
   for (const { name, dtype, dims, length } of tensors) {
     const place = `${where}: tensor '${name}'`
-    const elements = dims.includes(0) ? 0 : dims.reduce((product, dim) => product * dim, 1)
-    if (!Number.isSafeInteger(elements)) {
+    if (dims.length > maxRank)
+      throw new FormatError({ where: place, expected: `a rank of at most ${maxRank}`, got: String(dims.length) })
+    // a dim of 0 leaves nothing of the others, which are held to the limit all the same: strides are made of them
+    const whole = dims.reduce((product, dim) => product * Math.max(1, dim), 1)
+    if (!Number.isSafeInteger(whole)) {
       throw new FormatError({ where: place, expected: 'fewer than 2^53 elements', got: `[${dims.join(', ')}]` })
     }
+    const elements = dims.includes(0) ? 0 : whole
     // each text has four bytes of length before it
     const isRight = dtype === 'string' ? length >= elements * 4 : length === byteLengthOf(dtype, elements)
     if (isRight) continue

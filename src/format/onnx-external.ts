@@ -29,10 +29,11 @@ export async function fillExternals(
     const place = `${where}: tensor '${tensor.name}'`
     const { location } = external
     checkLocation(location, place)
-    let file = files.get(location)
+    const name = plainLocation(location)
+    let file = files.get(name)
     if (file === undefined) {
-      file = await fetchFile(location, resolve, place)
-      files.set(location, file)
+      file = await fetchFile(name, resolve, place)
+      files.set(name, file)
     }
     tensor.data = slice(tensor, file, place)
   }
@@ -50,6 +51,12 @@ export function checkLocation(location: string, where: string): void {
       todo: 'the model is not to be trusted',
     })
   }
+}
+
+/** One spelling for each file: './a//b' is 'a/b'. */
+function plainLocation(location: string): string {
+  const parts = location.split('/').filter((part) => part !== '' && part !== '.')
+  return parts.length === 0 ? location : parts.join('/')
 }
 
 async function fetchFile(location: string, resolve: ResolveExternal | undefined, where: string): Promise<Uint8Array> {

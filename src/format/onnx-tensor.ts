@@ -111,8 +111,9 @@ function dtypeOf(raw: RawTensor, where: string): Dtype {
 export function countElements(dims: readonly number[], where: string): number {
   if (dims.length > maxRank)
     throw new FormatError({ where, expected: `a rank of at most ${maxRank}`, got: String(dims.length) })
-  const elements = dims.includes(0) ? 0 : dims.reduce((product, dim) => product * dim, 1)
-  if (elements <= Number.MAX_SAFE_INTEGER) return elements
+  // a dim of 0 leaves nothing of the others, which are held to the limit all the same: strides are made of them
+  const whole = dims.reduce((product, dim) => product * Math.max(1, dim), 1)
+  if (whole <= Number.MAX_SAFE_INTEGER) return dims.includes(0) ? 0 : whole
   throw new FormatError({ where, expected: 'fewer than 2^53 elements', got: `[${dims.join(', ')}]` })
 }
 

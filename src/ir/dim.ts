@@ -33,6 +33,8 @@ type Atom =
 /** Longest canonical text: far beyond real models, short enough that a hostile one cannot blow expressions up. */
 const maxKeyLength = 4096
 const maxTerms = 256
+/** Deepest parentheses of a text. */
+const maxDepth = 64
 const operations: readonly string[] = ['floordiv', 'mod', 'max', 'min'] satisfies Operation[]
 const plainName = /^[A-Za-z_][A-Za-z0-9_.]*$/
 
@@ -167,8 +169,10 @@ export function symbolsOf(dim: Dim): string[] {
 
 /** Reads what `print` writes, and any expression of + - * ( ), numbers, names and the four functions. @throws GraphError */
 export function parse(text: string): Dim {
+  if (text.length > maxKeyLength) throw tooLong(`a text of ${text.length}`)
   const tokens = text.match(/"(?:[^"\\]|\\.)*"|[A-Za-z_][A-Za-z0-9_.]*|\d+|\S/g) ?? []
   let at = 0
+  let depth = 0
   const fail = (expected: string): GraphError =>
     new GraphError({ where: `dim '${text}'`, expected, got: tokens[at] ?? 'the end' })
   const take = (token: string): void => {
@@ -176,8 +180,10 @@ export function parse(text: string): Dim {
     at++
   }
   const sum = (): Dim => {
+    if (++depth > maxDepth) throw fail(`at most ${maxDepth} levels`)
     let dim = term()
     while (tokens[at] === '+' || tokens[at] === '-') dim = tokens[at++] === '+' ? add(dim, term()) : sub(dim, term())
+    depth--
     return dim
   }
   const term = (): Dim => {
@@ -200,7 +206,7 @@ export function parse(text: string): Dim {
     const token = tokens[at]
     if (token === undefined) throw fail('a number, a name or (')
     if (token === '-') {
-      at++
+      if (tokens[++at] === '-') throw fail('one sign')
       return mul(factor(), -1)
     }
     if (token === '(') {
@@ -211,13 +217,27 @@ export function parse(text: string): Dim {
     }
     if (!/^["A-Za-z_\d]/.test(token) || token === '"') throw fail('a number, a name or (')
     at++
-    if (/^\d/.test(token)) return Number(token)
-    if (token.startsWith('"')) return symbol(JSON.parse(token) as string)
+    if (/^\d/.test(token)) return integerOf(token, fail)
+    if (token.startsWith('"')) return symbol(unquoted(token, fail))
     return operations.includes(token) ? call(token as Operation) : symbol(token)
   }
   const dim = sum()
   if (at < tokens.length) throw fail('the end')
   return dim
+}
+
+function integerOf(token: string, fail: (expected: string) => GraphError): number {
+  const value = Number(token)
+  if (Number.isSafeInteger(value)) return value
+  throw fail('numbers below 2^53')
+}
+
+function unquoted(token: string, fail: (expected: string) => GraphError): string {
+  try {
+    return JSON.parse(token) as string
+  } catch {
+    throw fail('a name in JSON quotes')
+  }
 }
 
 const byOperation: Readonly<Record<Operation, (a: Dim, b: Dim) => Dim>> = { floordiv: floorDiv, mod, max, min }

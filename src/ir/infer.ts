@@ -5,18 +5,24 @@
  * depends on shapes, so that a chain of Shape, Slice, Concat, Reshape resolves. The result holds every name of the
  * graph itself; the names inside subgraphs are looked at only to learn the outputs.
  */
-import { GraphError, UnsupportedError, WhittleError, inContext, withContext } from '../base/errors.ts'
+import { GraphError, UnsupportedError, WhittleError, asNamed, inContext, withContext } from '../base/errors.ts'
 import { dtypes } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { describeNode, resolveAttributes } from './attributes.ts'
-import type { Dim } from './dim.ts'
+import { type Dim, print } from './dim.ts'
 import type { Constant, Graph, Node, ValueInfo } from './graph.ts'
 import { nearestName } from './nearest.ts'
 import type { OpDef, OpSet } from './op-set.ts'
 
 /** Most elements of an integer tensor whose content is followed (ValueInfo.content). */
 export const maxContent = 1024
+
+/** Longest shape: above what any operator of ONNX makes. */
+const maxRank = 64
+
+/** Most bytes (text: elements) of one value: what a 32-bit Wasm memory can address. */
+const maxBytes = 2 ** 32
 
 /** Looks a value up by name. */
 export type InfoLookup = (name: string) => ValueInfo | undefined
@@ -51,6 +57,7 @@ export function inferGraph(graph: Graph, opSet: OpSet, options: InferOptions = {
 export function inferNode(node: Node, opset: number, opSet: OpSet, lookup: InfoLookup): ValueInfo[] {
   const def = definitionOf(node, opSet)
   return inNode(node, () => {
+    checkCount(node, def)
     const inputs = node.inputs.map((name) => (name === '' ? null : defined(name, lookup)))
     const outputs = def.infer(inputs, {
       node,
@@ -69,14 +76,23 @@ export function inferNode(node: Node, opset: number, opSet: OpSet, lookup: InfoL
   })
 }
 
-/** Puts the node into the context of errors that do not name it themselves. */
+/** @throws GraphError when the node has fewer or more inputs than its operator takes */
+function checkCount(node: Node, { inputs: [least, most] }: OpDef): void {
+  let count = node.inputs.length
+  while (count > 0 && node.inputs[count - 1] === '') count--
+  if (count >= least && count <= most) return
+  const expected = least === most ? String(least) : `${least} to ${most}`
+  throw new GraphError({ where: 'inputs', expected, got: String(count) })
+}
+
+/** Puts the node into the context of errors that do not name it themselves; all that comes out is a named error. */
 function inNode<T>(node: Node, body: () => T): T {
   try {
     return body()
   } catch (error) {
     const place = describeNode(node)
-    if (error instanceof WhittleError && error.complaint.where.startsWith(place)) throw error
-    throw inContext(place, error)
+    if (!(error instanceof WhittleError)) throw asNamed(place, error)
+    throw error.complaint.where.startsWith(place) ? error : inContext(place, error)
   }
 }
 
@@ -116,12 +132,26 @@ function defined(name: string, lookup: InfoLookup): ValueInfo {
 }
 
 function checked(name: string, info: ValueInfo): ValueInfo {
-  for (const dim of info.dims ?? []) {
-    if (typeof dim === 'number' && !(Number.isSafeInteger(dim) && dim >= 0)) {
-      throw new GraphError({ where: `output '${name}'`, expected: 'dims that are integers >= 0', got: String(dim) })
-    }
+  const { dtype, dims } = info
+  const where = `output '${name}'`
+  if (dims === null) return info
+  if (dims.length > maxRank)
+    throw new GraphError({ where, expected: `a rank of at most ${maxRank}`, got: String(dims.length) })
+  // a dim of 0 leaves nothing of the others, which are held to the limit all the same: strides are made of them
+  let elements = 1
+  for (const dim of dims) {
+    if (typeof dim !== 'number') continue
+    if (!Number.isSafeInteger(dim) || dim < 0)
+      throw new GraphError({ where, expected: 'dims that are integers >= 0', got: String(dim) })
+    elements *= Math.max(1, dim)
   }
-  return info
+  if ((elements * (dtypes[dtype].bits || 8)) / 8 <= maxBytes) return info
+  throw new UnsupportedError({
+    where,
+    expected: `a value of at most ${maxBytes} bytes`,
+    got: `${dtype} of [${dims.map(print).join(', ')}]`,
+    todo: 'use smaller inputs',
+  })
 }
 
 function inferSubgraph(graph: Graph, opSet: OpSet, inputs: readonly ValueInfo[], scope: InfoLookup): ValueInfo[] {

@@ -92,7 +92,7 @@ export function sortNodes(nodes: readonly Node[]): Node[] {
         })
       }
       state.set(node, 'open')
-      stack.push(...before.reverse())
+      for (const other of before.reverse()) stack.push(other)
     }
   }
   return sorted

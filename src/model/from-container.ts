@@ -20,6 +20,7 @@ import type {
 import { type ContainerPiece, type StreamOptions, streamContainer } from '../format/container-stream.ts'
 import { parse } from '../ir/dim.ts'
 import type { AttributeValue, Attributes, Constant, Graph, GraphValue } from '../ir/graph.ts'
+import { verifyGraph } from '../ir/verify.ts'
 import { type Dtype, byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, tensorFromBytes } from '../tensor/tensor.ts'
@@ -114,7 +115,9 @@ function streamedConstants({ graph, tensors }: ContainerHeader): Map<number, str
   for (const [name, position] of graph.constants) {
     const { dtype: type, dims } = tensors[position]
     if (held.has(position) || isResident({ type, dims })) continue
-    streamed.set(position, [...(streamed.get(position) ?? []), name])
+    const names = streamed.get(position)
+    if (names === undefined) streamed.set(position, [name])
+    else names.push(name)
   }
   return streamed
 }
@@ -176,7 +179,11 @@ function* toWeight(piece: ContainerPiece, streamed: ReadonlyMap<number, readonly
 type TensorAt = (position: number) => Tensor | undefined
 
 function importHeader({ graph, tensors }: ContainerHeader, tensorAt: TensorAt, where: string): Graph {
-  return withContext(where, () => importGraph(graph, tensors, tensorAt))
+  return withContext(where, () => {
+    const imported = importGraph(graph, tensors, tensorAt)
+    verifyGraph(imported)
+    return imported
+  })
 }
 
 function importGraph(graph: ContainerGraph, directory: readonly ContainerTensor[], tensorAt: TensorAt): Graph {

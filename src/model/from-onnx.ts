@@ -18,6 +18,8 @@ import type {
 } from '../format/onnx-records.ts'
 import { type Dim, symbol } from '../ir/dim.ts'
 import type { AttributeValue, Graph, GraphValue, Node } from '../ir/graph.ts'
+import { sortNodes } from '../ir/topo.ts'
+import { verifyGraph } from '../ir/verify.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type ScopedNode, inlineFunctions, ownOpset } from './inline-functions.ts'
@@ -40,7 +42,10 @@ export function fromOnnx(model: OnnxModel): Graph {
   const importing: Importing = { values: new Names(), onlyFloat32: !mentionsOtherFloats(graph) }
   claimNames(graph, importing.values)
   // files without opset imports are of IR version 1 and 2: opset 1
-  return importGraph(graph, ownOpset(opsets) ?? (opsets.length === 0 ? 1 : newestOpset), null, importing)
+  const opset = ownOpset(opsets) ?? (opsets.length === 0 ? 1 : newestOpset)
+  const imported = importGraph(graph, opset, null, importing)
+  verifyGraph(imported)
+  return imported
 }
 
 /** Dim names that exporters write for "unknown": two such dims need not be equal. */
@@ -76,7 +81,15 @@ function importGraph(graph: OnnxGraph, opset: number, outer: UpgradeScope | null
     })
   }
   const outputs = graph.outputs.map(importValue).map((value) => withOwnType(value, scope, inputs))
-  return { name: graph.name, opset: Math.max(opset, newestOpset), inputs, outputs, constants: scope.constants, nodes }
+  const sorted = sortNodes(nodes)
+  return {
+    name: graph.name,
+    opset: Math.max(opset, newestOpset),
+    inputs,
+    outputs,
+    constants: scope.constants,
+    nodes: sorted,
+  }
 }
 
 function importNode(record: ScopedNode, index: number, opset: number, scope: UpgradeScope, importing: Importing): Node {

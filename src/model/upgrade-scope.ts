@@ -87,7 +87,8 @@ export class UpgradeScope {
 
   /** Records what is known of a finished node's outputs. */
   learnFrom(node: Node): void {
-    const shape = partialShapes[node.op]?.(node, {
+    const row = Object.hasOwn(partialShapes, node.op) ? partialShapes[node.op] : undefined
+    const shape = row?.(node, {
       shape: (i) => this.shapeOf(node.inputs[i] ?? ''),
       numbers: (i) => {
         const tensor = this.tensorOf(node.inputs[i] ?? '')

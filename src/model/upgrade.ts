@@ -17,7 +17,7 @@ type Rewrite = (node: Node, scope: UpgradeScope) => readonly Node[]
 /** `node`, written for `opset` of ONNX's own domain, in the newest form: nodes in topological order. */
 export function upgradeNode(node: Node, opset: number, scope: UpgradeScope): readonly Node[] {
   let current = withAttributes(node, ['consumed_inputs'])
-  for (const { below, rewrite } of upgrades[node.op] ?? []) {
+  for (const { below, rewrite } of Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : []) {
     if (opset >= below) continue
     const result = rewrite(current, scope)
     if (result.length !== 1 || result[0].op !== node.op) return result

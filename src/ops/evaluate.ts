@@ -4,10 +4,13 @@
  * runtime does with operators that have no kernels. Values live in a scope; a subgraph's scope has its parent behind
  * it, so that bodies may read the names of the graphs around them.
  */
-import { inContext, GraphError, UnsupportedError } from '../base/errors.ts'
+import { GraphError, UnsupportedError, asNamed, inContext } from '../base/errors.ts'
 import { describeNode, resolveAttributes } from '../ir/attributes.ts'
-import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import { type Graph, type Node, type ValueInfo, subgraphsOf } from '../ir/graph.ts'
+import { inferNode, infoOfConstant } from '../ir/infer.ts'
+import { areKnown } from '../ir/dim.ts'
 import { readNames } from '../ir/topo.ts'
+import { sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { OpSet } from './define.ts'
 import type { ReferenceSet } from './references.ts'
@@ -17,6 +20,9 @@ export interface Evaluator {
   readonly references: ReferenceSet
   readonly ops: OpSet
 }
+
+/** Most elements of a result: references hold them as JavaScript numbers, whose arrays end the process when too long. */
+const maxElements = 2 ** 26
 
 /** Looks a name up; undefined where it has no value. */
 export type Scope = (name: string) => Tensor | undefined
@@ -79,6 +85,7 @@ export function evaluateNode(
   if (reference === undefined || def === undefined) {
     throw new UnsupportedError({ where: place, expected: 'an operator with a reference', got: node.op })
   }
+  checkNode(evaluator, node, inputs, opset)
   const evaluate = (graph: Graph, given: readonly (Tensor | null)[]): Tensor[] => {
     const feeds = new Map<string, Tensor>()
     graph.inputs.forEach(({ name }, i) => {
@@ -91,7 +98,32 @@ export function evaluateNode(
     const context = { opset, outputs: node.outputs.length, evaluate }
     return reference(inputs, resolveAttributes(node, def), context)
   } catch (error) {
-    throw inContext(place, error)
+    throw asNamed(place, inContext(place, error))
+  }
+}
+
+/**
+ * References trust what they are given: here it is held against inference, and what they would make against a limit.
+ * @throws GraphError, UnsupportedError
+ */
+function checkNode({ ops }: Evaluator, node: Node, inputs: readonly (Tensor | null)[], opset: number): void {
+  // a branch is inferred when its own nodes come
+  if (subgraphsOf(node).length > 0) return
+  const infos = new Map<string, ValueInfo>()
+  node.inputs.forEach((name, i) => {
+    const tensor = inputs[i]
+    if (tensor) infos.set(name, infoOfConstant({ dtype: tensor.type, dims: tensor.dims, tensor }))
+  })
+  for (const { dims } of inferNode(node, opset, ops, (name) => infos.get(name))) {
+    const elements = dims !== null && areKnown(dims) ? sizeOf(dims) : 0
+    if (elements <= maxElements) continue
+    const expected = `a result of at most ${maxElements} elements, as this operator has no kernel here`
+    throw new UnsupportedError({
+      where: describeNode(node),
+      expected,
+      got: String(elements),
+      todo: 'use smaller inputs',
+    })
   }
 }
 

@@ -6,7 +6,7 @@
  * its leading padding does not count.
  */
 import { GraphError } from '../base/errors.ts'
-import { type Dim, add, ceilDiv, floorDiv, max, min, mul, sub } from '../ir/dim.ts'
+import { type Dim, add, ceilDiv, floorDiv, isKnown, max, min, mul, sub } from '../ir/dim.ts'
 import type { AttributeSpec, Attributes } from './define.ts'
 
 /** Attributes of every operator with windows. */
@@ -29,6 +29,12 @@ export interface Window<D = Dim> {
   readonly out: readonly D[]
 }
 
+/** Longest axis with its padding, and largest step: kernels count positions in 32 bits with a sign. */
+const maxExtent = 2 ** 30
+
+/** Most positions of a kernel beyond those of the input: padding is a border, and a window over nothing but it is no window. */
+const maxOverhang = 2 ** 10
+
 /** Extent of a kernel with its holes. */
 export function extentOfKernel(kernel: Dim, dilation: number): Dim {
   return add(mul(sub(kernel, 1), dilation), 1)
@@ -44,8 +50,9 @@ export function axisValues(
 ): readonly number[] {
   const values = attributes[name] as readonly number[] | undefined
   if (values === undefined || values.length === 0) return new Array<number>(count).fill(fallback)
-  if (values.length !== count || values.some((v) => v < least)) {
-    throw new GraphError({ where: name, expected: `${count} integers >= ${least}`, got: `[${values.join(', ')}]` })
+  if (values.length !== count || values.some((v) => v < least || Math.abs(v) > maxExtent)) {
+    const expected = `${count} integers from ${least} to ${maxExtent}`
+    throw new GraphError({ where: name, expected, got: `[${values.join(', ')}]` })
   }
   return values
 }
@@ -64,7 +71,7 @@ export function windowOf(spatial: readonly Dim[], kernel: readonly Dim[], attrib
   const extents = kernel.map((k, i) => extentOfKernel(k, dilations[i]))
   const ceil = attributes.ceil_mode === 1
   const auto = (attributes.auto_pad ?? 'NOTSET') as string
-  const padding = autoPads[auto]
+  const padding = Object.hasOwn(autoPads, auto) ? autoPads[auto] : undefined
   if (padding === undefined) {
     throw new GraphError({ where: 'auto_pad', expected: `one of ${Object.keys(autoPads).join(' ')}`, got: auto })
   }
@@ -72,6 +79,7 @@ export function windowOf(spatial: readonly Dim[], kernel: readonly Dim[], attrib
   const pads = axisValues(attributes, 'pads', 2 * rank, 0, Number.NEGATIVE_INFINITY)
   const begin = same.map((pad, i) => (auto === 'NOTSET' ? pads[i] : pad[0]))
   const end = same.map((pad, i) => (auto === 'NOTSET' ? pads[rank + i] : pad[1]))
+  spatial.forEach((size, i) => checkExtents(i, size, kernel[i], [extents[i], begin[i], end[i]]))
   const out = spatial.map((size, i) => {
     const room = sub(add(size, add(begin[i], end[i])), extents[i])
     const count = ceil
@@ -87,6 +95,17 @@ export function windowOf(spatial: readonly Dim[], kernel: readonly Dim[], attrib
     return count
   })
   return { kernel, strides, dilations, begin, end, out }
+}
+
+/** @throws GraphError when an axis, its padding or its kernel is longer than kernels can count or a window can be */
+function checkExtents(axis: number, size: Dim, kernel: Dim, others: readonly Dim[]): void {
+  const where = `spatial axis ${axis}`
+  const wrong = [size, kernel, ...others].find((length) => isKnown(length) && !(Math.abs(length) <= maxExtent))
+  if (wrong !== undefined) {
+    throw new GraphError({ where, expected: `lengths of at most ${maxExtent}`, got: String(wrong) })
+  }
+  if (!isKnown(size) || !isKnown(kernel) || kernel <= size + maxOverhang) return
+  throw new GraphError({ where, expected: `a kernel of at most ${size + maxOverhang}`, got: String(kernel) })
 }
 
 /** The same for concrete dims. */

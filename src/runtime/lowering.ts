@@ -4,7 +4,8 @@
  * `refIds`), and the outcome is plain data for the compiler. Asking for an operand's `ref` is what makes a constant be
  * brought into Wasm memory; constants only looked at on the host never get there.
  */
-import { GraphError } from '../base/errors.ts'
+import { GraphError, asNamed } from '../base/errors.ts'
+import { describeNode } from '../ir/attributes.ts'
 import type { Constant, Node, ValueInfo } from '../ir/graph.ts'
 import type { HostTraits, Lowering, Operand, Ref, StepSpec, WeightLayout } from '../ir/lowering.ts'
 import type { OpContext, OpDef } from '../ir/op-set.ts'
@@ -64,11 +65,16 @@ export function knownTensor(info: ValueInfo | undefined): Tensor | undefined {
  * Lowers one node.
  * @param index distinguishes the node's scratch buffers from those of others
  * @returns null when the op has no steps for these types and shapes
+ * @throws GraphError for shapes and attributes that contradict each other
  */
 export function lowerNode(def: OpDef, context: OpContext, index: number, sources: LoweringSources): LoweredNode | null {
   if (!def.lower) return null
   const collector = new Collector(context.node, index, sources)
-  return def.lower(collector, context) ? collector : null
+  try {
+    return def.lower(collector, context) ? collector : null
+  } catch (error) {
+    throw asNamed(describeNode(context.node), error)
+  }
 }
 
 class Collector implements Lowering, LoweredNode {

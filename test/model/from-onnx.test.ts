@@ -86,7 +86,7 @@ test('nodes get unique names, and names left out at the end are dropped', () => 
     node('Relu', ['', 'x', ''], ['b'], {}, { name: 'n' }),
     node('Relu', ['x'], ['c']),
   ]
-  const result = fromOnnx(model({ nodes })).nodes
+  const result = fromOnnx(model({ nodes, inputs: [valueInfo('x', 'float32', [2])] })).nodes
   expect(result.map(({ name, inputs, outputs }) => [name, ...inputs, '>', ...outputs].join(' '))).toEqual([
     'n x > a',
     'n_1  x > b',
@@ -135,7 +135,7 @@ test('attributes of every kind are converted; integers beyond 2^53 to the neares
     { name: 'f', kind: 'floats', value: [0.5] },
     { name: 't', kind: 'tensors', value: [tensorRecord('', 'int8', [1])] },
   ]
-  const [{ attributes: result }] = fromOnnx(model({ nodes: [node('Op', ['x'], ['y'], {}, { attributes })] })).nodes
+  const [{ attributes: result }] = fromOnnx(model({ nodes: [node('Op', [], ['y'], {}, { attributes })] })).nodes
   expect(result).toEqual({ i: 2 ** 63, s: 'text', strings: ['a'], f: [0.5], t: [new Tensor('int8', [1])] })
 })
 
