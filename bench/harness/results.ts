@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * What a benchmark leaves behind: plain data that says by itself where and how it was measured. A file of
+ * `bench/results/` is one `GroupResult`.
+ */
+import type { Summary } from './statistics.ts'
+
+/** Where a group was measured. */
+export interface Setting {
+  readonly date: string
+  readonly processor: string
+  readonly cores: number
+  readonly runtime: string
+  /** Wasm build that whittle used. */
+  readonly build: string
+  readonly relaxed: string
+  readonly threads: number
+  /** GMAC/s of one thread, of loops that hold all operands in registers. */
+  readonly peaks: Readonly<Record<'f32' | 'int8' | 'int4', number | null>>
+  /** Load averages of the machine over a minute before and after: above the threads in use, figures are of a busy machine. */
+  readonly load: readonly [before: number, after: number]
+  /** Versions of the peers. */
+  readonly peers: Readonly<Record<string, string>>
+}
+
+/** One contender at one case. */
+export interface Entry extends Summary {
+  readonly contender: string
+  /** Runs per sample. */
+  readonly batch: number
+}
+
+export interface CaseResult {
+  readonly name: string
+  /** Multiply-adds of a run; null where nobody counted. */
+  readonly macs: number | null
+  readonly entries: readonly Entry[]
+  /** Contenders that could not run, with the reason. */
+  readonly missing: Readonly<Record<string, string>>
+}
+
+export interface GroupResult {
+  readonly group: string
+  readonly title: string
+  readonly setting: Setting
+  readonly cases: readonly CaseResult[]
+}
+
+/** Median of a contender, or null where it did not run. */
+export function medianOf({ entries }: CaseResult, contender: string): number | null {
+  return entries.find((entry) => entry.contender === contender)?.median ?? null
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Times contenders beside each other. They take turns in every round, each round beginning with another one, so that
+ * whatever the machine does meanwhile meets all of them. A sample is a batch of runs long enough for the clock.
+ */
+import { type Summary, quantile, summarize } from './statistics.ts'
+
+export interface Contender {
+  readonly name: string
+  run(): Promise<unknown>
+}
+
+export interface Effort {
+  /** Milliseconds of runs before the first sample: compilers have tiers. */
+  readonly warmUp: number
+  /** Milliseconds of samples per contender, and the fewest and most samples that may become. */
+  readonly time: number
+  readonly samples: readonly [least: number, most: number]
+}
+
+export interface Timed {
+  readonly name: string
+  /** Milliseconds a run. */
+  readonly summary: Summary
+  /** Runs per sample. */
+  readonly batch: number
+}
+
+/** Shortest sample: far above the resolution of the clock and the cost of a promise. */
+const leastSample = 2
+
+/** Times all contenders. */
+export async function timeInRounds(contenders: readonly Contender[], effort: Effort): Promise<Timed[]> {
+  const lanes = []
+  for (const contender of contenders) {
+    const once = await warmUp(contender, effort.warmUp)
+    const batch = Math.max(1, Math.ceil(leastSample / once))
+    lanes.push({ contender, batch, expected: once * batch, times: [] as number[] })
+  }
+  const longest = Math.max(...lanes.map(({ expected }) => expected))
+  const [least, most] = effort.samples
+  const rounds = Math.min(most, Math.max(least, Math.ceil(effort.time / longest)))
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < lanes.length; i++) {
+      const { contender, batch, times } = lanes[(i + round) % lanes.length]
+      times.push(await timeBatch(contender, batch))
+    }
+  }
+  return lanes.map(({ contender, batch, times }) => ({ name: contender.name, batch, summary: summarize(times) }))
+}
+
+/** Runs for a while; what a run takes at its end. */
+async function warmUp(contender: Contender, time: number): Promise<number> {
+  const times: number[] = []
+  const end = performance.now() + time
+  while (times.length < 3 || performance.now() < end) times.push(await timeBatch(contender, 1))
+  return quantile(times.slice(times.length >> 1), 0.5)
+}
+
+async function timeBatch({ run }: Contender, batch: number): Promise<number> {
+  const start = performance.now()
+  for (let i = 0; i < batch; i++) await run()
+  return (performance.now() - start) / batch
+}

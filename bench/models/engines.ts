@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The engines that are held beside each other, behind one face: bytes of a model in, a function that runs it on one
+ * float32 input out. Each call is a whole run with data in and out, as a user makes it.
+ */
+import { createRequire } from 'node:module'
+import { Tensor, load } from '../../src/index.ts'
+
+export type EngineName = 'whittle' | 'onnxruntime-web' | 'onnxruntime-node'
+
+export interface Input {
+  readonly data: Float32Array
+  readonly dims: readonly number[]
+}
+
+export interface OpenedModel {
+  run(): Promise<unknown>
+  close(): Promise<void>
+}
+
+type Open = (bytes: Uint8Array, input: Input, threads: number) => Promise<OpenedModel>
+
+/** The part of ONNX Runtime's API that is used. */
+interface OnnxRuntime {
+  readonly env: { readonly wasm: { numThreads?: number }; logLevel?: string }
+  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => object
+  readonly InferenceSession: {
+    create(
+      bytes: Uint8Array,
+      options: object,
+    ): Promise<{
+      readonly inputNames: readonly string[]
+      run(feeds: object): Promise<unknown>
+      release(): Promise<void>
+    }>
+  }
+}
+
+/** Folder of peers that are no dependencies; set by scripts/bench.mjs. */
+const peerFolder = process.env.WHITTLE_PEERS
+
+async function openOnnxRuntime(
+  runtime: OnnxRuntime,
+  options: object,
+  bytes: Uint8Array,
+  input: Input,
+): Promise<OpenedModel> {
+  const session = await runtime.InferenceSession.create(bytes, options)
+  const feeds = { [session.inputNames[0]]: new runtime.Tensor('float32', input.data, input.dims) }
+  return { run: () => session.run(feeds), close: () => session.release() }
+}
+
+const engines: Readonly<Record<EngineName, Open>> = {
+  async whittle(bytes, input, threads) {
+    const session = await load(bytes, { threads })
+    const feeds = { [session.inputs[0].name]: new Tensor('float32', input.data, input.dims) }
+    return { run: () => session.run(feeds), close: () => session.dispose() }
+  },
+  /** Its threads are set for the whole process. */
+  async 'onnxruntime-web'(bytes, input, threads) {
+    const runtime = (await import('onnxruntime-web')) as unknown as OnnxRuntime
+    runtime.env.wasm.numThreads = threads
+    runtime.env.logLevel = 'error'
+    return openOnnxRuntime(runtime, { executionProviders: ['wasm'] }, bytes, input)
+  },
+  async 'onnxruntime-node'(bytes, input, threads) {
+    const runtime = createRequire(`${peerFolder}/`)('onnxruntime-node') as OnnxRuntime
+    const options = {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      logSeverityLevel: 3,
+    }
+    return openOnnxRuntime(runtime, options, bytes, input)
+  },
+}
+
+/** Opens a model in an engine. @throws what the engine throws for a model it cannot run */
+export function openModel(engine: EngineName, bytes: Uint8Array, input: Input, threads: number): Promise<OpenedModel> {
+  return engines[engine](bytes, input, threads)
+}
+
+/** Versions of the peers that can be loaded here. */
+export function peerVersions(): Record<string, string> {
+  const versions: Record<string, string> = {}
+  for (const [name, from] of [
+    ['onnxruntime-web', import.meta.url],
+    ['onnxruntime-node', `${peerFolder}/`],
+  ] as const) {
+    try {
+      const { version } = createRequire(from)(`${name}/package.json`) as { version: string }
+      versions[name] = version
+    } catch {
+      // not there
+    }
+  }
+  return versions
+}

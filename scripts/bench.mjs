@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * `npm run bench`: measures whittle beside its peers, prints tables, and leaves JSON in `bench/results/` and a page in `build/bench/`.
+ *
+ *     npm run bench -- [group …] [--runtime node24] [--quick] [--native] [--out folder]
+ *
+ * Each group runs in a process of its own, one after the other, under Node 24 unless told otherwise. --native fetches
+ * onnxruntime-node into `.cache/peers/` and takes it in. --quick measures briefly, for trying things out.
+ */
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import { rolldown } from 'rolldown'
+import { root } from './load-source.mjs'
+import { fetchRuntime } from './runtimes.mjs'
+
+const built = path.join(root, 'build/bench')
+const peers = path.join(root, '.cache/peers')
+/** The peer's version is that of the onnxruntime-web beside it. */
+const nativePeer = 'onnxruntime-node@1.30.0'
+
+/** Sources that are measured as they ship. */
+const shipped = new Map([
+  [path.join(root, 'src/index.ts'), path.join(root, 'dist/index.js')],
+  [path.join(root, 'src/compress.ts'), path.join(root, 'dist/compress.js')],
+])
+
+const shippedSources = {
+  name: 'shipped-sources',
+  resolveId(source, importer) {
+    if (!importer || !source.startsWith('.')) return undefined
+    const file = shipped.get(path.resolve(path.dirname(importer), source))
+    return file ? { id: file, external: 'absolute' } : undefined
+  },
+}
+
+/** Bundles the TypeScript of `bench/`. */
+async function bundle() {
+  const input = Object.fromEntries(
+    ['group', 'report', 'models/groups'].map((name) => [path.basename(name), path.join(root, `bench/${name}.ts`)]),
+  )
+  const external = (id) => !id.startsWith('.') && !path.isAbsolute(id) && id !== 'pbf'
+  const bundled = await rolldown({ input, platform: 'node', external, logLevel: 'warn', plugins: [shippedSources] })
+  await bundled.write({ dir: built, format: 'esm', entryFileNames: '[name].mjs', chunkFileNames: '[name]-[hash].mjs' })
+  await bundled.close()
+}
+
+function run(command, args) {
+  return new Promise((resolve, reject) => {
+    const env = { ...process.env, WHITTLE_PEERS: peers }
+    const child = spawn(command, args, { cwd: root, stdio: 'inherit', env })
+    child.on('error', reject)
+    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`bench: ${args[0]} ended with ${code}`))))
+  })
+}
+
+async function fetchNativePeer() {
+  if (existsSync(path.join(peers, 'node_modules/onnxruntime-node'))) return
+  await mkdir(peers, { recursive: true })
+  await writeFile(path.join(peers, 'package.json'), '{ "private": true }\n')
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefix', peers, nativePeer])
+}
+
+async function main() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      runtime: { type: 'string', default: 'node24' },
+      quick: { type: 'boolean', default: false },
+      native: { type: 'boolean', default: false },
+      out: { type: 'string', default: 'bench/results' },
+    },
+  })
+  const out = path.resolve(root, values.out)
+  const node = values.runtime === 'node' ? process.execPath : await fetchRuntime(values.runtime)
+  await run(process.execPath, ['scripts/build.mjs', 'wasm', 'scripts'])
+  await bundle()
+  if (values.native)
+    await fetchNativePeer().catch((error) => console.error(`onnxruntime-node: skipped, ${error.message}`))
+  await mkdir(out, { recursive: true })
+  const { groups } = await import(pathToFileURL(path.join(built, 'groups.mjs')).href)
+  const all = groups.map(({ name }) => name)
+  const wanted = positionals.length > 0 ? positionals : all
+  const unknown = wanted.filter((name) => !all.includes(name))
+  if (unknown.length > 0) throw new Error(`group: expected ${all.join(', ')}, got ${unknown.join(', ')}`)
+  const files = []
+  for (const name of wanted) {
+    const file = path.join(out, `${name}-${values.runtime}.json`)
+    await run(node, [path.join(built, 'group.mjs'), root, name, values.quick ? 'quick' : 'full', file])
+    files.push(file)
+  }
+  await run(node, [path.join(built, 'report.mjs'), path.join(built, 'index.html'), ...files])
+}
+
+try {
+  await main()
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}
