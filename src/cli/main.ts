@@ -7,6 +7,7 @@
 import { createRequire } from 'node:module'
 import { Command, CommanderError } from 'commander'
 import { WhittleError } from '../base/errors.ts'
+import { addBench } from './bench.ts'
 import { addCompare } from './compare.ts'
 import { addCompress } from './compress.ts'
 import { addInspect } from './inspect.ts'
@@ -33,13 +34,14 @@ A first session:
   $ whittle inspect model.onnx                       what is in it, and whether every operator has a kernel
   $ whittle compress model.onnx -o model.whittle     int8 weights, about a quarter of the bytes
   $ whittle compare model.onnx model.whittle         how far apart their outputs are, and how fast each is
+  $ whittle bench model.whittle                      where the time goes
   $ whittle run model.whittle --input x=line.npy     run it; outputs are written as .npy
 
 Every command takes --json for machines and --help for its own options.`,
     )
     .showHelpAfterError('(whittle --help shows what there is)')
     .exitOverride()
-  for (const add of [addInspect, addCompress, addCompare, addRun, addProbe]) add(program)
+  for (const add of [addInspect, addCompress, addCompare, addBench, addRun, addProbe]) add(program)
   await program.parseAsync()
 }
 

@@ -100,8 +100,8 @@ export async function measure(
         notes: notesOf(sets.length, rounds, options.inputs),
         sizes: [sizeRow(reference.label, referenceFile), sizeRow(other.label, otherFile)],
         latencies: [
-          { label: reference.label, runs: latencies[0].map((time) => time / sets.length) },
-          { label: other.label, runs: latencies[1].map((time) => time / sets.length) },
+          { label: reference.label, runs: latencies[0].map(({ time }) => time / sets.length) },
+          { label: other.label, runs: latencies[1].map(({ time }) => time / sets.length) },
         ],
         outputs,
         layers: layerRows(referenceFile, pairs, noise),

@@ -16,6 +16,12 @@ export interface Spread {
   readonly runs: number
 }
 
+/** When something ran, and for how long; milliseconds of the host's clock. */
+export interface Timing {
+  readonly start: number
+  readonly time: number
+}
+
 /** The quantile `q` (0 to 1) of the values; NaN is never given: without values it is 0. */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = [...values].sort((a, b) => a - b)
@@ -35,23 +41,29 @@ export function spreadOf(times: readonly number[]): Spread {
 /**
  * Times every contender once a round, in turns, after a round that does not count.
  * @param onRound told before each counted round
- * @returns for each contender the milliseconds of its rounds
+ * @returns for each contender the timings of its rounds
  * @throws AbortError between two rounds, and what a contender throws
  */
 export async function timeInTurns(
   contenders: readonly (() => Promise<unknown>)[],
   rounds: number,
   { signal, onRound }: { readonly signal?: AbortSignal; readonly onRound?: (round: number) => void } = {},
-): Promise<number[][]> {
-  const times: number[][] = contenders.map(() => [])
+): Promise<Timing[][]> {
+  const timings: Timing[][] = contenders.map(() => [])
   for (let round = -1; round < rounds; round++) {
     checkAborted('measure', signal)
     if (round >= 0) onRound?.(round)
     for (const [i, run] of contenders.entries()) {
-      const start = now()
-      await run()
-      if (round >= 0) times[i].push(now() - start)
+      const timing = await timed(run)
+      if (round >= 0) timings[i].push(timing)
     }
   }
-  return times
+  return timings
+}
+
+/** Runs `body` once. */
+export async function timed(body: () => Promise<unknown>): Promise<Timing> {
+  const start = now()
+  await body()
+  return { start, time: now() - start }
 }
