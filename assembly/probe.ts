@@ -5,7 +5,7 @@
  * Peak loops keep all operands in registers and every accumulator in a chain of its own, long enough for the latency
  * of one step; each step depends on its accumulator, so that nothing can be shared or hoisted.
  */
-import { dotBytes16, dotNibbles, dotPairs, dotU8 } from './simd/dot'
+import { DOT_IS_ONE, dotBytes16, dotNibbles, dotPairs, dotU8 } from './simd/dot'
 import { sumLanes, sumLanesI32 } from './simd/lanes'
 import { madd } from './simd/madd'
 
@@ -54,7 +54,7 @@ export function peak_f32(iterations: u32): f32 {
 
 /** 10 chains x 16 products of byte dots; in simd builds as many products of pair steps. */
 export function peak_s8(iterations: u32): i32 {
-  if (!ASC_FEATURE_RELAXED_SIMD) return pairs12(iterations * 5 / 3)
+  if (!DOT_IS_ONE) return pairs12(iterations * 5 / 3)
   const a = i8x16.splat(<i8>(iterations & 15))
   const b = i8x16.splat(<i8>(iterations & 7))
   let s0 = i32x4.splat(0)

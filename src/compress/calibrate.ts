@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What calibration data tells: the mean of each input channel of the layers that are to be quantised, over all
- * positions of all samples, measured by running the float32 graph with those inputs as additional outputs.
+ * positions of all samples, measured by running the float32 graph with those inputs as additional outputs. One thread
+ * runs it: a page's own thread, where compress may be called, must not wait for others.
  */
 import { checkAborted } from '../base/check.ts'
 import { GraphError, InputError } from '../base/errors.ts'
@@ -38,7 +39,7 @@ export async function measureMeans(
   const wanted = [...new Set(values)].filter((name) => !known.has(name))
   const taps = wanted.map((name) => ({ name, dtype: 'float32' as const, dims: null }))
   const file = writeContainer(toContainer({ ...graph, outputs: [...graph.outputs, ...taps] }))
-  const core = await openModel(file, checkOptions(signal === undefined ? {} : { signal }))
+  const core = await openModel(file, checkOptions({ threads: 1, ...(signal === undefined ? {} : { signal }) }))
   const sums = new Map<string, Sums>()
   let samples = 0
   try {

@@ -4,13 +4,20 @@
  * the passes: only operators of the whittle domain are looked at, since there the weight is input 1, a constant, with
  * output channels first. A weight used by several nodes is quantised once.
  */
+import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { ChannelMeans } from './calibrate.ts'
 import { biasCorrection } from './correct-bias.ts'
-import { type WeightShape, dequantizeWeights, quantizeWeights, signalToNoise } from './quantize-weights.ts'
+import {
+  type QuantizedWeights,
+  type WeightShape,
+  dequantizeWeights,
+  quantizeWeights,
+  signalToNoise,
+} from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
 /** What became of one layer's weight. */
@@ -42,7 +49,16 @@ const quantizedForms: Readonly<Record<string, string>> = {
   'whittle.Gemm': 'whittle.DynamicQuantizeGemm',
 }
 
+/** Below this, in decibels, 'auto' gives a matrix product a scale per block: its rows have outliers along K. */
+const leastSnr = 40
+/** Block of 'auto': the finest there are kernels for. */
+const autoBlock = 32
+/** The operator that can have a scale per block. */
+const blockOp = 'whittle.Gemm'
+
 interface Stored {
+  /** Weights along K that share a scale; undefined: a whole output channel. */
+  readonly block?: number
   readonly codes: string
   readonly scales: string
   readonly bytes: number
@@ -73,12 +89,19 @@ export function quantizeGraph(
       return node
     }
     const [x, name, bias = '', ...rest] = node.inputs
-    const form = stored.get(name) ?? store(name, weight.tensor, constants)
+    const form = stored.get(name) ?? store(node, weight.tensor, recipe, constants)
     stored.set(name, form)
-    layers.push({ ...line, to: 'int8', bytesAfter: form.bytes, weightSnr: form.snr })
+    const to = form.block === undefined ? 'int8' : `int8, blocks of ${form.block}`
+    layers.push({ ...line, to, bytesAfter: form.bytes, weightSnr: form.snr })
     const mean = means?.get(x)
     const corrected = mean === undefined ? bias : correctBias(node, weight.tensor, form.after, mean, constants)
-    return { ...node, op: quantizedForms[node.op], inputs: trimmed([x, form.codes, form.scales, corrected, ...rest]) }
+    const attributes = form.block === undefined ? node.attributes : { ...node.attributes, block: form.block }
+    return {
+      ...node,
+      op: quantizedForms[node.op],
+      attributes,
+      inputs: trimmed([x, form.codes, form.scales, corrected, ...rest]),
+    }
   })
   return { graph: { ...graph, nodes, constants: onlyUsed(constants, nodes, graph) }, layers }
 }
@@ -153,16 +176,39 @@ function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string 
   return undefined
 }
 
-function store(name: string, tensor: Tensor, constants: Map<string, Constant>): Stored {
+function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<string, Constant>): Stored {
+  const name = node.inputs[1]
   const weights = tensor.data as Float32Array
-  const quantized = quantizeWeights(weights, shapeOf(tensor.dims))
+  if (!weights.every(Number.isFinite)) {
+    throw new GraphError({
+      where: `weight '${name}' of ${node.name}`,
+      expected: 'finite numbers',
+      got: 'NaN or infinity',
+      todo: 'repair the model, or exclude the layer in the recipe',
+    })
+  }
+  const shape = shapeOf(tensor.dims)
+  const length = shape.taps * shape.inputs
+  const attempt = (block?: number): { form: QuantizedWeights; after: Float32Array; snr: number; block?: number } => {
+    const form = quantizeWeights(weights, shape, block)
+    const after = dequantizeWeights(form, length)
+    return { form, after, snr: signalToNoise(weights, after), ...(block === undefined ? {} : { block }) }
+  }
+  const canBlock = node.op === blockOp
+  let best = attempt(canBlock && typeof recipe.block === 'number' ? recipe.block : undefined)
+  if (canBlock && recipe.block === 'auto' && best.snr < leastSnr) best = attempt(autoBlock)
+  const { form, after, snr, block } = best
   const codes = `${name}/int8`
   const scales = `${name}/scale`
-  add(constants, codes, new Tensor('int8', quantized.codes, tensor.dims))
-  add(constants, scales, new Tensor('float32', quantized.scales, [tensor.dims[0]]))
-  const after = dequantizeWeights(quantized)
-  const bytes = quantized.codes.byteLength + quantized.scales.byteLength
-  return { codes, scales, bytes, snr: signalToNoise(weights, after), after }
+  add(constants, codes, new Tensor('int8', form.codes, tensor.dims))
+  const runs = form.scales.length / shape.channels
+  add(
+    constants,
+    scales,
+    new Tensor('float32', form.scales, block === undefined ? [shape.channels] : [shape.channels, runs]),
+  )
+  const bytes = form.codes.byteLength + form.scales.byteLength
+  return { codes, scales, bytes, snr, after, ...(block === undefined ? {} : { block }) }
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions, `[N, K]` of matrix products. */

@@ -15,8 +15,10 @@ const INT8_MAX = 127
 export interface QuantizedWeights {
   /** Same order as the source. */
   readonly codes: Int8Array
-  /** One per output channel; 1 for a channel of zeros. */
+  /** One per output channel, or one per run of it, runs fastest; 1 for a run of zeros. */
   readonly scales: Float32Array
+  /** Weights that share a scale; the last run of a channel may be shorter. */
+  readonly run: number
 }
 
 /** How the weights of an output channel lie: `taps` of `inputs` each, input channels fastest. */
@@ -26,28 +28,33 @@ export interface WeightShape {
   readonly inputs: number
 }
 
-/** Quantises. NaN becomes 0 and infinities the largest code. */
-export function quantizeWeights(weights: Float32Array, { channels, taps, inputs }: WeightShape): QuantizedWeights {
+/**
+ * Quantises finite weights.
+ * @param block weights along K that share a scale, for layers of one tap; left out: one scale per output channel
+ */
+export function quantizeWeights(weights: Float32Array, shape: WeightShape, block?: number): QuantizedWeights {
+  const { channels, taps, inputs } = shape
   const length = taps * inputs
+  const run = Math.max(1, Math.min(block ?? length, length))
+  const runs = Math.ceil(length / run)
   const codes = new Int8Array(weights.length)
-  const scales = new Float32Array(channels)
-  for (let channel = 0; channel < channels; channel++) {
-    const row = weights.subarray(channel * length, (channel + 1) * length)
-    const scale = scaleOf(row)
-    scales[channel] = scale
-    const rounding = new Rounding(row, scale, codes.subarray(channel * length, (channel + 1) * length))
+  const scales = new Float32Array(channels * runs)
+  for (let i = 0; i < scales.length; i++) {
+    const start = Math.floor(i / runs) * length + (i % runs) * run
+    const end = Math.min(start + run, (Math.floor(i / runs) + 1) * length)
+    const values = weights.subarray(start, end)
+    const scale = scaleOf(values)
+    scales[i] = scale
+    const rounding = new Rounding(values, scale, codes.subarray(start, end))
     if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
     rounding.balance(0, 1)
   }
-  return { codes, scales }
+  return { codes, scales, run }
 }
 
 function scaleOf(row: Float32Array): number {
   let peak = 0
-  for (const weight of row) {
-    const size = Math.abs(weight)
-    if (size > peak && size < Infinity) peak = size
-  }
+  for (const weight of row) peak = Math.max(peak, Math.abs(weight))
   return Math.fround(peak / INT8_MAX) || 1
 }
 
@@ -60,7 +67,7 @@ class Rounding {
     this.#codes = codes
     this.#errors = new Float64Array(row.length)
     for (const [i, weight] of row.entries()) {
-      const exact = Number.isNaN(weight) ? 0 : Math.max(-INT8_MAX, Math.min(INT8_MAX, weight / scale))
+      const exact = Math.max(-INT8_MAX, Math.min(INT8_MAX, weight / scale))
       codes[i] = Math.round(exact)
       this.#errors[i] = codes[i] - exact
     }
@@ -91,10 +98,13 @@ class Rounding {
   }
 }
 
-/** The floats that the codes stand for. */
-export function dequantizeWeights({ codes, scales }: QuantizedWeights): Float32Array {
-  const length = scales.length === 0 ? 0 : codes.length / scales.length
-  return Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / length)])
+/** The floats that the codes stand for. @param length weights of an output channel */
+export function dequantizeWeights({ codes, scales, run }: QuantizedWeights, length: number): Float32Array {
+  const runs = Math.ceil(length / run)
+  return Float32Array.from(
+    codes,
+    (code, i) => code * scales[Math.floor(i / length) * runs + Math.floor((i % length) / run)],
+  )
 }
 
 /** Signal-to-noise ratio in decibels: 10 log10(sum a^2 / sum (a - b)^2). Infinity for equal arrays. */

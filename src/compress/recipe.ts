@@ -15,6 +15,11 @@ const recipeSchema = v.strictObject({
   name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200)), 'custom'),
   /** What the weights of convolutions and matrix products become. */
   weights: v.optional(v.picklist(weightTypes), 'float32'),
+  /**
+   * Weights along K that share a scale. 'channel': one scale per output channel; 'auto': that, and blocks of 32 for
+   * matrix products whose weights would be stored with less than 40 dB.
+   */
+  block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /** Weights with fewer elements stay as they are: they cost nothing and hurt most. */
   minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
   /** Keep small layers of few weights per output channel in float32 (see quantize-graph.ts). */

@@ -94,7 +94,8 @@ export async function openRemoteModel(
 export async function probeRemotely(wasm?: WasmModules): Promise<ProbeReport> {
   const engine = await Engine.start()
   try {
-    return await engine.call(engine.api.probe(wasm))
+    // the engine sees a worker; who asks is in a page
+    return { ...(await engine.call(engine.api.probe(wasm))), runtime: 'page' }
   } finally {
     await engine.end()
   }

@@ -17,6 +17,8 @@ export class Tensor {
   readonly type: Dtype
   readonly data: TensorData
   readonly dims: readonly number[]
+  /** Where the data lies, as onnxruntime-common says it of its own tensors. */
+  readonly location = 'cpu'
 
   constructor(type: Dtype, data: TensorSource, dims: readonly number[] = [data.length]) {
     if (!isDtype(type)) {
@@ -26,7 +28,17 @@ export class Tensor {
         got: String(type),
       })
     }
-    for (const [axis, dim] of dims.entries()) {
+    if (typeof data !== 'object' || data === null) {
+      throw new InputError({ where: 'Tensor.data', expected: 'an array', got: data === null ? 'null' : typeof data })
+    }
+    if (!Array.isArray(dims)) {
+      throw new InputError({
+        where: 'Tensor.dims',
+        expected: 'an array of integers >= 0',
+        got: dims === null ? 'null' : typeof dims,
+      })
+    }
+    for (const [axis, dim] of (dims as readonly number[]).entries()) {
       if (!Number.isSafeInteger(dim) || dim < 0) {
         throw new InputError({ where: `Tensor.dims[${axis}]`, expected: 'an integer >= 0', got: String(dim) })
       }
@@ -84,8 +96,27 @@ function toData(type: Dtype, source: TensorSource): TensorData {
       throw new InputError({ where: `Tensor(${type})`, expected: `a ${wanted.name} or numbers`, got: other })
     }
   }
-  if (wanted === BigInt64Array || wanted === BigUint64Array) {
-    return wanted.from(Array.from(source as ArrayLike<number | bigint>, (v) => BigInt(v)))
+  return fromNumbers(type, source as ArrayLike<number | bigint | boolean>)
+}
+
+/** Numbers of an untyped array as the dtype's. @throws InputError for one that the type cannot hold */
+function fromNumbers(type: Dtype, source: ArrayLike<number | bigint | boolean>): TensorData {
+  const { array, bits, kind } = dtypes[type]
+  const packed = bits < 8 || (kind === 'float' && bits < 32)
+  const data = new (array as typeof Float64Array | typeof BigInt64Array)(source.length)
+  for (let i = 0; i < source.length; i++) {
+    const value = source[i]
+    try {
+      data[i] = data instanceof Float64Array || bits < 64 ? Number(value) : BigInt(value)
+    } catch {
+      throw outOfType(type, i, value)
+    }
+    // rounding is what float types are for; integers must come back as they went in
+    if (kind !== 'float' && !packed && Number(data[i]) !== Number(value)) throw outOfType(type, i, value)
   }
-  return (wanted as typeof Float32Array).from(Array.from(source as ArrayLike<number>, Number))
+  return data as TensorData
+}
+
+function outOfType(type: Dtype, index: number, value: unknown): InputError {
+  return new InputError({ where: `Tensor(${type}).data[${index}]`, expected: `a value of ${type}`, got: String(value) })
 }

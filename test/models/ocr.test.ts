@@ -4,8 +4,6 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { compress } from '../../src/compress.ts'
 import { type Session, Tensor, load } from '../../src/index.ts'
-// @ts-expect-error plain JavaScript without types
-import { readLines } from '../../demo/ocr.mjs'
 import { dataPath, missingData, ocrModel, readGzip } from './data.ts'
 
 const missing = missingData('models/ocr')
@@ -50,12 +48,6 @@ function decode(output: Tensor, classes: readonly string[]): string {
   return text
 }
 
-/** The demo's lines: other texts, in other fonts and sizes, than the sixty. */
-async function calibration(): Promise<Record<string, Tensor>[]> {
-  const lines = (await readLines()) as { data: Float32Array; dims: number[] }[]
-  return lines.map(({ data, dims }) => ({ x: new Tensor('float32', data, dims) }))
-}
-
 async function readAll(session: Session, items: readonly Item[], rgb: Uint8Array): Promise<string[]> {
   const classes = keys()
   const texts = []
@@ -78,7 +70,7 @@ describe.skipIf(missing !== undefined)('PP-OCRv4 recogniser', () => {
     await using float32 = await load(file, { threads: 1 })
     const expected = await readAll(float32, items, rgb)
     expect(expected).toEqual(items.map(({ reference }) => reference))
-    const { model } = await compress(file, 'int8', { calibration: await calibration() })
+    const { model } = await compress(file, 'int8')
     expect(model.byteLength).toBeLessThanOrEqual(0.28 * file.byteLength)
     await using int8 = await load(model, { threads: 1 })
     const texts = await readAll(int8, items, rgb)
