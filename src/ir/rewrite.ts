@@ -52,8 +52,9 @@ export interface Rewritten {
  * @throws GraphError when it does not settle within `maxSteps`, or a rule writes nonsense
  */
 export function rewriteGraph(graph: Graph, rules: readonly Rule[], options: RewriteOptions): Rewritten {
-  const view = new View(graph, options.opSet)
   const byOp = rulesByOp(rules)
+  if (graph.nodes.every(({ op }) => byOp(op).length === 0)) return { graph, fired: 0 }
+  const view = new View(graph, options.opSet)
   const seen = new Set<string>()
   const most = options.maxSteps ?? 100 * graph.nodes.length + 1000
   let fired = 0

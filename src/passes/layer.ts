@@ -201,7 +201,7 @@ function isPadded({ pads, auto_pad: auto = 'NOTSET' }: Attributes): boolean {
 function isFinite(numbers: Float32Array): boolean {
   // 0 times anything finite is 0; one infinity or NaN makes the sum NaN
   let sum = 0
-  for (const number of numbers) sum += number * 0
+  for (let i = 0; i < numbers.length; i++) sum += numbers[i] * 0
   return sum === 0
 }
 

@@ -40,20 +40,70 @@ export function canPermute(tensor: Tensor): boolean {
 
 /** A copy of the tensor with its axes in the order of `perm`. Sub-byte types are not supported (see canPermute). */
 export function permuteTensor(tensor: Tensor, perm: readonly number[]): Tensor {
-  const dims = permuted(tensor.dims, perm)
-  const strides = permuted(stridesOf(tensor.dims), perm)
   const source = tensor.data as Float32Array
   const target = source.slice()
-  const place = new Array<number>(dims.length).fill(0)
+  const axes = mergedAxes(tensor.dims, perm)
+  if (axes.length > 1 && target.length > 0) copyAxes(source, target, axes)
+  return new Tensor(tensor.type, target, permuted(tensor.dims, perm))
+}
+
+/** An axis of the target: its length and the distance of its items in the source. */
+interface Axis {
+  readonly size: number
+  readonly stride: number
+}
+
+/** Axes of the target without those of length 1, neighbours that stay neighbours as one. */
+function mergedAxes(dims: readonly number[], perm: readonly number[]): Axis[] {
+  const strides = stridesOf(dims)
+  const axes: Axis[] = []
+  for (const axis of perm) {
+    const [size, stride] = [dims[axis], strides[axis]]
+    const last = axes[axes.length - 1]
+    if (size === 1) continue
+    if (last?.stride === size * stride) axes[axes.length - 1] = { size: last.size * size, stride }
+    else axes.push({ size, stride })
+  }
+  return axes
+}
+
+/** Rows and columns of a tile of two axes: both sides of it stay in the first-level cache. */
+const tile = 32
+
+/** Walks all axes but the last two one item at a time, and those in tiles. */
+function copyAxes(source: Float32Array, target: Float32Array, axes: readonly Axis[]): void {
+  const outer = axes.slice(0, -2)
+  const [rows, columns] = axes.slice(-2)
+  const plane = rows.size * columns.size
+  const place = new Array<number>(outer.length).fill(0)
   let from = 0
-  for (let at = 0; at < target.length; at++) {
-    target[at] = source[from]
-    for (let axis = dims.length - 1; axis >= 0; axis--) {
-      from += strides[axis]
-      if (++place[axis] < dims[axis]) break
-      from -= strides[axis] * dims[axis]
+  for (let to = 0; to < target.length; to += plane) {
+    copyPlane(source, from, target, to, rows, columns)
+    for (let axis = outer.length - 1; axis >= 0; axis--) {
+      from += outer[axis].stride
+      if (++place[axis] < outer[axis].size) break
+      from -= outer[axis].stride * outer[axis].size
       place[axis] = 0
     }
   }
-  return new Tensor(tensor.type, target, dims)
+}
+
+function copyPlane(
+  source: Float32Array,
+  from: number,
+  target: Float32Array,
+  to: number,
+  rows: Axis,
+  columns: Axis,
+): void {
+  for (let row = 0; row < rows.size; row += tile) {
+    const lastRow = Math.min(rows.size, row + tile)
+    for (let column = 0; column < columns.size; column += tile) {
+      const lastColumn = Math.min(columns.size, column + tile)
+      for (let i = row; i < lastRow; i++) {
+        let at = from + i * rows.stride + column * columns.stride
+        for (let j = column; j < lastColumn; j++, at += columns.stride) target[to + i * columns.size + j] = source[at]
+      }
+    }
+  }
 }
