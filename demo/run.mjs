@@ -4,7 +4,7 @@
  * onnxruntime-web beside each other on the text lines in demo/lines. Every number it prints was measured in this run.
  */
 import { execFile } from 'node:child_process'
-import { mkdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -31,7 +31,8 @@ const paths = {}
 for (const recipe of ['float32', 'int8']) {
   const { model } = await compress(recogniserPath, recipe)
   paths[recipe] = `${output}ch_PP-OCRv4_rec.${recipe}.whittle`
-  await writeFile(paths[recipe], model)
+  await writeFile(`${paths[recipe]}.tmp`, model)
+  await rename(`${paths[recipe]}.tmp`, paths[recipe])
 }
 console.log(`wrote ${paths.int8}\n`)
 

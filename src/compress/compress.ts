@@ -3,8 +3,8 @@
  * Compression from end to end: a model's bytes become a graph, the passes optimise it, the recipe rewrites its weights,
  * and a `.whittle` file with a report of all that comes out.
  */
-import { checkAborted } from '../base/check.ts'
-import { StateError } from '../base/errors.ts'
+import { checkAborted, describe } from '../base/check.ts'
+import { InputError, StateError } from '../base/errors.ts'
 import { writeContainer } from '../format/container.ts'
 import type { Json } from '../format/container-records.ts'
 import { detectFormat } from '../format/detect.ts'
@@ -88,6 +88,7 @@ export async function compressGraph(
   recipe: string | Recipe,
   options: CompressOptions = {},
 ): Promise<Compressed & { readonly graphs: CompressedGraphs }> {
+  checkCompressOptions(options)
   const full = resolveRecipe(recipe)
   const { signal } = options
   const reach = (phase: CompressProgress['phase']): void => {
@@ -122,6 +123,36 @@ export async function compressGraph(
   options.onProgress?.({ phase: 'write', loaded: phases.length, total: phases.length })
   const report = { recipe: full, bytesBefore: bytes.byteLength, bytesAfter: model.byteLength, ...sizes, passes, layers }
   return { model, report, graphs: { before, after } }
+}
+
+const optionNames = ['calibration', 'onProgress', 'signal']
+
+function checkCompressOptions(options: unknown): void {
+  const wrong = (where: string, expected: string, value: unknown) =>
+    new InputError({ where, expected, got: describe(value) })
+  if (typeof options !== 'object' || options === null) throw wrong('options', 'an object', options)
+  for (const name of Object.keys(options)) {
+    if (!optionNames.includes(name)) {
+      throw new InputError({
+        where: `options.${name}`,
+        expected: `one of ${optionNames.join(', ')}`,
+        got: 'an unknown option',
+      })
+    }
+  }
+  const { calibration, onProgress, signal } = options as Record<string, unknown>
+  const iterable = calibration as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined
+  if (
+    calibration !== undefined &&
+    typeof (iterable?.[Symbol.iterator] ?? iterable?.[Symbol.asyncIterator]) !== 'function'
+  ) {
+    throw wrong('options.calibration', 'an array or async iterable of inputs', calibration)
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function')
+    throw wrong('options.onProgress', 'a function', onProgress)
+  if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
+    throw wrong('options.signal', 'an AbortSignal', signal)
+  }
 }
 
 async function readModel(

@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot'
 import { InputError } from '../base/errors.ts'
+import { passNames } from '../passes/pipeline.ts'
 
 /** Element types weights can be stored in. */
 export const weightTypes = ['float32', 'int8'] as const
@@ -27,7 +28,7 @@ const recipeSchema = v.strictObject({
   /** Names of nodes (or of their weights) left in float32. */
   exclude: v.optional(v.array(v.string()), []),
   /** Passes switched off, by name. */
-  disablePasses: v.optional(v.array(v.string()), []),
+  disablePasses: v.optional(v.array(v.picklist(passNames())), []),
 })
 
 export type Recipe = v.InferInput<typeof recipeSchema>

@@ -7,12 +7,12 @@ import { SourceError } from '../base/errors.ts'
 import { hasFiles, importNode } from './node-modules.ts'
 
 /** What of node:fs/promises writing needs. */
-export type WritingFs = Pick<typeof import('node:fs/promises'), 'open' | 'rename' | 'rm'>
+export type WritingFs = Pick<typeof import('node:fs/promises'), 'open' | 'realpath' | 'rename' | 'rm' | 'stat'>
 
 /**
- * Writes `parts` one after the other as the content of `path`.
+ * Writes `parts` one after the other as the content of `path`; of the file it leads to where it is a link.
  * @param fs node:fs/promises where left out
- * @throws SourceError (no such folder, no permission, disk full, no files in this runtime)
+ * @throws SourceError (no such folder, no permission, disk full, no files in this runtime, a device or a pipe at `path`)
  */
 export async function writeFileAtomically(
   path: string,
@@ -27,9 +27,11 @@ export async function writeFileAtomically(
       todo: 'keep the bytes in memory',
     })
   }
-  const { open, rename, rm } = fs ?? (await importNode('node:fs/promises'))
+  const files = fs ?? (await importNode('node:fs/promises'))
+  const { open, rename, rm } = files
   const { basename, dirname, join } = await importNode('node:path')
-  const temporary = join(dirname(path), `.${basename(path)}.${crypto.randomUUID()}.tmp`)
+  const target = await targetOf(path, files)
+  const temporary = join(dirname(target), `.${basename(target)}.${crypto.randomUUID()}.tmp`)
   try {
     const file = await open(temporary, 'wx')
     try {
@@ -38,11 +40,22 @@ export async function writeFileAtomically(
     } finally {
       await file.close()
     }
-    await rename(temporary, path)
+    await rename(temporary, target)
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw new SourceError({ where: path, expected: 'to write it', ...explain(cause) }, { cause })
   }
+}
+
+/** The file to be replaced: links are followed, and what is no file is left alone. */
+async function targetOf(path: string, { realpath, stat }: WritingFs): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return path
+  if (!found.isFile()) {
+    const got = found.isDirectory() ? 'a folder of that name' : 'a device or a pipe'
+    throw new SourceError({ where: path, expected: 'a file to write', got, todo: 'give a file name' })
+  }
+  return realpath(path)
 }
 
 /** What an error code means and what to do about it. */

@@ -45,3 +45,17 @@ test('a missing folder and a folder in the way are SourceErrors', async () => {
   await expect(writeFileAtomically(join(folder, 'taken'), Uint8Array.of(1))).rejects.toThrow(/a folder of that name/)
   expect((await nodeFs.readdir(folder)).sort()).toEqual(['out', 'taken'])
 })
+
+test('a link is followed, a device is left alone', async () => {
+  const file = join(folder, 'linked')
+  const link = join(folder, 'link')
+  await nodeFs.writeFile(file, 'old')
+  await nodeFs.symlink(file, link)
+  await writeFileAtomically(link, Uint8Array.of(4))
+  expect([...(await nodeFs.readFile(file))]).toEqual([4])
+  expect((await nodeFs.lstat(link)).isSymbolicLink()).toBe(true)
+  await expect(writeFileAtomically('/dev/null', Uint8Array.of(4))).rejects.toThrow(
+    /expected a file to write, got a device/,
+  )
+  expect((await nodeFs.stat('/dev/null')).isFile()).toBe(false)
+})
