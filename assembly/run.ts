@@ -6,7 +6,8 @@
  * the gate; everyone takes chunks from a step's cursor, and the step is over when as many units are done as it has.
  * A helper joins a run by moving its own state word from CALLED to WORKING; the coordinator takes back the calls that
  * nobody answered, so a helper that sleeps, starts late or died between two runs delays nothing, and no helper touches
- * the list after `run` has returned. Every wait ends: by a notify, by the stop word, or after a time without progress.
+ * the list after a run has ended. Every wait ends: by a notify, by the stop word, or after a short time without progress,
+ * when the call returns so that the host can see whether a helper died, and `resume` goes on.
  */
 import { dispatch } from './generated/dispatch'
 
@@ -51,6 +52,17 @@ const WORDS: usize = 132
 // @ts-ignore: decorator
 @inline
 const WAITING: usize = 136
+/** Of a run under way: the step whose units are awaited, or 0 at the end of the list, and the step's position. */
+// @ts-ignore: decorator
+@inline
+const STEP: usize = 140
+// @ts-ignore: decorator
+@inline
+const INDEX: usize = 144
+/** Times in a row that a run returned UNDER_WAY without any progress. */
+// @ts-ignore: decorator
+@inline
+const ROUNDS: usize = 148
 // @ts-ignore: decorator
 @inline
 const THREADS: usize = 192
@@ -88,6 +100,9 @@ const STOPPED: u32 = 1
 // @ts-ignore: decorator
 @inline
 const LOST: u32 = 2
+// @ts-ignore: decorator
+@inline
+const UNDER_WAY: u32 = 3
 
 /** Looks at a word before sleeping on it: some tens of microseconds, the length of a short step. */
 // @ts-ignore: decorator
@@ -97,15 +112,20 @@ const SPINS: i32 = 20000
 // @ts-ignore: decorator
 @inline
 const SLEEP: i64 = 50000000
-/** Sleeps without any progress after which a helper counts as lost: 30 seconds. */
+/** Sleeps without any progress after which the host is asked: 0.2 seconds. */
 // @ts-ignore: decorator
 @inline
-const PATIENCE: u32 = 600
+const PATIENCE: u32 = 4
+/** Times of asking after which a helper counts as lost: 30 seconds. */
+// @ts-ignore: decorator
+@inline
+const MOST_ROUNDS: u32 = 150
 
 /**
  * Does the steps of `list` (`words` 4-byte words) as thread `thread` with up to `threads` - 1 helpers in `serve`.
- * Returns 0 when all is done, 1 when the stop word was set, 2 when a helper that had taken work made no progress;
- * after 1 and 2 the contents of outputs are unspecified and the pool must be given up.
+ * Returns 0 when all is done, 1 when the stop word was set, 2 when a helper that had taken work made no progress for
+ * long, 3 when it made none for a moment; after 1 and 2 the contents of outputs are unspecified and the pool must be
+ * given up, after 3 `resume` is to be called.
  */
 export function run(list: usize, words: u32, control: usize, thread: u32, threads: u32): u32 {
   if (ASC_FEATURE_THREADS) {
@@ -115,6 +135,20 @@ export function run(list: usize, words: u32, control: usize, thread: u32, thread
   for (let step = list; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
     const units = load<u32>(step, UNITS)
     if (units) dispatch(load<u32>(step), step + ARGS, 0, units, thread)
+  }
+  return FINISHED
+}
+
+/** Goes on with the run that returned 3; returns what `run` returns. */
+export function resume(control: usize, thread: u32, threads: u32): u32 {
+  if (ASC_FEATURE_THREADS) {
+    const step = <usize>load<u32>(control, STEP)
+    if (!step) return finish(control, threads, FINISHED)
+    const index = load<u32>(control, INDEX)
+    const status = awaitUnits(step, load<u32>(step, UNITS), control)
+    if (status == UNDER_WAY) return status
+    if (status != FINISHED) return finish(control, threads, status)
+    return walk(step + (<usize>load<u32>(step, SIZE) << 2), index + 1, control, thread, threads)
   }
   return FINISHED
 }
@@ -161,15 +195,22 @@ function spin(word: usize, value: u32): bool {
 }
 
 function coordinate(list: usize, words: u32, control: usize, thread: u32, threads: u32): u32 {
+  store<u32>(control, 0, ROUNDS)
   let status = settle(control, threads)
+  while (status == UNDER_WAY) status = settle(control, threads)
   if (status != FINISHED) return status
   store<u32>(control, <u32>list, LIST)
   store<u32>(control, words, WORDS)
   atomic.store<u32>(control, 0, GATE)
   call(control, thread, threads)
-  const end = list + (<usize>words << 2)
-  let index: u32 = 0
-  for (let step = list; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
+  return walk(list, 0, control, thread, threads)
+}
+
+/** Does the steps from `step` on, which is the list's step number `index`. */
+function walk(step: usize, index: u32, control: usize, thread: u32, threads: u32): u32 {
+  let status = FINISHED
+  const end = <usize>load<u32>(control, LIST) + (<usize>load<u32>(control, WORDS) << 2)
+  for (; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
     if (atomic.load<u32>(control, STOP)) {
       status = STOPPED
       break
@@ -182,12 +223,25 @@ function coordinate(list: usize, words: u32, control: usize, thread: u32, thread
       atomic.store<u32>(step, 0, DONE)
       open(control, index + 1)
       takeChunks(step, units, control, thread)
+      store<u32>(control, 0, ROUNDS)
       status = awaitUnits(step, units, control)
+      if (status == UNDER_WAY) {
+        store<u32>(control, <u32>step, STEP)
+        store<u32>(control, index, INDEX)
+        return status
+      }
       if (status != FINISHED) break
     }
     index++
   }
+  store<u32>(control, 0, ROUNDS)
+  return finish(control, threads, status)
+}
+
+/** The end of a run that has come to `status`. */
+function finish(control: usize, threads: u32, status: u32): u32 {
   const settled = settle(control, threads)
+  store<u32>(control, 0, STEP)
   return status != FINISHED ? status : settled
 }
 
@@ -209,12 +263,19 @@ function settle(control: usize, threads: u32): u32 {
     if (atomic.cmpxchg<u32>(state, CALLED, IDLE) != WORKING) continue
     let patience = PATIENCE
     while (atomic.load<u32>(state) == WORKING) {
-      if (!patience--) return LOST
+      if (!patience--) return outOfPatience(control)
       if (!spin(state, WORKING)) sleep(state, WORKING, control)
       if (atomic.load<u32>(control, STOP)) return STOPPED
     }
   }
   return FINISHED
+}
+
+/** UNDER_WAY, until that has been the answer too often. */
+function outOfPatience(control: usize): u32 {
+  const rounds = load<u32>(control, ROUNDS) + 1
+  store<u32>(control, rounds, ROUNDS)
+  return rounds < MOST_ROUNDS ? UNDER_WAY : LOST
 }
 
 // @ts-ignore: decorator
@@ -254,8 +315,10 @@ function awaitUnits(step: usize, units: u32, control: usize): u32 {
     if (atomic.load<u32>(control, STOP)) return STOPPED
     if (!spin(step + DONE, done)) sleep(step + DONE, done, control)
     const now = atomic.load<u32>(step, DONE)
-    if (now != done) patience = PATIENCE
-    else if (!patience--) return LOST
+    if (now != done) {
+      patience = PATIENCE
+      store<u32>(control, 0, ROUNDS)
+    } else if (!patience--) return outOfPatience(control)
     done = now
   }
   return FINISHED

@@ -6,6 +6,11 @@ export function now(): number {
   return performance.now()
 }
 
+/** Lets the host do what waits to be done, events of workers among it. */
+export function nextTask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0))
+}
+
 /** True when time passes while code runs. Works for at most about a millisecond to find out. */
 export function clockTicks(): boolean {
   const start = now()

@@ -112,7 +112,7 @@ export class SessionCore implements SessionBackend {
         return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
       } catch (error) {
         // threads or memory are of no further use
-        if (error instanceof StateError) this.#failure ??= error
+        if (error instanceof StateError) throw (this.#failure ??= error)
         throw error
       }
     })

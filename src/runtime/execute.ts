@@ -6,7 +6,7 @@
  */
 import { GraphError, StateError } from '../base/errors.ts'
 import type { Ref, StepSpec } from '../ir/lowering.ts'
-import { now } from '../platform/clock.ts'
+import { nextTask, now } from '../platform/clock.ts'
 import { type TensorData, byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
@@ -40,6 +40,11 @@ const failures: Readonly<Record<number, string>> = {
   2: 'a thread that made no progress for 30 seconds',
 }
 
+/** What `run` and `resume` return besides. */
+const finished = 0
+const stopped = 1
+const underWay = 3
+
 /** Binds and runs the programs of one session, one at a time. */
 export class Executor {
   readonly #heap: Heap
@@ -70,7 +75,9 @@ export class Executor {
     const list = this.#heap.allocate(words.byteLength)
     try {
       this.#write(list, words)
-      this.#walk(list, words.length)
+      let code = this.#start(list, words.length)
+      while (code === underWay) code = this.#resume()
+      if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
     } finally {
       this.#heap.release(list, words.byteLength)
     }
@@ -104,12 +111,12 @@ export class Executor {
    * @param timings filled with a time per step and host call, which then are run one by one
    * @throws StateError when a helper died
    */
-  run(
+  async run(
     bound: BoundProgram,
     inputs: ReadonlyMap<string, Tensor>,
     evaluate: EvaluateHost,
     timings?: Timings,
-  ): Map<string, Tensor> {
+  ): Promise<Map<string, Tensor>> {
     const { program } = bound
     this.#refresh(bound)
     const resolve = this.#resolver(program)
@@ -118,7 +125,7 @@ export class Executor {
     for (const name of program.arenaInputs) this.#copyIn(program, resolve, name, values.get(name))
     for (const segment of program.segments) {
       if (segment.kind === 'stretch') {
-        this.#runStretch(bound, segment.from, segment.to, timings)
+        await this.#runStretch(bound, segment.from, segment.to, timings)
         continue
       }
       const start = now()
@@ -141,28 +148,38 @@ export class Executor {
     return results
   }
 
-  #runStretch({ list, starts }: BoundProgram, from: number, to: number, timings: Timings | undefined): void {
+  async #runStretch(
+    { list, starts }: BoundProgram,
+    from: number,
+    to: number,
+    timings: Timings | undefined,
+  ): Promise<void> {
     if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from])
     for (let step = from; step < to; step++) {
       const start = now()
-      this.#walk(list + starts[step] * 4, starts[step + 1] - starts[step])
+      await this.#walk(list + starts[step] * 4, starts[step + 1] - starts[step])
       timings.push(now() - start)
     }
   }
 
-  #walk(list: number, words: number): void {
-    const failure = (got: string, cause?: unknown): StateError =>
-      new StateError(
-        { where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' },
-        { cause },
-      )
-    let code: number
-    try {
-      code = this.#kernels.run(list, words, controlAddress, 0, this.#threads)
-    } catch (error) {
-      throw failure(`a trap in Wasm (${String(error)})`, error)
+  /** Does steps. While a helper keeps it waiting, the host gets to see whether that one died. */
+  async #walk(list: number, words: number): Promise<void> {
+    let code = this.#start(list, words)
+    while (code === underWay) {
+      await nextTask()
+      code = this.#resume()
     }
-    if (code !== 0) throw failure(failures[code] ?? `code ${code}`)
+    if (code === finished) return
+    if (code === stopped) await nextTask()
+    throw failure(failures[code] ?? `code ${code}`)
+  }
+
+  #start(list: number, words: number): number {
+    return trapped(() => this.#kernels.run(list, words, controlAddress, 0, this.#threads))
+  }
+
+  #resume(): number {
+    return trapped(() => this.#kernels.resume(controlAddress, 0, this.#threads))
   }
 
   #reserveArena(bytes: number): void {
@@ -215,6 +232,21 @@ export class Executor {
     const bytes = this.#heap.view(address, byteLengthOf(slot.dtype, sizeOf(slot.dims))).slice()
     return tensorFromBytes(slot.dtype, bytes, slot.dims)
   }
+}
+
+function trapped(call: () => number): number {
+  try {
+    return call()
+  } catch (error) {
+    throw failure(`a trap in Wasm (${String(error)})`, error)
+  }
+}
+
+function failure(got: string, cause?: unknown): StateError {
+  return new StateError(
+    { where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' },
+    { cause },
+  )
 }
 
 function ownCopy(tensor: Tensor): Tensor {

@@ -16,7 +16,13 @@ class Helper implements HelperApi {
   }
 
   serve(control: number, thread: number): void {
-    this.#kernels?.serve(control, thread)
+    try {
+      this.#kernels?.serve(control, thread)
+    } catch (error) {
+      // the coordinator may sit in Wasm and wait for what was begun here
+      this.#kernels?.stop(control, 0)
+      throw error
+    }
   }
 }
 

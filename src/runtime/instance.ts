@@ -7,6 +7,7 @@ import type { ProbeExports } from './known-answers.ts'
 /** Exports of every build that the host calls. */
 export interface KernelExports extends ProbeExports {
   run(list: number, words: number, control: number, thread: number, threads: number): number
+  resume(control: number, thread: number, threads: number): number
   serve(control: number, thread: number): void
   stop(control: number, threads: number): void
 }

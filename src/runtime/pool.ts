@@ -20,6 +20,8 @@ export interface HelperApi {
 interface Helper {
   readonly worker: WorkerHandle
   readonly api: Remote<HelperApi>
+  /** Rejects when `serve` throws. */
+  readonly served: Promise<void>
 }
 
 export interface PoolOptions {
@@ -51,40 +53,49 @@ export class Pool {
   private constructor(helpers: readonly Helper[], options: PoolOptions) {
     this.#helpers = helpers
     this.#options = options
-    for (const { worker } of helpers) {
-      worker.death.catch((reason: WhittleError) => {
+    for (const { worker, served } of helpers) {
+      const fail = (reason: WhittleError): void => {
         if (this.#ended || this.#failed) return
         this.#failed = true
         this.#signalStop()
         options.onDeath(reason)
+      }
+      worker.death.catch(fail)
+      served.catch((error: unknown) => {
+        const where = 'helper worker'
+        fail(
+          new StateError({ where, expected: 'to serve', got: error instanceof Error ? error.message : String(error) }),
+        )
       })
     }
   }
 
   /** Starts the helpers. @throws StateError when one does not come up; none is left behind then */
   static async start(options: PoolOptions): Promise<Pool> {
-    const helpers: Helper[] = []
+    const workers: WorkerHandle[] = []
     try {
-      await Promise.all(
-        Array.from({ length: options.threads - 1 }, async (_, i) => {
+      const helpers = await Promise.all(
+        Array.from({ length: options.threads - 1 }, async (_, i): Promise<Helper> => {
           const worker = await startWorker(options.script ?? workerUrl('helper-worker'), `whittle helper ${i + 1}`)
           const api = wrap<HelperApi>(worker.endpoint)
-          helpers.push({ worker, api })
+          workers.push(worker)
           const late = timeout(startTimeout)
           try {
             await Promise.race([api.prepare(options.module, options.memory), worker.death, late.promise])
           } finally {
             late.cancel()
           }
-          void api.serve(options.control, i + 1).catch(() => undefined)
+          const served = api.serve(options.control, i + 1)
+          served.catch(() => undefined)
           worker.unref()
+          return { worker, api, served }
         }),
       )
+      return new Pool(helpers, options)
     } catch (error) {
-      await Promise.all(helpers.map(({ worker }) => worker.terminate()))
+      await Promise.all(workers.map((worker) => worker.terminate()))
       throw error
     }
-    return new Pool(helpers, options)
   }
 
   /** Stops and ends the helpers. */

@@ -64,7 +64,7 @@ export class Stages {
     while (stage) {
       const { bound, evaluate, next }: CompiledStage = await this.#compiled(stage, outputs)
       const timings: Timings = []
-      outputs = this.#executor.run(bound, outputs, evaluate, timed ? timings : undefined)
+      outputs = await this.#executor.run(bound, outputs, evaluate, timed ? timings : undefined)
       programs.push({ program: bound.program, timings })
       stage = next
     }
