@@ -49,7 +49,9 @@ async function openContent(
   const counter = { bytes: 0 }
   const { format, chunks } = await detectStream(counted(content, counter), stream.name)
   const model =
-    format === 'whittle' ? await openContainer(chunks, stream, options) : await readOnnxModel(chunks, stream, options)
+    format === 'whittle'
+      ? await openContainer(chunks, stream, options)
+      : await readOnnxModel(chunks, stream, counter, options)
   const weights = 'weights' in model ? { weights: model.weights, refetch: refetchFrom(stream) } : {}
   checkAborted('load', signal)
   const ops = await opsOf(model.graph)
@@ -62,16 +64,21 @@ async function openContent(
     bytes: () => counter.bytes,
     ...weights,
   })
-  if (signal?.aborted === true) {
-    await core.dispose()
+  try {
     checkAborted('load', signal)
+    options.onProgress?.({ phase: 'ready', loaded: counter.bytes, total: counter.bytes })
+    checkAborted('load', signal)
+    return core
+  } catch (error) {
+    await core.dispose()
+    throw error
   }
-  return core
 }
 
 async function readOnnxModel(
   chunks: AsyncIterable<Uint8Array>,
   stream: ByteStream,
+  counter: { bytes: number },
   options: CheckedOptions,
 ): Promise<{ graph: Graph }> {
   const { signal, onProgress } = options
@@ -87,6 +94,12 @@ async function readOnnxModel(
   const { graph } = await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, {
     passes: options.passes,
     ...(signal === undefined ? {} : { signal }),
+    onExternal: (event) => {
+      if (event.loaded > 0) counter.bytes += event.loaded
+      onProgress?.({ phase: 'external data', ...event })
+      checkAborted('load', signal)
+    },
+    onRead: () => onProgress?.({ phase: 'optimise', loaded, total: loaded }),
   })
   return { graph }
 }

@@ -17,6 +17,10 @@ export interface OnnxOptions {
   readonly passes?: boolean
   /** Names of passes to leave out. */
   readonly disablePasses?: readonly string[]
+  /** Told before and after a file of external data is read. */
+  readonly onExternal?: (event: { readonly loaded: number; readonly total?: number }) => void
+  /** Told when all is read. */
+  readonly onRead?: () => void
 }
 
 export interface OnnxSource {
@@ -36,10 +40,16 @@ export async function graphOfOnnx(
   stream: ByteStream,
   options: OnnxOptions = {},
 ): Promise<OnnxSource> {
-  const { signal, passes = true, disablePasses = [] } = options
-  const resolve = async (location: string): Promise<Uint8Array> =>
-    (await stream.resolve(location, signal)).bytes(signal)
+  const { signal, passes = true, disablePasses = [], onExternal, onRead } = options
+  const resolve = async (location: string): Promise<Uint8Array> => {
+    const file = await stream.resolve(location, signal)
+    onExternal?.({ loaded: 0, ...(file.size === undefined ? {} : { total: file.size }) })
+    const content = await file.bytes(signal)
+    onExternal?.({ loaded: content.byteLength, total: content.byteLength })
+    return content
+  }
   const source = fromOnnx(await readOnnx(bytes, { where: stream.name, resolve }))
+  onRead?.()
   checkAborted('load', signal)
   if (!passes) return { graph: source, source, passes: [] }
   const names = operatorsOf(source)

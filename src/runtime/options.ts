@@ -9,7 +9,12 @@ import type { KernelChoice, WasmModules } from './module.ts'
 
 /** How far loading is. */
 export interface ProgressEvent {
+  /**
+   * 'read': the model's bytes arrive, and the weights of a .whittle file are packed as they do; then for .onnx files
+   * 'optimise': the passes run, before it 'external data' for each file of weights beside the model; last 'ready'.
+   */
   readonly phase: string
+  /** Bytes of the phase's file so far. */
   readonly loaded: number
   /** Bytes in all, where known. */
   readonly total?: number
