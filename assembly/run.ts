@@ -73,6 +73,10 @@ const THREAD_BYTES: usize = 64
 // @ts-ignore: decorator
 @inline
 const ASLEEP: usize = 4
+/** Long looks of this thread in a row that saw nothing. */
+// @ts-ignore: decorator
+@inline
+const MISSES: usize = 8
 
 /** States of a helper. */
 // @ts-ignore: decorator
@@ -104,10 +108,25 @@ const LOST: u32 = 2
 @inline
 const UNDER_WAY: u32 = 3
 
-/** Looks at a word before sleeping on it: some tens of microseconds, the length of a short step. */
+/**
+ * Looks at a word before sleeping on it. Long: some hundred microseconds, more than the difference between two threads
+ * at the end of a step, so that a pool with a core for each thread does not sleep within a run. Short: some
+ * microseconds, for when there are fewer cores than threads and looking takes the time of whom we look for.
+ */
 // @ts-ignore: decorator
 @inline
-const SPINS: i32 = 20000
+const LONG: i32 = 200000
+// @ts-ignore: decorator
+@inline
+const SHORT: i32 = 4000
+/** Long looks that may miss in a row before they become short. */
+// @ts-ignore: decorator
+@inline
+const MISSES_ALLOWED: u32 = 4
+/** Of the looks after that, one in as many is long, to notice that cores are free again. A power of two. */
+// @ts-ignore: decorator
+@inline
+const RETRY: u32 = 16
 /** Nanoseconds of one sleep. */
 // @ts-ignore: decorator
 @inline
@@ -145,7 +164,7 @@ export function resume(control: usize, thread: u32, threads: u32): u32 {
     const step = <usize>load<u32>(control, STEP)
     if (!step) return finish(control, threads, FINISHED)
     const index = load<u32>(control, INDEX)
-    const status = awaitUnits(step, load<u32>(step, UNITS), control)
+    const status = awaitUnits(step, load<u32>(step, UNITS), control, stateOf(control, thread))
     if (status == UNDER_WAY) return status
     if (status != FINISHED) return finish(control, threads, status)
     return walk(step + (<usize>load<u32>(step, SIZE) << 2), index + 1, control, thread, threads)
@@ -162,7 +181,7 @@ export function serve(control: usize, thread: u32): void {
         help(control, thread)
         atomic.store<u32>(state, IDLE)
         if (atomic.load<u32>(control, WAITING)) atomic.notify(state, -1)
-      } else if (!spin(state, IDLE)) {
+      } else if (!spin(state, IDLE, SHORT)) {
         atomic.store<u32>(state, 1, ASLEEP)
         atomic.wait<u32>(state, IDLE, SLEEP)
         atomic.store<u32>(state, 0, ASLEEP)
@@ -186,11 +205,23 @@ function stateOf(control: usize, thread: u32): usize {
   return control + THREADS + <usize>thread * THREAD_BYTES
 }
 
-/** True as soon as the word is not `value`; false after SPINS looks. */
-function spin(word: usize, value: u32): bool {
-  for (let i = 0; i < SPINS; i++) {
+/** True as soon as the word is not `value`; false after `looks` looks. */
+function spin(word: usize, value: u32, looks: i32): bool {
+  for (let i = 0; i < looks; i++) {
     if (atomic.load<u32>(word) != value) return true
   }
+  return false
+}
+
+/** The same within a run: as long as it has been worth it for the thread whose state word is `state`. */
+function spinInRun(word: usize, value: u32, state: usize): bool {
+  const misses = load<u32>(state, MISSES)
+  const long = misses < MISSES_ALLOWED || (misses & (RETRY - 1)) == 0
+  if (spin(word, value, long ? LONG : SHORT)) {
+    if (long) store<u32>(state, 0, MISSES)
+    return true
+  }
+  store<u32>(state, misses + 1, MISSES)
   return false
 }
 
@@ -224,7 +255,7 @@ function walk(step: usize, index: u32, control: usize, thread: u32, threads: u32
       open(control, index + 1)
       takeChunks(step, units, control, thread)
       store<u32>(control, 0, ROUNDS)
-      status = awaitUnits(step, units, control)
+      status = awaitUnits(step, units, control, stateOf(control, thread))
       if (status == UNDER_WAY) {
         store<u32>(control, <u32>step, STEP)
         store<u32>(control, index, INDEX)
@@ -264,7 +295,7 @@ function settle(control: usize, threads: u32): u32 {
     let patience = PATIENCE
     while (atomic.load<u32>(state) == WORKING) {
       if (!patience--) return outOfPatience(control)
-      if (!spin(state, WORKING)) sleep(state, WORKING, control)
+      if (!spin(state, WORKING, SHORT)) sleep(state, WORKING, control)
       if (atomic.load<u32>(control, STOP)) return STOPPED
     }
   }
@@ -308,12 +339,12 @@ function takeChunks(step: usize, units: u32, control: usize, thread: u32): void 
   }
 }
 
-function awaitUnits(step: usize, units: u32, control: usize): u32 {
+function awaitUnits(step: usize, units: u32, control: usize, state: usize): u32 {
   let patience = PATIENCE
   let done = atomic.load<u32>(step, DONE)
   while (done != units) {
     if (atomic.load<u32>(control, STOP)) return STOPPED
-    if (!spin(step + DONE, done)) sleep(step + DONE, done, control)
+    if (!spinInRun(step + DONE, done, state)) sleep(step + DONE, done, control)
     const now = atomic.load<u32>(step, DONE)
     if (now != done) {
       patience = PATIENCE
@@ -331,7 +362,7 @@ function help(control: usize, thread: u32): void {
   for (let index: u32 = 0; step < end; index++) {
     const units = load<u32>(step, UNITS)
     if (units > load<u32>(step, GRAIN)) {
-      if (!passGate(control, index)) return
+      if (!passGate(control, index, stateOf(control, thread))) return
       takeChunks(step, units, control, thread)
     }
     step += <usize>load<u32>(step, SIZE) << 2
@@ -339,12 +370,12 @@ function help(control: usize, thread: u32): void {
 }
 
 /** Waits until step `index` is open; false when the run is over or the stop word is set. */
-function passGate(control: usize, index: u32): bool {
+function passGate(control: usize, index: u32, state: usize): bool {
   while (true) {
     const gate = atomic.load<u32>(control, GATE)
     if (gate == CLOSED || atomic.load<u32>(control, STOP)) return false
     if (gate > index) return true
-    if (spin(control + GATE, gate)) continue
+    if (spinInRun(control + GATE, gate, state)) continue
     atomic.add<u32>(control, 1, SLEEPERS)
     atomic.wait<u32>(control + GATE, gate, SLEEP)
     atomic.sub<u32>(control, 1, SLEEPERS)
