@@ -4,7 +4,7 @@
  * away; affine maps are folded while convolutions are still ONNX's; layout changes before epilogues, because a Transpose
  * in between hides what follows; tidying first and last.
  */
-import { GraphError, withContext } from '../base/errors.ts'
+import { InputError, withContext } from '../base/errors.ts'
 import type { Graph } from '../ir/graph.ts'
 import { nearestName } from '../ir/nearest.ts'
 import { verifyGraph } from '../ir/verify.ts'
@@ -79,7 +79,7 @@ export interface PassReport {
 
 /**
  * Runs the passes over the graph.
- * @throws GraphError for a name in `off` that is no pass, and whatever a pass or the verifier throws, naming the pass
+ * @throws InputError for a name in `off` that is no pass, and whatever a pass or the verifier throws, naming the pass
  */
 export function runPasses(
   graph: Graph,
@@ -90,8 +90,8 @@ export function runPasses(
   for (const name of off) {
     if (names.includes(name)) continue
     const near = nearestName(name, names)
-    throw new GraphError({
-      where: 'options.off',
+    throw new InputError({
+      where: 'disablePasses',
       expected: 'names of passes',
       got: `'${name}'`,
       todo: near && `the nearest is ${near}`,

@@ -2,7 +2,7 @@
 /** The pipeline as a whole: order, options, and what it makes of a small network and of the OCR recogniser. */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { GraphError } from '../../src/base/errors.ts'
+import { InputError } from '../../src/base/errors.ts'
 import { parseOnnx } from '../../src/format/onnx.ts'
 import { fromOnnx } from '../../src/model/from-onnx.ts'
 import { loadReferences } from '../../src/ops/references.ts'
@@ -69,7 +69,7 @@ describe('pipeline', () => {
 
   it('rejects names that are no pass', () => {
     const run = (): unknown => runPasses(graphOf(''), { opSet: new Map() }, { off: ['remove-noops'] })
-    expect(run).toThrow(GraphError)
+    expect(run).toThrow(InputError)
     expect(run).toThrow('the nearest is remove-no-ops')
     expect(passNames()).toContain('fuse-epilogue')
   })
