@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * If: the outputs of one of two subgraphs, which read the names of the graphs around them. Inference keeps what the
- * two branches have in common; a condition that is known picks its branch.
+ * two branches have in common; a condition that is known picks its branch. whittle.Select is an If whose branches are
+ * part of the graph: one of two values, of whatever shapes; the runtime computes only the one it takes.
  */
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
@@ -42,6 +43,21 @@ export const ops = defineOps({
       return branchInfos(context, 'then_branch').map((info, i) => common(context, info, others[i], i))
     },
   },
+  'whittle.Select': {
+    inputs: [3, 3],
+    infer([condition, a, b], context) {
+      const known = contentOf(needed(context, condition, 'cond'))?.[0]
+      const [first, second] = [needed(context, a, 'A'), needed(context, b, 'B')]
+      if (known === 1) return [first]
+      return [known === 0 ? second : common(context, first, second, 0)]
+    },
+    lower(lowering, { node }) {
+      const condition = lowering.input(0)!.tensor
+      if (node.inputs[1] !== node.inputs[2] && condition === undefined) return false
+      lowering.alias(0, condition === undefined || numbersOf(condition)[0] !== 0 ? 1 : 2)
+      return true
+    },
+  },
 })
 
 export const references = {
@@ -49,6 +65,7 @@ export const references = {
     const branch = numbersOf(condition!)[0] !== 0 ? attributes.then_branch : attributes.else_branch
     return evaluate(branch as Graph, [])
   },
+  'whittle.Select': ([condition, a, b]) => [numbersOf(condition!)[0] !== 0 ? a! : b!],
 } satisfies Record<string, Reference>
 
 function constantGraph(value: Tensor): Graph {
@@ -73,5 +90,9 @@ export const samples = {
       { inputs: [new Tensor('bool', [1], [])], attributes },
       { inputs: [new Tensor('bool', [0], [])], attributes },
     ]
+  },
+  'whittle.Select': (): Sample[] => {
+    const [a, b] = [new Tensor('float32', [1, 2], [2]), new Tensor('float32', [3, 4, 5], [3])]
+    return [1, 0].map((go) => ({ inputs: [new Tensor('bool', [go], []), a, b] }))
   },
 } satisfies Record<string, Samples>

@@ -172,6 +172,7 @@ export const opTable = {
   'whittle.DynamicQuantizeGemm': () => import('./dynamic-quantize-gemm.ts'),
   'whittle.Gemm': () => import('./whittle-gemm.ts'),
   'whittle.MaxPool': () => import('./whittle-pool.ts'),
+  'whittle.Select': () => import('./if.ts'),
   'whittle.Silu': () => import('./whittle-activations.ts'),
 } satisfies Record<string, () => Promise<OpModule>>
 

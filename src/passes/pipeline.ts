@@ -16,6 +16,7 @@ import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { fuseEpilogue } from './fuse-epilogue.ts'
 import { inlineConstantIf } from './inline-constant-if.ts'
+import { inlineIf } from './inline-if.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
@@ -30,6 +31,7 @@ import { sinkTransposes } from './sink-transposes.ts'
 export const pipeline: readonly Pass[] = [
   foldConstants,
   inlineConstantIf,
+  inlineIf,
   foldConstants,
   removeNoOps,
   commonSubexpressions,

@@ -74,6 +74,8 @@ export interface Rest {
 
 export interface CompileRequest {
   readonly graph: Graph
+  /** What is to come behind the graph, and its outputs: `graph` is the part of a larger one that leads up to it. */
+  readonly behind?: Pick<Graph, 'nodes' | 'outputs'>
   /** Inference's findings, one for each value of the graph. */
   readonly infos: ReadonlyMap<string, ValueInfo>
   readonly ops: OpSet
@@ -83,7 +85,7 @@ export interface CompileRequest {
 
 /** Compiles. @throws GraphError for a graph that contradicts itself, UnsupportedError from inference's callees */
 export function compile(request: CompileRequest): Program {
-  const { graph, infos } = request
+  const { graph, infos, behind } = request
   const known = new Map<string, Tensor>()
   for (const [name, info] of infos) {
     const tensor = graph.constants.has(name) ? undefined : knownTensor(info)
@@ -93,7 +95,9 @@ export function compile(request: CompileRequest): Program {
   const stop = nodes.findIndex((node) => !isResolved(node, infos)) + 1 || nodes.length
   const builder = new ProgramBuilder(request, known)
   for (const [i, node] of nodes.slice(0, stop).entries()) builder.add(node, i)
-  return builder.finish(stop < nodes.length ? restOf(graph, nodes.slice(stop), infos) : undefined)
+  if (stop === nodes.length && !behind) return builder.finish(undefined)
+  const whole = { ...graph, outputs: behind?.outputs ?? graph.outputs }
+  return builder.finish(restOf(whole, [...nodes.slice(stop), ...(behind?.nodes ?? [])], infos))
 }
 
 /** Nodes that results depend on, without those whose outputs are known already. */

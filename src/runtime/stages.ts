@@ -11,6 +11,7 @@ import { inferGraph } from '../ir/infer.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { cutAtConditions, withoutUntaken } from './branches.ts'
 import { compile } from './compile.ts'
 import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
 import type { ProfiledProgram } from './profile.ts'
@@ -20,6 +21,8 @@ interface Stage {
   readonly graph: Graph
   /** What is known of its inputs beforehand. */
   readonly infos: ReadonlyMap<string, ValueInfo>
+  /** Inputs whose content it is compiled for, where they are short and of integers or booleans. */
+  readonly follows: (name: string) => boolean
   readonly programs: Map<string, CompiledStage>
 }
 
@@ -46,7 +49,7 @@ export class Stages {
     this.#ops = ops
     this.#host = host
     this.#executor = executor
-    this.#first = { graph, infos: new Map(), programs: new Map() }
+    this.#first = { graph, infos: new Map(), follows: () => false, programs: new Map() }
   }
 
   /**
@@ -90,18 +93,24 @@ export class Stages {
     return compiled
   }
 
-  async #compile({ graph }: Stage, inputs: ReadonlyMap<string, ValueInfo>): Promise<CompiledStage> {
+  async #compile(stage: Stage, inputs: ReadonlyMap<string, ValueInfo>): Promise<CompiledStage> {
     const ops = this.#ops
+    const whole = withoutUntaken(stage.graph, inputs)
+    const cut = cutAtConditions(whole)
+    const graph = cut?.lead ?? whole
+    const behind = cut && { nodes: cut.tail, outputs: whole.outputs }
     const infos = inferGraph(graph, ops, { inputs })
     const intern = (bytes: Uint8Array): string => this.#executor.weights.intern(bytes)
-    const program = compile({ graph, infos, ops, host: this.#host, intern })
+    const program = compile({ graph, ...(behind ? { behind } : {}), infos, ops, host: this.#host, intern })
     const hostNodes = program.segments.flatMap((segment) => (segment.kind === 'host' ? [segment.call.node] : []))
     const evaluate =
       hostNodes.length > 0
         ? await (await import('./host-calls.ts')).hostEvaluator(hostNodes, graph.opset, ops)
         : noHostCalls
     const bound = await this.#executor.bind(program)
-    const next = program.rest && { ...program.rest, programs: new Map<string, CompiledStage>() }
+    const isCut = cut !== undefined && cut.tail.length === program.rest?.graph.nodes.length
+    const follows = (name: string): boolean => !isCut || cut.conditions.includes(name)
+    const next = program.rest && { ...program.rest, follows, programs: new Map<string, CompiledStage>() }
     return { bound, evaluate, next }
   }
 
@@ -110,15 +119,15 @@ export class Stages {
     for (const compiled of next?.programs.values() ?? []) this.#forget(compiled)
   }
 
-  /** Concrete types of a stage's inputs; for later stages the content of short integer tensors too. */
+  /** Concrete types of a stage's inputs, and the content of those it is compiled for. */
   #inputInfos(stage: Stage, values: ReadonlyMap<string, Tensor>): Map<string, ValueInfo> {
     const infos = new Map<string, ValueInfo>(stage.infos)
     for (const { name } of stage.graph.inputs) {
       const tensor = values.get(name)
       if (!tensor) continue
       const { type: dtype, dims } = tensor
-      const isInteger = dtype === 'int64' || dtype === 'int32'
-      const follow = stage !== this.#first && isInteger && tensor.size <= mostContent
+      const hasContent = dtype === 'int64' || dtype === 'int32' || dtype === 'bool'
+      const follow = stage.follows(name) && hasContent && tensor.size <= mostContent
       const content = follow ? Array.from(tensor.data as ArrayLike<number | bigint>, Number) : undefined
       infos.set(name, { dtype, dims, ...(content ? { content } : {}) })
     }

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Select in a graph that is to run: what leads to its condition runs first, and once the condition is known the graph
+ * loses everything that only the value not taken needs. So an error in the branch not taken is none.
+ */
+import type { Graph, Node, ValueInfo } from '../ir/graph.ts'
+import { contentOf } from '../ir/infer.ts'
+import { readNames } from '../ir/topo.ts'
+
+/** True for a node that takes one of two values by a condition. */
+function isChoice({ op, inputs }: Node): boolean {
+  return op === 'whittle.Select' && inputs[1] !== inputs[2]
+}
+
+/** A graph cut where conditions are known. */
+export interface Cut {
+  /** What leads to the conditions; its outputs are what the rest reads of it. */
+  readonly lead: Graph
+  /** The remaining nodes. */
+  readonly tail: readonly Node[]
+  readonly conditions: readonly string[]
+}
+
+function conditionOf(node: Node, infos: ReadonlyMap<string, ValueInfo>, graph: Graph): number | undefined {
+  const name = node.inputs[0]
+  const info = infos.get(name)
+  const tensor = graph.constants.get(name)?.tensor ?? info?.tensor
+  const known = tensor ? contentOf(tensor)?.[0] : info?.content?.[0]
+  return typeof known === 'number' ? known : undefined
+}
+
+/** The graph with every Select whose condition is known left with the value it takes, without what nobody reads. */
+export function withoutUntaken(graph: Graph, infos: ReadonlyMap<string, ValueInfo>): Graph {
+  if (!graph.nodes.some(isChoice)) return graph
+  const nodes = graph.nodes.map((node) => {
+    const condition = isChoice(node) ? conditionOf(node, infos, graph) : undefined
+    if (condition === undefined) return node
+    const taken = node.inputs[condition !== 0 ? 1 : 2]
+    return { ...node, inputs: [node.inputs[0], taken, taken] }
+  })
+  const outputs = graph.outputs.map(({ name }) => name)
+  return { ...graph, nodes: nodesBehind({ ...graph, nodes }, outputs, readNames) }
+}
+
+/** Cuts a graph behind the conditions of those Selects that are run in any case; undefined where it has none. */
+export function cutAtConditions(graph: Graph): Cut | undefined {
+  if (!graph.nodes.some(isChoice)) return undefined
+  const outputs = graph.outputs.map(({ name }) => name)
+  const certain = nodesBehind(graph, outputs, (node) => (isChoice(node) ? [node.inputs[0]] : readNames(node)))
+  const conditions = certain
+    .filter(isChoice)
+    .map(({ inputs }) => inputs[0])
+    .filter((name) => nodesBehind(graph, [name], readNames).every((node) => !isChoice(node)))
+  if (conditions.length === 0) return undefined
+  const first = new Set(nodesBehind(graph, conditions, readNames))
+  const tail = graph.nodes.filter((node) => !first.has(node))
+  const read = new Set([...tail.flatMap(readNames), ...outputs])
+  const handed = [...first].flatMap((node) => node.outputs).filter((name) => read.has(name))
+  const lead = {
+    ...graph,
+    nodes: [...first],
+    outputs: handed.map((name) => ({ name, dtype: 'float32' as const, dims: null })),
+  }
+  return { lead, tail, conditions: [...new Set(conditions)] }
+}
+
+/** Nodes that these values depend on, in the graph's order. */
+function nodesBehind(graph: Graph, names: readonly string[], reads: (node: Node) => readonly string[]): Node[] {
+  const needed = new Set(names)
+  const kept = [...graph.nodes].reverse().filter((node) => {
+    if (!node.outputs.some((name) => needed.has(name))) return false
+    for (const name of reads(node)) needed.add(name)
+    return true
+  })
+  return kept.reverse()
+}
