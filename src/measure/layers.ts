@@ -32,7 +32,16 @@ export function layersOf(graph: Graph): Layer[] {
     const { dtype, dims } = constant
     const scales = dtype === 'float32' ? undefined : scalesOf(graph, node, dims)
     const bytes = byteLength(constant) + (scales ? byteLength(scales) : 0)
-    return [{ node, output: node.outputs[0], dtype, dims, bytes, weights: () => floats(constant, scales) }]
+    return [
+      {
+        node,
+        output: node.outputs[0],
+        dtype,
+        dims,
+        bytes,
+        weights: () => floats(constant, scales, node.attributes.block),
+      },
+    ]
   })
 }
 
@@ -45,22 +54,28 @@ export function pairLayers(reference: Graph, other: Graph): [Layer, Layer][] {
   })
 }
 
-/** A scale per output channel stands behind the weight of quantised operators. */
+/** Behind the weight of quantised operators stands a scale per output channel, or a row of them for blocks along K. */
 function scalesOf(graph: Graph, node: Node, dims: readonly number[]): Constant | undefined {
   const constant = graph.constants.get(node.inputs[2])
-  return constant?.dtype === 'float32' && sizeOf(constant.dims) === dims[0] ? constant : undefined
+  return constant?.dtype === 'float32' && constant.dims[0] === dims[0] ? constant : undefined
 }
 
 function byteLength({ dtype, dims }: Constant): number {
   return byteLengthOf(dtype, sizeOf(dims))
 }
 
-function floats({ dtype, tensor }: Constant, scales: Constant | undefined): Float32Array | null {
+function floats({ dtype, dims, tensor }: Constant, scales: Constant | undefined, block: unknown): Float32Array | null {
   if (tensor === undefined) return null
   if (dtype === 'float32') return tensor.data as Float32Array
   if (dtype !== 'int8' || scales?.tensor === undefined) return null
   const codes = tensor.data as Int8Array
   const factors = scales.tensor.data as Float32Array
-  const length = codes.length / factors.length
-  return Float32Array.from(codes, (code, i) => code * factors[Math.floor(i / length)])
+  const length = sizeOf(dims.slice(1))
+  const perRow = factors.length / dims[0]
+  const run = typeof block === 'number' && block > 0 ? block : length
+  if (perRow !== Math.ceil(length / run)) return null
+  return Float32Array.from(
+    codes,
+    (code, i) => code * factors[Math.floor(i / length) * perRow + Math.floor((i % length) / run)],
+  )
 }
