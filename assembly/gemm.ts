@@ -9,6 +9,8 @@ import {
   ConvS8PairsArgs,
   DwconvF32Args,
   GemmF32Args,
+  GemmS4ScaledDotArgs,
+  GemmS4ScaledPairsArgs,
   GemmS8DotArgs,
   GemmS8PairsArgs,
   GemmS8ScaledDotArgs,
@@ -16,9 +18,9 @@ import {
 } from './generated/args'
 import { convolve } from './gemm/conv'
 import { convolveDepthwise } from './gemm/depthwise'
-import { F32, Mac, S8Dot, S8Pairs } from './gemm/mac'
+import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
-import { multiplyScaled } from './gemm/scaled'
+import { multiplyHalves, multiplyScaled } from './gemm/scaled'
 import { Epilogue, Product, Scaled, Taps } from './gemm/views'
 
 /** A product whose row of arguments is the class R. */
@@ -45,6 +47,15 @@ function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32):
   multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
+/** The same with 4-bit weights, whose step is N, and which are widened to those of M. */
+// @ts-ignore: decorator
+@inline
+function halves<R, N extends Mac, M extends Mac>(args: usize, from: u32, to: u32, thread: u32): void {
+  const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
+  multiplyHalves<N, M>(changetype<Product>(args), parts, epilogue, from, to, thread)
+}
+
 export function gemm_f32(args: usize, from: u32, to: u32, thread: u32): void {
   product<GemmF32Args, F32>(args, from, to, 0)
 }
@@ -63,6 +74,14 @@ export function gemm_s8_scaled_dot(args: usize, from: u32, to: u32, thread: u32)
 
 export function gemm_s8_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   scaled<GemmS8ScaledPairsArgs, S8Pairs>(args, from, to, thread)
+}
+
+export function gemm_s4_scaled_dot(args: usize, from: u32, to: u32, thread: u32): void {
+  halves<GemmS4ScaledDotArgs, S4Dot, S8Dot>(args, from, to, thread)
+}
+
+export function gemm_s4_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
+  halves<GemmS4ScaledPairsArgs, S4Pairs, S8Pairs>(args, from, to, thread)
 }
 
 export function conv_f32(args: usize, from: u32, to: u32, thread: u32): void {

@@ -77,7 +77,7 @@ function multiplyRows<M extends Mac>(
   while (rows != 0) {
     const tallest = changetype<M>(0).rows
     const taken: u32 = rows >= tallest ? tallest : rows >= 4 ? 4 : rows >= 2 ? 2 : 1
-    if (taken < 4) multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
+    if (tallest < 4 || taken < 4) multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
     else multiplyTall<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
     finish(epilogue, c, ldc, taken, cols, params, paramsStep, wScale, wSum, bias, residual)
     rows -= taken
@@ -123,7 +123,7 @@ function multiplyFlat<M extends Mac>(
   cols: u32,
 ): void {
   let j: u32 = 0
-  if (rows == 2) {
+  if (changetype<M>(0).rows >= 2 && rows == 2) {
     for (; cols - j >= 16; j += 16) {
       tile2x16<M>(a, lda, b, panel, groups, c + (<usize>j << 2), ldc)
       b += 2 * panel
@@ -136,7 +136,7 @@ function multiplyFlat<M extends Mac>(
   }
   for (; j < cols; j += 8) {
     tile1x8<M>(a, b, groups, c + (<usize>j << 2), cols - j)
-    if (rows == 2) tile1x8<M>(a + lda, b, groups, c + ldc + (<usize>j << 2), cols - j)
+    if (changetype<M>(0).rows >= 2 && rows == 2) tile1x8<M>(a + lda, b, groups, c + ldc + (<usize>j << 2), cols - j)
     b += panel
   }
 }

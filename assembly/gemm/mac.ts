@@ -21,7 +21,10 @@ export abstract class Mac {
   /** Columns 0..3 and 4..7 of the group after the one at `b`. */
   abstract nextLow(b: usize): v128
   abstract nextHigh(b: usize): v128
-  /** Rows of the tallest tile that fits 15 vector registers: 6, or 4 where a product needs one of its own. */
+  /**
+   * Rows of the tallest tile that fits 15 vector registers: 6, or 4 where a product needs one of its own. Less where taller
+   * ones gain nothing: a build that emulates the dot has it to be complete, not to be fast.
+   */
   abstract get rows(): u32
   /** acc + a * b. */
   abstract mac(a: v128, b: v128, acc: v128): v128
@@ -106,7 +109,49 @@ export class S8Dot extends Mac {
   }
   @inline
   get rows(): u32 {
-    return DOT_IS_ONE ? 6 : 4
+    return DOT_IS_ONE ? 6 : 1
+  }
+  @inline
+  mac(a: v128, b: v128, acc: v128): v128 {
+    return dotU8(b, a, acc)
+  }
+}
+
+/** 4-bit weights for the dot; a group is four k, two groups share their bytes. Panels: [k/8][8][4]. */
+@unmanaged
+@final
+export class S4Dot extends Mac {
+  @inline
+  get shift(): u32 {
+    return 0
+  }
+  @inline
+  groups(k: u32): u32 {
+    return ((k >> 3) + u32((k & 7) != 0)) << 1
+  }
+  @inline
+  get step(): u32 {
+    return 16
+  }
+  @inline
+  low(b: usize): v128 {
+    return v128.and(v128.load(b), i8x16.splat(15))
+  }
+  @inline
+  high(b: usize): v128 {
+    return v128.and(v128.load(b, 16), i8x16.splat(15))
+  }
+  @inline
+  nextLow(b: usize): v128 {
+    return v128.and(i16x8.shr_u(v128.load(b), 4), i8x16.splat(15))
+  }
+  @inline
+  nextHigh(b: usize): v128 {
+    return v128.and(i16x8.shr_u(v128.load(b, 16), 4), i8x16.splat(15))
+  }
+  @inline
+  get rows(): u32 {
+    return DOT_IS_ONE ? 2 : 1
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -149,6 +194,48 @@ export class S8Pairs extends Mac {
   @inline
   get rows(): u32 {
     return 4
+  }
+  @inline
+  mac(a: v128, b: v128, acc: v128): v128 {
+    return dotPairs(b, a, acc)
+  }
+}
+
+/** int16 against 4-bit weights; a group is two k, two groups share their bytes. Panels: [k/4][8][2]. */
+@unmanaged
+@final
+export class S4Pairs extends Mac {
+  @inline
+  get shift(): u32 {
+    return 1
+  }
+  @inline
+  groups(k: u32): u32 {
+    return ((k >> 2) + u32((k & 3) != 0)) << 1
+  }
+  @inline
+  get step(): u32 {
+    return 8
+  }
+  @inline
+  low(b: usize): v128 {
+    return v128.and(v128.load8x8_u(b), i16x8.splat(15))
+  }
+  @inline
+  high(b: usize): v128 {
+    return v128.and(v128.load8x8_u(b, 8), i16x8.splat(15))
+  }
+  @inline
+  nextLow(b: usize): v128 {
+    return i16x8.shr_u(v128.load8x8_u(b), 4)
+  }
+  @inline
+  nextHigh(b: usize): v128 {
+    return i16x8.shr_u(v128.load8x8_u(b, 8), 4)
+  }
+  @inline
+  get rows(): u32 {
+    return 2
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {

@@ -4,7 +4,7 @@
  * in flat-tile.ts, a block at a time as in scaled-tile.ts. Panels are `panel` bytes apart, their scales and terms `side`.
  */
 import { Mac } from './mac'
-import { addScaled, setZero, start } from './scaled-sum'
+import { addScaled, setZero, start, words } from './scaled-sum'
 import { Scaled } from './views'
 
 /** 2 rows x 16 columns of 2 panels; panels are `panel` bytes apart, their scales and terms `side`. */
@@ -25,6 +25,7 @@ export function scaled2x16<M extends Mac>(
 ): void {
   const mac = changetype<M>(0)
   const rowStep = <usize>s.rowTermsRow << 2
+  const apart = s.wZeros - s.wTerms
   const blockStep = <usize>s.rowTermsBlock << 2
   let a0 = a
   let a1 = a0 + lda
@@ -40,16 +41,20 @@ export function scaled2x16<M extends Mac>(
     groups -= left
     const t0 = terms
     const t1 = t0 + side
+    const w0 = words(t0, apart)
+    const w1 = words(t0 + 16, apart)
+    const w2 = words(t1, apart)
+    const w3 = words(t1 + 16, apart)
     x0 = v128.load32_splat(row)
-    let c00 = start(x0, t0)
-    let c01 = start(x0, t0 + 16)
-    let c02 = start(x0, t1)
-    let c03 = start(x0, t1 + 16)
+    let c00 = start(x0, w0)
+    let c01 = start(x0, w1)
+    let c02 = start(x0, w2)
+    let c03 = start(x0, w3)
     x1 = v128.load32_splat(row + rowStep)
-    let c10 = start(x1, t0)
-    let c11 = start(x1, t0 + 16)
-    let c12 = start(x1, t1)
-    let c13 = start(x1, t1 + 16)
+    let c10 = start(x1, w0)
+    let c11 = start(x1, w1)
+    let c12 = start(x1, w2)
+    let c13 = start(x1, w3)
     for (;;) {
       x0 = v128.load32_splat(a0)
       x1 = v128.load32_splat(a1)
@@ -124,6 +129,7 @@ export function scaled1x32<M extends Mac>(
   c: usize,
 ): void {
   const mac = changetype<M>(0)
+  const apart = s.wZeros - s.wTerms
   const blockStep = <usize>s.rowTermsBlock << 2
   let b0 = b
   let b1 = b0 + panel
@@ -142,14 +148,14 @@ export function scaled1x32<M extends Mac>(
     const t2 = t1 + side
     const t3 = t2 + side
     x = v128.load32_splat(row)
-    let c00 = start(x, t0)
-    let c01 = start(x, t0 + 16)
-    let c02 = start(x, t1)
-    let c03 = start(x, t1 + 16)
-    let c04 = start(x, t2)
-    let c05 = start(x, t2 + 16)
-    let c06 = start(x, t3)
-    let c07 = start(x, t3 + 16)
+    let c00 = start(x, words(t0, apart))
+    let c01 = start(x, words(t0 + 16, apart))
+    let c02 = start(x, words(t1, apart))
+    let c03 = start(x, words(t1 + 16, apart))
+    let c04 = start(x, words(t2, apart))
+    let c05 = start(x, words(t2 + 16, apart))
+    let c06 = start(x, words(t3, apart))
+    let c07 = start(x, words(t3 + 16, apart))
     for (;;) {
       x = v128.load32_splat(a)
       w = mac.low(b0)
@@ -232,6 +238,7 @@ export function scaled1x8<M extends Mac>(
   c: usize,
 ): void {
   const mac = changetype<M>(0)
+  const apart = s.wZeros - s.wTerms
   const blockStep = <usize>s.rowTermsBlock << 2
   let b0 = b
   setZero(c)
@@ -241,8 +248,8 @@ export function scaled1x8<M extends Mac>(
     groups -= left
     const t0 = terms
     x = v128.load32_splat(row)
-    let c00 = start(x, t0)
-    let c01 = start(x, t0 + 16)
+    let c00 = start(x, words(t0, apart))
+    let c01 = start(x, words(t0 + 16, apart))
     for (;;) {
       x = v128.load32_splat(a)
       w = mac.low(b0)

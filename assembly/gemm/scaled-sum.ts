@@ -7,11 +7,18 @@
  */
 import { dotPairs } from '../simd/dot'
 
-/** The correction of one row for the four columns whose words are at `terms`. */
+/** The words of four columns: their halves may lie apart. */
 // @ts-ignore: decorator
 @inline
-export function start(row: v128, terms: usize): v128 {
-  return dotPairs(v128.load(terms), row, i32x4.splat(0))
+export function words(terms: usize, apart: usize): v128 {
+  return v128.or(v128.load(terms), v128.load(terms + apart))
+}
+
+/** The correction of one row for four columns. */
+// @ts-ignore: decorator
+@inline
+export function start(row: v128, words: v128): v128 {
+  return dotPairs(words, row, i32x4.splat(0))
 }
 
 /** Adds a block's integers, scaled, to four float32 of C. */

@@ -6,7 +6,7 @@
  * `s.rowTermsBlock`. All 8 columns of C are written.
  */
 import { Mac } from './mac'
-import { addScaled, setZero, start } from './scaled-sum'
+import { addScaled, setZero, start, words } from './scaled-sum'
 import { Scaled } from './views'
 
 /** 6 rows x 8 columns. */
@@ -25,6 +25,7 @@ export function scaled6x8<M extends Mac>(
 ): void {
   const mac = changetype<M>(0)
   const rowStep = <usize>s.rowTermsRow << 2
+  const apart = s.wZeros - s.wTerms
   const blockStep = <usize>s.rowTermsBlock << 2
   let a0 = a
   let a1 = a0 + lda
@@ -37,31 +38,33 @@ export function scaled6x8<M extends Mac>(
   let x: v128, low: v128, high: v128
   while (groups != 0) {
     let left = min(groups, blockGroups)
+    const words0 = words(terms, apart)
+    const words1 = words(terms + 16, apart)
     groups -= left
     let at = row
     x = v128.load32_splat(at)
-    let c00 = start(x, terms)
-    let c01 = start(x, terms + 16)
+    let c00 = start(x, words0)
+    let c01 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c10 = start(x, terms)
-    let c11 = start(x, terms + 16)
+    let c10 = start(x, words0)
+    let c11 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c20 = start(x, terms)
-    let c21 = start(x, terms + 16)
+    let c20 = start(x, words0)
+    let c21 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c30 = start(x, terms)
-    let c31 = start(x, terms + 16)
+    let c30 = start(x, words0)
+    let c31 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c40 = start(x, terms)
-    let c41 = start(x, terms + 16)
+    let c40 = start(x, words0)
+    let c41 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c50 = start(x, terms)
-    let c51 = start(x, terms + 16)
+    let c50 = start(x, words0)
+    let c51 = start(x, words1)
     for (;;) {
       low = mac.low(b)
       high = mac.high(b)
@@ -163,6 +166,7 @@ export function scaled4x8<M extends Mac>(
 ): void {
   const mac = changetype<M>(0)
   const rowStep = <usize>s.rowTermsRow << 2
+  const apart = s.wZeros - s.wTerms
   const blockStep = <usize>s.rowTermsBlock << 2
   let a0 = a
   let a1 = a0 + lda
@@ -173,23 +177,25 @@ export function scaled4x8<M extends Mac>(
   let x: v128, low: v128, high: v128
   while (groups != 0) {
     let left = min(groups, blockGroups)
+    const words0 = words(terms, apart)
+    const words1 = words(terms + 16, apart)
     groups -= left
     let at = row
     x = v128.load32_splat(at)
-    let c00 = start(x, terms)
-    let c01 = start(x, terms + 16)
+    let c00 = start(x, words0)
+    let c01 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c10 = start(x, terms)
-    let c11 = start(x, terms + 16)
+    let c10 = start(x, words0)
+    let c11 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c20 = start(x, terms)
-    let c21 = start(x, terms + 16)
+    let c20 = start(x, words0)
+    let c21 = start(x, words1)
     at += rowStep
     x = v128.load32_splat(at)
-    let c30 = start(x, terms)
-    let c31 = start(x, terms + 16)
+    let c30 = start(x, words0)
+    let c31 = start(x, words1)
     for (;;) {
       low = mac.low(b)
       high = mac.high(b)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The product whose weights have a scale per block of K: units as in product.ts, one batch. The tiles write whole
+ * The products whose weights have a scale per block of K: units as in product.ts, one batch. The tiles write whole
  * panels; where the last one has fewer columns than that, they write into the thread's scratch, and the columns that
- * are there move to C. By the time a tile of rows is finished C holds float32, which lack the row's scale alone.
+ * are there move to C. By the time rows are finished C holds float32, which lack the row's scale alone. A sum is added
+ * up block by block whatever the tile, so tiles may overlap.
  */
 import { ceilDiv } from '../units'
 import { storeColumns } from './columns'
@@ -12,10 +13,11 @@ import { scaled1x32, scaled1x8, scaled2x16 } from './scaled-flat-tile'
 import { scaled4x8, scaled6x8 } from './scaled-tile'
 import { Epilogue, Product, RowParams, Scaled } from './views'
 
-/** Bytes between two rows of a tile in scratch. */
+/** Bytes between two rows of a tile in scratch, and of the whole tile. */
 const TILE_ROW: usize = 32
+const TILE: usize = 192
 
-/** Units [from, to). */
+/** Units [from, to) with int8 weights. */
 export function multiplyScaled<M extends Mac>(
   p: Product,
   s: Scaled,
@@ -27,111 +29,191 @@ export function multiplyScaled<M extends Mac>(
   const mac = changetype<M>(0)
   const nBlocks = ceilDiv(p.n, p.nb)
   const groups = mac.groups(p.k)
-  const blockGroups = mac.groups(s.block)
   const panel = <usize>groups * mac.step
-  const side = <usize>ceilDiv(p.k, s.block) << 5
   const lda = <usize>p.lda << mac.shift
   const ldc = <usize>p.ldc << 2
-  const ldr = <usize>epilogue.ldr << 2
   const scratch = s.scratch + <usize>thread * s.scratchBytes
   for (let unit = from; unit < to; ++unit) {
     const col = (unit % nBlocks) * p.nb
     const cols = min(p.nb, p.n - col)
     let row = (unit / nBlocks) * p.mb
     const end = min(row + p.mb, p.m)
-    const first = <usize>col << 2
     const b = p.b + <usize>(col >> 3) * panel
-    const scales = s.wScale + <usize>(col >> 3) * side
-    const terms = s.wTerms + <usize>(col >> 3) * side
-    const bias = epilogue.bias ? epilogue.bias + first : 0
     while (row < end) {
       const rows = end - row
       const taken: u32 = rows >= mac.rows ? mac.rows : rows >= 4 ? 4 : rows >= 2 ? 2 : 1
       const a = p.a + <usize>row * lda
-      const c = p.c + <usize>row * ldc + first
-      const rowTerm = s.rowTerms + ((<usize>row * s.rowTermsRow) << 2)
-      if (taken < 4) scaledFlat<M>(s, a, lda, taken, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c, ldc, cols, scratch)
-      else scaledTall<M>(s, a, lda, taken, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c, ldc, cols, scratch)
-      const params = s.aParams + <usize>row * offsetof<RowParams>()
-      const residual = epilogue.residual ? epilogue.residual + <usize>row * ldr + first : 0
-      finish(epilogue, c, ldc, taken, cols, params, offsetof<RowParams>(), 0, 0, bias, residual)
+      const c = p.c + <usize>row * ldc + (<usize>col << 2)
+      if (mac.rows < 4 || taken < 4) {
+        scaledFlat<M>(p, s, a, lda, row, taken, b, panel, groups, c, ldc, col, cols, scratch)
+      } else {
+        for (let j: u32 = 0; j < cols; j += 8) {
+          scaledTall<M>(p, s, a, lda, row, taken, b + <usize>(j >> 3) * panel, groups, c + (<usize>j << 2), ldc, col + j, cols - j, scratch)
+        }
+      }
+      finishScaled(s, epilogue, c, ldc, row, taken, col, cols)
       row += taken
     }
   }
 }
 
-/** Six or four rows. */
-function scaledTall<M extends Mac>(
+/**
+ * Units [from, to) with 4-bit weights, whose step is N; M is the step of int8 weights in panels of the same groups. Few
+ * rows read halves of bytes as they are; for more each panel is widened once, into scratch, for all rows of the unit.
+ */
+export function multiplyHalves<N extends Mac, M extends Mac>(
+  p: Product,
   s: Scaled,
-  a: usize,
-  lda: usize,
-  rows: u32,
-  b: usize,
-  panel: usize,
-  scales: usize,
-  terms: usize,
-  side: usize,
-  row: usize,
-  groups: u32,
-  blockGroups: u32,
-  c: usize,
-  ldc: usize,
-  cols: u32,
-  scratch: usize,
+  epilogue: Epilogue,
+  from: u32,
+  to: u32,
+  thread: u32,
 ): void {
-  for (;;) {
-    const whole = cols >= 8
-    const to = whole ? c : scratch
-    const step = whole ? ldc : TILE_ROW
-    if (changetype<M>(0).rows == 6 && rows == 6) {
-      scaled6x8<M>(s, a, lda, b, scales, terms, row, groups, blockGroups, to, step)
-    } else {
-      scaled4x8<M>(s, a, lda, b, scales, terms, row, groups, blockGroups, to, step)
+  const mac = changetype<N>(0)
+  const tallest = changetype<M>(0).rows
+  const nBlocks = ceilDiv(p.n, p.nb)
+  const groups = mac.groups(p.k)
+  const panel = <usize>groups * mac.step
+  const lda = <usize>p.lda << mac.shift
+  const ldc = <usize>p.ldc << 2
+  const scratch = s.scratch + <usize>thread * s.scratchBytes
+  for (let unit = from; unit < to; ++unit) {
+    const col = (unit % nBlocks) * p.nb
+    const cols = min(p.nb, p.n - col)
+    let row = (unit / nBlocks) * p.mb
+    const rows = min(p.mb, p.m - row)
+    let a = p.a + <usize>row * lda
+    let b = p.b + <usize>(col >> 3) * panel
+    let c = p.c + <usize>row * ldc + (<usize>col << 2)
+    if (tallest >= 4 && rows >= 4) {
+      for (let j: u32 = 0; j < cols; j += 8) {
+        widen<N>(b, scratch + TILE, panel)
+        for (let i: u32 = 0; i < rows; ) {
+          const tile: u32 = tallest >= 6 && rows >= 6 && rows - i > 4 ? 6 : 4
+          const at = min(i, rows - tile)
+          const to = c + <usize>at * ldc + (<usize>j << 2)
+          scaledTall<M>(p, s, a + <usize>at * lda, lda, row + at, tile, scratch + TILE, groups, to, ldc, col + j, cols - j, scratch)
+          i = at + tile
+        }
+        b += panel
+      }
+      finishScaled(s, epilogue, c, ldc, row, rows, col, cols)
+      continue
     }
-    if (!whole) copyRows(scratch, c, ldc, rows, cols)
-    if (cols <= 8) return
-    b += panel
-    scales += side
-    terms += side
-    c += 32
-    cols -= 8
+    for (let left = rows; left != 0; ) {
+      const taken: u32 = mac.rows >= 2 && left >= 2 ? 2 : 1
+      scaledFlat<N>(p, s, a, lda, row, taken, b, panel, groups, c, ldc, col, cols, scratch)
+      finishScaled(s, epilogue, c, ldc, row, taken, col, cols)
+      a += lda * taken
+      c += ldc * taken
+      row += taken
+      left -= taken
+    }
   }
 }
 
-/** One or two rows. */
-function scaledFlat<M extends Mac>(
+/** The epilogue of rows whose columns are summed. */
+function finishScaled(
+  s: Scaled,
+  epilogue: Epilogue,
+  c: usize,
+  ldc: usize,
+  row: u32,
+  rows: u32,
+  col: u32,
+  cols: u32,
+): void {
+  const first = <usize>col << 2
+  const params = s.aParams + <usize>row * offsetof<RowParams>()
+  const bias = epilogue.bias ? epilogue.bias + first : 0
+  const residual = epilogue.residual ? epilogue.residual + ((<usize>row * epilogue.ldr) << 2) + first : 0
+  finish(epilogue, c, ldc, rows, cols, params, offsetof<RowParams>(), 0, 0, bias, residual)
+}
+
+/** A panel of 4-bit weights as int8: of the bytes of two groups the low halves, then the high halves. */
+function widen<N extends Mac>(b: usize, to: usize, bytes: usize): void {
+  const pair: usize = 2 * changetype<N>(0).step
+  const end = b + bytes
+  const mask = i8x16.splat(15)
+  while (b != end) {
+    for (let i: usize = 0; i < pair; i += 16) {
+      const x = v128.load(b + i)
+      v128.store(to + i, v128.and(x, mask))
+      v128.store(to + i + pair, v128.and(i16x8.shr_u(x, 4), mask))
+    }
+    b += pair
+    to += 2 * pair
+  }
+}
+
+/** Six or four rows from `row` on and one panel, whose first column is `col`; `cols` columns are left. */
+function scaledTall<M extends Mac>(
+  p: Product,
   s: Scaled,
   a: usize,
   lda: usize,
+  row: u32,
   rows: u32,
   b: usize,
-  panel: usize,
-  scales: usize,
-  terms: usize,
-  side: usize,
-  row: usize,
   groups: u32,
-  blockGroups: u32,
   c: usize,
   ldc: usize,
+  col: u32,
   cols: u32,
   scratch: usize,
 ): void {
-  const rowStep = <usize>s.rowTermsRow << 2
+  const blockGroups = changetype<M>(0).groups(s.block)
+  const side = <usize>(col >> 3) * (<usize>ceilDiv(p.k, s.block) << 5)
+  const rowTerm = s.rowTerms + ((<usize>row * s.rowTermsRow) << 2)
+  const whole = cols >= 8
+  const to = whole ? c : scratch
+  const step = whole ? ldc : TILE_ROW
+  if (changetype<M>(0).rows == 6 && rows == 6) {
+    scaled6x8<M>(s, a, lda, b, s.wScale + side, s.wTerms + side, rowTerm, groups, blockGroups, to, step)
+  } else {
+    scaled4x8<M>(s, a, lda, b, s.wScale + side, s.wTerms + side, rowTerm, groups, blockGroups, to, step)
+  }
+  if (!whole) copyRows(scratch, c, ldc, rows, cols)
+}
+
+/** One or two rows from `row` on and all panels of `cols` columns from `col` on. */
+function scaledFlat<M extends Mac>(
+  p: Product,
+  s: Scaled,
+  a: usize,
+  lda: usize,
+  row: u32,
+  rows: u32,
+  b: usize,
+  panel: usize,
+  groups: u32,
+  c: usize,
+  ldc: usize,
+  col: u32,
+  cols: u32,
+  scratch: usize,
+): void {
+  const blockGroups = changetype<M>(0).groups(s.block)
+  const side = <usize>ceilDiv(p.k, s.block) << 5
+  let scales = s.wScale + <usize>(col >> 3) * side
+  let terms = s.wTerms + <usize>(col >> 3) * side
+  const rowTerm = s.rowTerms + ((<usize>row * s.rowTermsRow) << 2)
+  const nextTerm = rowTerm + (<usize>s.rowTermsRow << 2)
+  const two = changetype<M>(0).rows >= 2 && rows == 2
   while (cols != 0) {
     let panels: usize = 1
-    if (rows == 2 && cols >= 16) {
+    if (two && cols >= 16) {
       panels = 2
-      scaled2x16<M>(s, a, lda, b, panel, scales, terms, side, row, groups, blockGroups, c, ldc)
-    } else if (rows == 1 && cols >= 32) {
+      scaled2x16<M>(s, a, lda, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c, ldc)
+    } else if (!two && cols >= 32) {
       panels = 4
-      scaled1x32<M>(s, a, b, panel, scales, terms, side, row, groups, blockGroups, c)
+      scaled1x32<M>(s, a, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c)
     } else {
       const whole = cols >= 8
       const to = whole ? c : scratch
       const step = whole ? ldc : TILE_ROW
-      scaled1x8<M>(s, a, b, scales, terms, row, groups, blockGroups, to)
-      if (rows == 2) scaled1x8<M>(s, a + lda, b, scales, terms, row + rowStep, groups, blockGroups, to + step)
+      scaled1x8<M>(s, a, b, scales, terms, rowTerm, groups, blockGroups, to)
+      if (two) scaled1x8<M>(s, a + lda, b, scales, terms, nextTerm, groups, blockGroups, to + step)
       if (!whole) {
         copyRows(scratch, c, ldc, rows, cols)
         return

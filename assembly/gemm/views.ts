@@ -69,6 +69,7 @@ export class Scaled {
   rowTermsBlock: u32
   wScale: usize
   wTerms: usize
+  wZeros: usize
   block: u32
   scratch: usize
   scratchBytes: u32

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What weights in blocks add to a product for the zero points of both sides: a word per column and block of K. */
-import { BlockTermsS8Args } from '../generated/args'
+/**
+ * What the zero points of both sides add to a product of weights in blocks of K: a word of two int16 per column and
+ * block, and one per row and block (src/kernels/gemm.ts).
+ */
+import { BlockTermsS8Args, PackZerosS4Args, RowTermsU8Args } from '../generated/args'
+import { RowParams } from '../gemm/views'
+import { sumLanesI32 } from '../simd/lanes'
 import { ceilDiv } from '../units'
+import { halfAt } from './halves'
 
 /** Negated block sums of int8 columns. */
 export function block_terms_s8(args: usize, from: u32, to: u32, thread: u32): void {
@@ -25,4 +31,61 @@ export function block_terms_s8(args: usize, from: u32, to: u32, thread: u32): vo
       }
     }
   }
+}
+
+/** Negated zero points of 4-bit blocks, in the high halves of words. */
+export function pack_zeros_s4(args: usize, from: u32, to: u32, thread: u32): void {
+  const s = changetype<PackZerosS4Args>(args)
+  let dst = s.dst + ((<usize>from * s.blocks) << 5)
+  for (let panel = from; panel < to; ++panel) {
+    for (let block: u32 = 0; block < s.blocks; ++block) {
+      for (let j: u32 = 0; j < 8; ++j) {
+        const col = panel * 8 + j
+        store<i32>(dst, col < s.n ? -halfAt(s.src, <usize>col * s.colStride + block) << 16 : 0)
+        dst += 4
+      }
+    }
+  }
+}
+
+/** Zeros and centred block sums of quantised rows. The rows of arguments of both widths are one. */
+// @ts-ignore: decorator
+@inline
+function rowTerms<T>(args: usize, from: u32, to: u32): void {
+  const s = changetype<RowTermsU8Args>(args)
+  const k = s.k
+  // Bytes are summed as unsigned ones, which those stored less 128 become by their top bit.
+  const bias = sizeof<T>() == 1 ? s.bias : 0
+  const flip = i8x16.splat(<i8>bias)
+  let dst = s.terms + ((<usize>from * ceilDiv(k, s.block)) << 2)
+  for (let row = from; row < to; ++row) {
+    const zero = changetype<RowParams>(s.params + <usize>row * offsetof<RowParams>()).zero
+    let q = s.q + <usize>row * s.ldq * sizeof<T>()
+    for (let i: u32 = 0; i < k; ) {
+      const count = min(s.block, k - i)
+      const end = q + <usize>count * sizeof<T>()
+      let sums = i32x4.splat(0)
+      for (; q + 16 <= end; q += 16) {
+        const x = v128.load(q)
+        if (sizeof<T>() == 1) {
+          sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(i16x8.extadd_pairwise_i8x16_u(v128.xor(x, flip))))
+        } else {
+          sums = i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(x))
+        }
+      }
+      let sum = sumLanesI32(sums) - <i32>count * (zero + bias)
+      for (; q < end; q += sizeof<T>()) sum += sizeof<T>() == 1 ? <i32>load<u8>(q) ^ bias : <i32>load<i16>(q)
+      store<i32>(dst, (zero & 0xffff) | (sum << 16))
+      i += count
+      dst += 4
+    }
+  }
+}
+
+export function row_terms_u8(args: usize, from: u32, to: u32, thread: u32): void {
+  rowTerms<u8>(args, from, to)
+}
+
+export function row_terms_i16(args: usize, from: u32, to: u32, thread: u32): void {
+  rowTerms<i16>(args, from, to)
 }

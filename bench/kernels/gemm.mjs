@@ -94,18 +94,19 @@ function gemm(kind, m, k, n, activation = 0) {
 }
 
 /** Weights with a scale per block of k. */
-function scaled(kind, m, k, n, block) {
+function scaled(kind, m, k, n, block, bits) {
   const { a, size, group } = kinds[kind]
-  const lda = up(k, group)
-  const kernel = `gemm_s8_scaled_${kind.slice(3)}`
+  const lda = up(k, 2 * group)
+  const kernel = `gemm_s${bits}_scaled_${kind.slice(3)}`
   const mb = Math.min(up(m, 12), 48)
   const nb = Math.min(up(n, 8), Math.max(32, Math.floor(262144 / k / 8) * 8))
   const side = Math.ceil(k / block) * up(n, 8) * 4
   const { aParams } = quantArgs(m, n)
+  const wTerms = place(side)
   const args = encode(kernel, {
     a: place(m * lda * size, a),
     lda,
-    b: place(up(n, 8) * lda, 's8'),
+    b: place((up(n, 8) * lda * bits) / 8, 's8'),
     c: place(m * n * 4),
     ldc: n,
     batch: 1,
@@ -120,10 +121,11 @@ function scaled(kind, m, k, n, block) {
     rowTerms: aParams + 4,
     rowTermsRow: 2,
     wScale: place(side, 'f32'),
-    wTerms: place(side),
+    wTerms,
+    wZeros: wTerms,
     block,
-    scratch: place(192),
-    scratchBytes: 192,
+    scratch: place(192 + 8 * lda),
+    scratchBytes: 192 + 8 * lda,
   })
   return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
 }
@@ -227,10 +229,11 @@ const blockShapes = [
   [1, 2048, 2048],
   [1, 576, 1536],
 ]
-const blockJobs = ['s8_dot', 's8_pairs'].flatMap((kind) =>
-  blockShapes.flatMap(([m, k, n]) =>
-    [32, 64, 128].map((block) => [`blocks of ${block} ${m}x${k}x${n}`, () => scaled(kind, m, k, n, block)]),
-  ),
+const blockForms = ['s8_dot', 's8_pairs'].flatMap((kind) =>
+  [8, 4].flatMap((bits) => [32, 128].map((block) => [kind, bits, block])),
+)
+const blockJobs = blockForms.flatMap(([kind, bits, block]) =>
+  blockShapes.map(([m, k, n]) => [`blocks of ${block} ${m}x${k}x${n}`, () => scaled(kind, m, k, n, block, bits)]),
 )
 const jobs = [
   ...blockJobs,

@@ -76,8 +76,13 @@ const quantArgs = {
  * batch. C = aScale[i] * (sum over blocks of wScale[j][block] * (acc + row term x column term)) + bias[j], where acc is
  * the block's sum of products and the terms are words of two int16 each, multiplied pairwise and added: exact int32.
  * Row terms are `rowTermsRow` words apart from row to row, `rowTermsBlock` from block to block (0: one for all). For
- * int8 weights the row's word is its zero, the column's {-(sum of the block's weights), 0} (pack: block_terms_s8).
- * wScale and wTerms are [n/8][ceil(k / block)][8], columns past n 0.
+ * int8 weights the row's word is its zero, the column's {-(sum of the block's weights), 0} (pack: block_terms_s8). For
+ * 4-bit weights, stored as w + zero of the block in 0..15, the row's is {zero, sum over the block of a - zero} (pack:
+ * row_terms_u8), the column's {-(sum of the stored), -zero}. The column's word is wTerms | wZeros, which may be one array.
+ * wScale, wTerms and wZeros are [n/8][ceil(k / block)][8], columns past n 0.
+ *
+ * Packed B, s4 c4: [n/8][k/8][8][4] bytes (k rounded up to 8): low halves are a group of s8 c4, high halves the next.
+ * Packed B, s4 c2: [n/8][k/4][8][2] bytes (k rounded up to 4), likewise. Rows of A are as long as that, 0 behind k.
  */
 const scaledArgs = {
   /** {f32 scale, i32 zero} per row; the zero is not read here. */
@@ -87,8 +92,9 @@ const scaledArgs = {
   rowTermsBlock: 'u32',
   wScale: 'ptr',
   wTerms: 'ptr',
+  wZeros: 'ptr',
   block: 'u32',
-  /** Room for a tile of 6 x 8 float32 per thread. */
+  /** Room per thread for a tile of 6 x 8 float32, 192 bytes; 4-bit: and behind it for a panel of k x 8 int8. */
   scratch: 'ptr',
   scratchBytes: 'u32',
 } as const
@@ -132,6 +138,8 @@ export const gemm = kernels({
   gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
   gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs } },
   conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },

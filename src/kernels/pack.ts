@@ -18,6 +18,20 @@ const packArgs = {
   batchDstBytes: 'u32',
 } as const
 
+const packHalvesArgs = {
+  src: 'ptr',
+  dst: 'ptr',
+  terms: 'ptr',
+  n: 'u32',
+  k: 'u32',
+  block: 'u32',
+  colStride: 'u32',
+  flip: 'u32',
+  zero: 'u32',
+} as const
+
+const rowTermsArgs = { q: 'ptr', ldq: 'u32', params: 'ptr', terms: 'ptr', k: 'u32', block: 'u32', bias: 'i32' } as const
+
 export const pack = kernels({
   pack_f32_x8: { args: packArgs },
   /** Also writes sums[j] = sum over k of column j (int32, one per column of the padded n, batch after batch). */
@@ -29,6 +43,21 @@ export const pack = kernels({
    * unit is one panel of 8 columns.
    */
   block_terms_s8: { args: { src: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32', depthStride: 'u32' } },
+  /**
+   * 4-bit panels (kernels/gemm.ts) of rows of halves of bytes, low halves first: element (col j, depth i) is half
+   * j * colStride + i of src, xored with `flip` (8 turns two's complement into value + 8). Also terms
+   * [n/8][ceil(k / block)][8] words {-(sum over the block), -zero}. A unit is one panel of 8 columns.
+   */
+  pack_s4_x8c4: { args: packHalvesArgs },
+  pack_s4_x8c2: { args: packHalvesArgs },
+  /** Terms of zero points of 4-bit weights: dst as terms above, words {0, -src half j * colStride + block}. */
+  pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32' } },
+  /**
+   * Row terms of 4-bit weights (kernels/gemm.ts) for rows that quantize_rows_u8 (_i16) wrote: terms
+   * [m][ceil(k / block)] words {zero, sum over the block of q - zero}, `bias` as there. A unit is one row.
+   */
+  row_terms_u8: { args: rowTermsArgs },
+  row_terms_i16: { args: rowTermsArgs },
   /**
    * dst[j * k + i] = src[j * k + i] * scale[j], int8 to f32: weights of kernels that compute in float. A unit is one
    * row j of n. transposed: dst[i * n + j].

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * whittle.DynamicQuantizeGemm: whittle.Gemm with int8 weights [N, K] and x quantised on the fly, each row by itself, to
- * asymmetric 8 bits (rules: kernels/pack.ts, oracle: quantize.ts). Weights have one scale per output, wScale [N], or, with
- * the attribute `block` (32, 64 or 128), one per output and block of K, wScale [N, ceil(K / block)].
- * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * w) + bias + residual) * post_scale
- *     + post_shift, the inner sum in exact integers.
+ * whittle.DynamicQuantizeGemm: whittle.Gemm with quantised weights [N, K] and x quantised on the fly, each row by
+ * itself, to asymmetric 8 bits (rules: kernels/pack.ts, oracle: quantize.ts). int8 weights have one scale per output,
+ * wScale [N], or, with the attribute `block` (32, 64 or 128), one per output and block of K, wScale
+ * [N, ceil(K / block)]. int4 and uint4 weights always have blocks; those of uint4 have zero points, wZero uint4
+ * [N, ceil(K / block)], 8 where it is left out.
+ * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
+ *     * post_scale + post_shift, the inner sum in exact integers.
  */
 import { sizeOf } from '../tensor/shape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import {
   type AttributeSpec,
   type Attributes,
@@ -18,25 +21,17 @@ import {
 } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
 import { type EpilogueArgs, epilogueArgs, epilogueAttributes } from './epilogue.ts'
-import { checkScales, inferRows, rowsOf } from './gemm-types.ts'
+import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
 import { grainOf, roundUp } from './grid.ts'
 import { complaint, needed } from './infer.ts'
+import { emitBlockGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
+import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
 import type { Lowering } from './lower.ts'
-import {
-  byteRecipes,
-  emitByteGemm,
-  emitScaledGemm,
-  mostByteDepth,
-  packF32,
-  packS8,
-  packS8Blocks,
-  packedWeight,
-} from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { blockProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
-import { floats, integers } from './sample-tensors.ts'
+import { floats, integers, smallIntegers } from './sample-tensors.ts'
 
 const attributes = {
   ...epilogueAttributes,
@@ -46,37 +41,45 @@ const attributes = {
 
 export const ops = defineOps({
   'whittle.DynamicQuantizeGemm': {
-    inputs: [3, 5],
+    inputs: [3, 6],
     attributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
-    infer([x, w, scale, bias, residual], context) {
-      if (w && w.dtype !== 'int8') throw complaint(context, 'int8 weights', w.dtype)
-      checkScales(context, needed(context, scale, 'wScale'), w, context.attributes.block as number)
+    infer([x, w, scale, bias, residual, zero], context) {
+      const block = context.attributes.block as number
+      if (w && !['int8', 'int4', 'uint4'].includes(w.dtype)) {
+        throw complaint(context, 'int8, int4 or uint4 weights', w.dtype)
+      }
+      if (w && w.dtype !== 'int8' && block === 0) throw complaint(context, `block with ${w.dtype} weights`, '0')
+      if (zero && (w?.dtype !== 'uint4' || zero.dtype !== 'uint4')) {
+        throw complaint(context, 'uint4 zero points, of uint4 weights', `${zero.dtype} of ${w?.dtype}`)
+      }
+      checkScales(context, needed(context, scale, 'wScale'), w, block)
+      if (zero) checkBlocks(context, 'wZero', zero, w, block)
       return inferRows(context, x, w, [['bias', bias]], residual)
     },
     lower(lowering, { attributes }) {
-      const [x, w, scale, bias, residual] = [0, 1, 2, 3, 4].map((i) => lowering.input(i))
-      if (!isFloat32(x, scale, bias, residual) || w!.dtype !== 'int8' || w!.size === 0) return false
+      const [x, w, scale, bias, residual, zero] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
+      if (!isFloat32(x, scale, bias, residual) || w!.size === 0) return false
       const { m, n, k } = rowsOf(x!, w!)
       const block = attributes.block as number
       if (block === 0 && k > mostByteDepth) return false
       if (m === 0) return true
-      emitRows(lowering, { m, n, k }, block, epilogueArgs(attributes, bias, residual, n, 0))
+      const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
+      if (block === 0) emitRows(lowering, { m, n, k }, epilogue)
+      else {
+        const bits = w!.dtype === 'int8' ? 8 : 4
+        const signed = w!.dtype === 'int4'
+        emitBlockGemm(lowering, { m, n, k }, { inputs: [1, 2, zero && 5], bits, block, signed }, epilogue)
+      }
       return true
     },
   },
 })
 
-/** Quantises the rows of x, then multiplies them. */
-function emitRows(
-  lowering: Lowering,
-  { m, n, k }: { m: number; n: number; k: number },
-  block: number,
-  epilogue: EpilogueArgs,
-): void {
+/** One scale per output: quantises the rows of x, then multiplies them. */
+function emitRows(lowering: Lowering, { m, n, k }: { m: number; n: number; k: number }, epilogue: EpilogueArgs): void {
   const recipe = byteRecipes[lowering.host.int8]
-  const matrix = { n, k, colStride: k, depthStride: 1 }
-  const packing = block === 0 ? packS8(matrix, recipe) : packS8Blocks(matrix, recipe, block)
+  const packing = packS8({ n, k, colStride: k, depthStride: 1 }, recipe)
   const b = packedWeight(lowering, 1, packing)
   const ldq = roundUp(k, recipe.group)
   const q = lowering.scratch(m * ldq * recipe.bytes)
@@ -87,42 +90,58 @@ function emitRows(
     grain: grainOf(k),
     args: { x: lowering.input(0)!.ref, ldx: k, q, ldq, params, m, k, bias: recipe.bias },
   })
-  const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const wSum = shifted(b, packing.sums)
-  if (block === 0) {
-    const wScale = lowering.input(2)!.ref
-    emitByteGemm(lowering, call, { aParams: params, aParamsStride: 1, batchParams: 0, wScale, wSum })
-    return
-  }
+  const [wScale, wSum] = [lowering.input(2)!.ref, shifted(b, packing.sums)]
+  emitByteGemm(
+    lowering,
+    { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue },
+    { aParams: params, aParamsStride: 1, batchParams: 0, wScale, wSum },
+  )
+}
+
+/** Weights less their zero points. */
+function centredWeights(w: Tensor, zero: Tensor | null | undefined, block: number): ArrayLike<number> {
+  const values = numbersOf(w)
+  if (w.type !== 'uint4') return values
+  const k = w.dims[1]
   const blocks = Math.ceil(k / block)
-  const wScale = packedWeight(lowering, 2, packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }))
-  // The row's term is the zero point beside its scale.
-  const rows = { aParams: params, rowTerms: shifted(params, 4), rowTermsRow: 2, rowTermsBlock: 0 }
-  emitScaledGemm(lowering, call, { ...rows, wScale, wTerms: wSum, block })
+  const zeros = zero ? numbersOf(zero) : null
+  const zeroAt = (i: number) => (zeros ? zeros[Math.floor(i / k) * blocks + Math.floor((i % k) / block)] : 8)
+  return Float64Array.from({ length: w.size }, (_, i) => values[i] - zeroAt(i))
 }
 
 export const references = {
-  'whittle.DynamicQuantizeGemm'([x, w, wScale, bias, residual], attributes) {
+  'whittle.DynamicQuantizeGemm'([x, w, wScale, bias, residual, zero], attributes) {
     const [n, k] = w!.dims
     const m = sizeOf(x!.dims.slice(0, -1))
     const { centred, scales } = quantizeRuns(numbersOf(x!), k, m)
     const block = (attributes.block as number) || Math.max(1, k)
-    const data = blockProducts(centred, numbersOf(w!), numbersOf(wScale!), { m, n, k, block })
+    const weights = centredWeights(w!, zero, block)
+    const data = blockProducts(centred, weights, numbersOf(wScale!), { m, n, k, block })
     for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / n)]
     applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
     return [tensorOf(x!.type, data, [...x!.dims.slice(0, -1), n])]
   },
 } satisfies Record<string, Reference>
 
-function sample(random: Random, x: number[], n: number, attributes: Attributes, bias = true, residual = false): Sample {
+interface Options {
+  readonly bias?: boolean
+  readonly residual?: boolean
+  readonly type?: 'int8' | 'int4' | 'uint4'
+  readonly zero?: boolean
+}
+
+function sample(random: Random, x: number[], n: number, attributes: Attributes, options: Options = {}): Sample {
+  const { bias = true, residual = false, type = 'int8', zero = false } = options
   const k = x[x.length - 1]
   const block = (attributes.block as number | undefined) ?? 0
+  const blocks = block === 0 ? [n] : [n, Math.ceil(k / block)]
   const inputs = [
     floats(random, x, -2, 1),
-    integers(random, [n, k], -127, 127, 'int8'),
-    floats(random, block === 0 ? [n] : [n, Math.ceil(k / block)], 0.001, 0.02),
+    type === 'int8' ? integers(random, [n, k], -127, 127, type) : smallIntegers(random, [n, k], type),
+    floats(random, blocks, 0.001, 0.02),
     bias ? floats(random, [n]) : null,
     residual ? floats(random, [...x.slice(0, -1), n]) : null,
+    zero ? smallIntegers(random, blocks, 'uint4') : null,
   ]
   return { inputs, attributes }
 }
@@ -130,15 +149,20 @@ function sample(random: Random, x: number[], n: number, attributes: Attributes, 
 export const samples = {
   'whittle.DynamicQuantizeGemm': (random) => [
     sample(random, [1, 13], 10, {}),
-    sample(random, [7, 5], 3, { activation: 'Relu' }, false),
-    sample(random, [2, 3, 4, 9], 17, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true, true),
+    sample(random, [7, 5], 3, { activation: 'Relu' }, { bias: false }),
+    sample(random, [2, 3, 4, 9], 17, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, { residual: true }),
     sample(random, [13, 32], 40, { activation: 'HardSwish' }),
     sample(random, [0, 4], 3, {}),
     sample(random, [6], 4, { activation: 'Clip', alpha: -1, beta: 1 }),
     { inputs: [floats(random, [2, 4], 0, 0), ...sample(random, [1, 4], 3, {}).inputs.slice(1)] },
     sample(random, [1, 64], 40, { block: 32 }),
-    sample(random, [2, 7, 100], 19, { block: 32, activation: 'Relu' }, true, true),
-    sample(random, [3, 130], 16, { block: 64 }, false),
+    sample(random, [2, 7, 100], 19, { block: 32, activation: 'Relu' }, { residual: true }),
+    sample(random, [3, 130], 16, { block: 64 }, { bias: false }),
     sample(random, [5, 40], 3, { block: 128 }),
+    sample(random, [1, 96], 43, { block: 32 }, { type: 'int4' }),
+    sample(random, [2, 9, 77], 19, { block: 32, activation: 'Relu' }, { type: 'int4', residual: true }),
+    sample(random, [1, 256], 9, { block: 128 }, { type: 'uint4', zero: true }),
+    sample(random, [3, 100], 17, { block: 64 }, { type: 'uint4', zero: true, bias: false }),
+    sample(random, [11, 65], 5, { block: 32 }, { type: 'uint4' }),
   ],
 } satisfies Record<string, Samples>

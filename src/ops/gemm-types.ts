@@ -7,7 +7,7 @@ import type { OpContext, ValueInfo } from './define.ts'
 import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
 import { epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { blockSizes } from './lower-gemm.ts'
+import { blockSizes } from './lower-blocks.ts'
 
 /** Output types. `vectors` are named inputs of dims [N]. @throws GraphError naming the node for shapes that don't fit */
 export function inferRows(
@@ -35,19 +35,23 @@ export function inferRows(
 /** @throws GraphError naming the node when `scale` is there and not of dims [N], or [N, ceil(K / block)] where block > 0 */
 export function checkScales(context: OpContext, scale: ValueInfo | null, w: ValueInfo | null, block: number): void {
   if (block !== 0 && !blockSizes.includes(block)) throw complaint(context, 'block of 0, 32, 64 or 128', String(block))
-  if (!scale?.dims || !w?.dims || w.dims.length !== 2) return
+  if (block !== 0) checkBlocks(context, 'wScale', scale, w, block)
+  else if (w?.dims?.length === 2) checkVector(context, 'wScale', scale, w.dims[0])
+}
+
+/** @throws GraphError naming the node when `info` is there and not of dims [N, ceil(K / block)] */
+export function checkBlocks(
+  context: OpContext,
+  name: string,
+  info: ValueInfo | null,
+  w: ValueInfo | null,
+  block: number,
+): void {
+  if (!info?.dims || w?.dims?.length !== 2) return
   const [n, k] = w.dims
-  if (block === 0) checkVector(context, 'wScale', scale, n)
-  else {
-    const blocks = isKnown(k) ? Math.ceil(k / block) : null
-    const fits = scale.dims.length === 2 && mayEqual(scale.dims[0], n)
-    if (!fits || (blocks !== null && !mayEqual(scale.dims[1], blocks))) {
-      throw complaint(
-        context,
-        `wScale of dims ${printDims([n])} and ${blocks ?? 'K / block'} blocks`,
-        printDims(scale.dims),
-      )
-    }
+  const want = [n, ...(isKnown(k) ? [Math.ceil(k / block)] : info.dims.slice(1, 2))]
+  if (info.dims.length !== 2 || !want.every((dim, i) => mayEqual(dim, info.dims![i]))) {
+    throw complaint(context, `${name} of dims ${printDims(want)} (blocks of ${block})`, printDims(info.dims))
   }
 }
 

@@ -74,14 +74,9 @@ export function packF32(matrix: SourceMatrix): Packing {
 /** Depth up to which the byte kernels' int32 sums hold any product (kernels/gemm.ts). */
 export const mostByteDepth = 65000
 
-/** Sizes of a block of K that may have a scale of its own: its zero-point terms are int16 (kernels/gemm.ts). */
-export const blockSizes: readonly number[] = [32, 64, 128]
-
 /** How a host multiplies bytes: kernels, element size and bias of quantised rows, and the packing they need. */
-interface ByteRecipe {
+export interface ByteRecipe {
   readonly gemm: 'gemm_s8_dot' | 'gemm_s8_pairs'
-  /** For weights with a scale per block. */
-  readonly scaled: 'gemm_s8_scaled_dot' | 'gemm_s8_scaled_pairs'
   readonly conv: 'conv_s8_dot' | 'conv_s8_pairs'
   readonly rows: 'quantize_rows_u8' | 'quantize_rows_i16'
   readonly image: 'quantize_image_u8' | 'quantize_image_i16'
@@ -96,7 +91,6 @@ interface ByteRecipe {
 
 const dot = {
   gemm: 'gemm_s8_dot',
-  scaled: 'gemm_s8_scaled_dot',
   conv: 'conv_s8_dot',
   rows: 'quantize_rows_u8',
   image: 'quantize_image_u8',
@@ -111,7 +105,6 @@ export const byteRecipes: Readonly<Record<HostTraits['int8'], ByteRecipe>> = {
   s8: { ...dot, bias: 128 },
   pairs: {
     gemm: 'gemm_s8_pairs',
-    scaled: 'gemm_s8_scaled_pairs',
     conv: 'conv_s8_pairs',
     rows: 'quantize_rows_i16',
     image: 'quantize_image_i16',
@@ -143,28 +136,6 @@ export function packS8(matrix: SourceMatrix, recipe: ByteRecipe): Packing {
       sums,
     },
   }))
-}
-
-/** The same with a zero-point term per block of `block` k and column in place of the column sums. */
-export function packS8Blocks(matrix: SourceMatrix, recipe: ByteRecipe, block: number): Packing {
-  const { n, k, colStride, depthStride } = matrix
-  const panels = packS8(matrix, recipe)
-  const units = Math.ceil(n / panelColumns)
-  const sums = panels.layout.bytes
-  const terms = (src: Ref, target: Ref): StepSpec => ({
-    kernel: 'block_terms_s8',
-    units,
-    args: { src, dst: shifted(target, sums), n, k, block, colStride, depthStride },
-  })
-  return {
-    batchBytes: panels.batchBytes,
-    sums,
-    layout: {
-      key: `${panels.layout.key}:${block}`,
-      bytes: sums + units * Math.ceil(k / block) * panelColumns * 4,
-      steps: (source, target) => [...panels.layout.steps(source, target), terms(source, target)],
-    },
-  }
 }
 
 /** Input `index` packed: once when it is constant, else by steps of this run from `source` (its own place where left out). */
@@ -219,29 +190,8 @@ export function emitByteGemm(lowering: Lowering, call: GemmCall, parts: Quantize
   if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 
-/** Where the scales and zero points of a product with a scale per block are; words as in kernels/gemm.ts. */
-export interface ScaledParts {
-  readonly aParams: Ref
-  readonly rowTerms: Ref
-  readonly rowTermsRow: number
-  readonly rowTermsBlock: number
-  readonly wScale: Ref
-  readonly wTerms: Ref
-  readonly block: number
-}
-
-/** Bytes of a thread's scratch: a tile of 6 x 8 float32. */
-const scaledScratch = 6 * panelColumns * 4
-
-/** Emits the byte product with a scale per block that suits the host. `a` holds quantised rows. */
-export function emitScaledGemm(lowering: Lowering, call: GemmCall, parts: ScaledParts): void {
-  const { units, args } = gemmWords(call, 1)
-  const { scaled: kernel } = byteRecipes[lowering.host.int8]
-  const scratch = lowering.threadScratch(scaledScratch)
-  if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts, scratch, scratchBytes: scaledScratch } })
-}
-
-function gemmWords(call: GemmCall, weightBytes: number) {
+/** Units and shared words of a product whose packed weights take `weightBytes` per element. */
+export function gemmWords(call: GemmCall, weightBytes: number) {
   const { m, n, k, batch = 1, epilogue } = call
   const grid = gemmGrid({ m, n, k, batch }, weightBytes)
   return {

@@ -28,6 +28,13 @@ export function integers(
   )
 }
 
+/** 4-bit integers, over their whole range. */
+export function smallIntegers(random: Random, dims: readonly number[], type: 'int4' | 'uint4'): Tensor {
+  const bytes = Uint8Array.from({ length: Math.ceil(sizeOf(dims) / 2) }, () => Math.floor(random() * 256))
+  if (sizeOf(dims) % 2 === 1) bytes[bytes.length - 1] &= 15
+  return new Tensor(type, bytes, dims)
+}
+
 /** A 1-D int64 tensor of these values: axes, shapes, counts. */
 export function longs(...values: number[]): Tensor {
   return new Tensor('int64', values, [values.length])

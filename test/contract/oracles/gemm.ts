@@ -4,10 +4,10 @@
  * A stay below 128, where the dot of every host agrees.
  */
 import { activations } from '../../../src/kernels/gemm.ts'
-import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
+import { input, type KernelCase, type Oracle, same, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
-import { type Kind, kinds, panels, roundUp } from './panels.ts'
+import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
 
@@ -74,6 +74,10 @@ interface ScaledOptions extends EpilogueOptions {
   readonly nb?: number
   /** A word of the row for each block, with both halves used; else one for all. */
   readonly words?: boolean
+  /** The high halves of the columns' words lie in an array of their own. */
+  readonly apart?: boolean
+  /** Bits of a weight. */
+  readonly bits?: 4 | 8
 }
 
 /** A product whose weights have a scale for each block of k. */
@@ -84,17 +88,18 @@ function scaledCase(
   block: number,
   options: ScaledOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, words = false } = options
+  const { mb = m, nb = n, words = false, apart = false, bits = 8 } = options
   const { group, values } = kinds[kind]
-  const lda = roundUp(k, group)
+  const lda = roundUp(k, bits === 4 ? 2 * group : group)
   const a = values(random, m * lda + group)
-  const w = randomIntegers(Int8Array, random, n * k, -128, 127)
+  const w = randomIntegers(Int8Array, random, n * k, bits === 4 ? 0 : -128, bits === 4 ? 15 : 127)
   const blocks = Math.ceil(k / block)
   const params = randomFloats(random, 2 * m)
   const halves = (count: number) =>
     randomIntegers(Int16Array, random, 2 * count, words ? -9000 : -128, words ? 9000 : 255)
   const rowTerms = halves(words ? m * blocks : m)
   const columnTerms = halves(roundUp(n, 8) * blocks)
+  const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
   const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
   const sumAt = (_: number, row: number, column: number): Sum => {
     let value = 0
@@ -117,7 +122,7 @@ function scaledCase(
       a: input(a),
       lda,
       batchA: 0,
-      b: input(panels(kind, w, 1, n, k)),
+      b: input(bits === 4 ? halfPanels(group, w, n, k) : panels(kind, w, 1, n, k)),
       batchBBytes: 0,
       batch: 1,
       m,
@@ -131,29 +136,33 @@ function scaledCase(
       rowTermsRow: words ? blocks : 1,
       rowTermsBlock: words ? 1 : 0,
       wScale: input(scales, 4),
-      wTerms: input(columnTerms),
+      wTerms: input(apart ? half(0) : columnTerms),
+      wZeros: apart ? input(half(1)) : same('wTerms'),
       block,
-      scratch: scratch(192),
-      scratchBytes: 192,
+      scratch: scratch(192 + (bits === 4 ? 8 * lda : 0)),
+      scratchBytes: 192 + (bits === 4 ? 8 * lda : 0),
     },
   }
 }
 
 const scaledOracle =
-  (kind: 's8_dot' | 's8_pairs'): Oracle =>
+  (kind: 's8_dot' | 's8_pairs', bits: 4 | 8): Oracle =>
   (random) => {
     const one = (shape: readonly [number, number, number], block: number, options?: ScaledOptions) =>
-      scaledCase(kind, random, shape, block, options)
+      scaledCase(kind, random, shape, block, { ...options, bits })
     return [
       one([1, 1, 1], 32),
       one([6, 8, 64], 32, { bias: false }),
-      one([13, 21, 100], 32, { residual: true, gap: 3, words: true }),
+      one([13, 21, 100], 32, { residual: true, gap: 3, words: true, apart: true }),
       one([31, 43, 67], 32, { mb: 12, nb: 16, activation: 'Relu' }),
       one([7, 16, 130], 64, { activation: 'Gelu', words: true }),
       one([5, 2, 257], 128, { residual: true }),
-      one([1, 77, 161], 32, { nb: 40, words: true }),
-      one([2, 45, 96], 64, { residual: true, gap: 1 }),
+      one([1, 77, 161], 32, { nb: 40, words: true, apart: true }),
+      one([2, 45, 96], 64, { residual: true, gap: 1, apart: true }),
       one([3, 5, 0], 32),
+      one([4, 9, 72], 32),
+      one([17, 30, 40], 32, { mb: 11, nb: 24 }),
+      one([9, 8, 33], 32, { words: true }),
     ]
   }
 
@@ -197,6 +206,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   gemm_f32: gemmOracle('f32'),
   gemm_s8_dot: gemmOracle('s8_dot'),
   gemm_s8_pairs: gemmOracle('s8_pairs'),
-  gemm_s8_scaled_dot: scaledOracle('s8_dot'),
-  gemm_s8_scaled_pairs: scaledOracle('s8_pairs'),
+  gemm_s8_scaled_dot: scaledOracle('s8_dot', 8),
+  gemm_s8_scaled_pairs: scaledOracle('s8_pairs', 8),
+  gemm_s4_scaled_dot: scaledOracle('s8_dot', 4),
+  gemm_s4_scaled_pairs: scaledOracle('s8_pairs', 4),
 }

@@ -80,32 +80,6 @@ const packOracle =
       { n: 11, k: 0, col: 1, depth: 1 },
     ].map((shape) => packCase(kind, random, shape))
 
-const termsOracle: Oracle = (random) =>
-  [
-    { n: 8, k: 64, block: 32, col: 64, depth: 1 },
-    { n: 13, k: 70, block: 32, col: 1, depth: 16 },
-    { n: 3, k: 300, block: 128, col: 301, depth: 1 },
-    { n: 1, k: 1, block: 64, col: 1, depth: 1 },
-    { n: 9, k: 0, block: 32, col: 1, depth: 9 },
-  ].map(({ n, k, block, col, depth }) => {
-    const src = randomIntegers(Int8Array, random, n * col + k * depth, -128, 127)
-    if (k === 300) src.fill(-128)
-    const blocks = Math.ceil(k / block)
-    const want = new Array<number>(roundUp(n, 8) * blocks).fill(0)
-    for (let j = 0; j < n; j++) {
-      for (let at = 0; at < blocks; at++) {
-        let sum = 0
-        for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) sum += src[j * col + i * depth]!
-        want[((j >> 3) * blocks + at) * 8 + (j & 7)] = -sum & 0xffff
-      }
-    }
-    return {
-      title: JSON.stringify({ n, k, block, col, depth }),
-      units: Math.ceil(n / 8),
-      args: { src: input(src, 1), dst: output(Int32Array, want), n, k, block, colStride: col, depthStride: depth },
-    }
-  })
-
 const dequantizeOracle: Oracle = (random) =>
   [
     { n: 1, k: 1, transposed: 0 },
@@ -328,7 +302,6 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   pack_f32_x8: packOracle('f32'),
   pack_s8_x8c4: packOracle('s8_dot'),
   pack_s8_x8c2: packOracle('s8_pairs'),
-  block_terms_s8: termsOracle,
   dequantize_rows_s8: dequantizeOracle,
   quantize_rows_u8: rowsOracle(Uint8Array, [0, 128]),
   quantize_rows_i16: rowsOracle(Int16Array, [0, 128]),
