@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The demo: compresses the PP-OCRv4 text recogniser to int8, writes the .whittle file, and holds float32, int8 and
- * onnxruntime-web beside each other on the text lines in demo/lines. Every number it prints was measured in this run.
+ * onnxruntime-web beside each other on the text lines in demo/lines. Every number it prints was measured in this run; what
+ * the compression did to the model layer by layer is in the report that it writes, build/demo/report.html.
  */
 import { execFile } from 'node:child_process'
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
@@ -10,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import Table from 'cli-table3'
 import { compare, probe } from 'whittle'
-import { compress } from 'whittle/compress'
+import { compress, measure, reportPage } from 'whittle/compress'
 import { open } from './engines.mjs'
 import { readKeys, readLines, readText, recogniserPath } from './ocr.mjs'
 
@@ -50,6 +51,7 @@ for (const contender of contenders) {
   contender.bytes = (await stat(contender.path)).size
   contender.model = await open(contender.engine, contender.path)
   contender.results = []
+  contender.rounds = new Array(ROUNDS).fill(0)
 }
 
 const keys = await readKeys()
@@ -61,8 +63,10 @@ for (const line of lines) {
       const start = performance.now()
       const outputs = await model.run({ [model.inputs[0]]: line })
       const time = performance.now() - start
-      if (round >= 0) times[i].push(time)
-      else results.push({ line, output: outputs[model.outputs[0]] })
+      if (round >= 0) {
+        times[i].push(time)
+        contenders[i].rounds[round] += time / lines.length
+      } else results.push({ line, output: outputs[model.outputs[0]] })
     }
   }
   for (const [i, { results }] of contenders.entries()) {
@@ -73,38 +77,54 @@ for (const line of lines) {
 }
 
 const [peer, float32, int8] = contenders
-const texts = new Table({ head: ['line', 'pixels', ...contenders.map(({ title }) => title)] })
-for (const [i, line] of lines.entries()) {
-  texts.push([line.name, `${line.dims[3]}x${line.dims[2]}`, ...contenders.map(({ results }) => results[i].text)])
-}
-console.log(texts.toString())
-
-const times = new Table({
-  head: ['median latency, ms', 'pixels', ...contenders.map(({ title }) => title), 'int8 / onnxruntime-web'],
+const texts = new Table({
+  head: ['line', 'engine', 'text read', 'ms', 'ratio'],
+  colAligns: ['left', 'left', 'left', 'right', 'right'],
 })
 for (const [i, line] of lines.entries()) {
-  const row = contenders.map(({ results }) => results[i].time)
-  times.push([
-    line.name,
-    `${line.dims[3]}x${line.dims[2]}`,
-    ...row.map((t) => t.toFixed(1)),
-    `${((100 * row[2]) / row[0]).toFixed(0)} %`,
+  const rows = contenders.map(({ title, results }) => {
+    const { text, time } = results[i]
+    return [title, text, time.toFixed(1), percent(time, peer.results[i].time)]
+  })
+  const stacked = [0, 1, 2, 3].map((column) => rows.map((row) => row[column]).join('\n'))
+  texts.push([`${line.name}\n${line.dims[3]} x ${line.dims[2]}`, ...stacked])
+}
+console.log(texts.toString())
+console.log(`ms: median of ${ROUNDS} rounds in which the engines take turns, one thread; ratio: to ${peer.title}\n`)
+
+const figures = new Table({
+  head: [
+    '\nengine',
+    '\nbytes on disk',
+    'of the\nONNX file',
+    'load\nms',
+    'first\nrun ms',
+    'median\nms a line',
+    'output\ncosine',
+    'largest\nerror',
+    '/ largest\nvalue',
+  ],
+  colAligns: ['left', ...new Array(8).fill('right')],
+  chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+})
+for (const contender of contenders) {
+  const off = contender === peer ? undefined : worst(contender, peer)
+  figures.push([
+    contender.title,
+    contender.bytes.toLocaleString('en'),
+    percent(contender.bytes, peer.bytes, 1),
+    contender.load.toFixed(0),
+    contender.firstRun.toFixed(0),
+    median(contender.results.map(({ time }) => time)).toFixed(1),
+    off?.cosine.toFixed(6) ?? '',
+    off?.absolute.toExponential(2) ?? '',
+    off?.relative.toExponential(2) ?? '',
   ])
 }
-console.log(times.toString())
-
-const figures = new Table({ head: ['', ...contenders.map(({ title }) => title)] })
-figures.push(
-  ['bytes on disk', ...contenders.map((c) => `${c.bytes} (${((100 * c.bytes) / peer.bytes).toFixed(1)} %)`)],
-  ['load, ms (fresh process)', ...contenders.map((c) => c.load.toFixed(0))],
-  ['first run, ms (fresh process)', ...contenders.map((c) => c.firstRun.toFixed(0))],
-  ['median latency a line, ms', ...contenders.map((c) => median(c.results.map(({ time }) => time)).toFixed(1))],
-  ...['output cosine', 'largest error', 'largest error / largest value'].map((name) => [
-    `${name} against onnxruntime-web`,
-    ...contenders.map((c) => (c === peer ? '' : worst(c, peer)[name])),
-  ]),
-)
 console.log(figures.toString())
+console.log(
+  `load, first run: median of ${COLD_STARTS} fresh processes; cosine and errors: against ${peer.title}, the worst line\n`,
+)
 
 const own = await compare(
   float32.model.session,
@@ -119,6 +139,28 @@ for (const { name, cosine, maxAbsError, maxRelError, snr } of own.outputs) {
   ownTable.push([name, cosine.toFixed(6), maxAbsError.toExponential(2), maxRelError.toExponential(2), snr.toFixed(1)])
 }
 console.log(ownTable.toString())
+
+const measured = await measure(
+  { label: 'ONNX file, float32', source: recogniserPath },
+  { label: 'whittle file, int8', source: paths.int8 },
+  lines.map((line) => feed(int8, line)),
+  {
+    title: 'PP-OCRv4 text recogniser in int8',
+    machine: cpus()[0]?.model,
+    inputs: 'the text lines in demo/lines',
+    rounds: 1,
+  },
+)
+const report = `${output}report.html`
+const data = {
+  ...measured,
+  notes: [
+    `Errors are measured on the ${lines.length} text lines in demo/lines; latencies are the mean of all lines in each of ${ROUNDS} rounds in which the engines take turns, after one that does not count.`,
+  ],
+  latencies: contenders.map(({ title, rounds }) => ({ label: title, runs: rounds })),
+}
+await writeFile(report, await reportPage(data))
+console.log(`report: ${report}\n`)
 
 const wrong = lines.filter((_, i) => int8.results[i].text !== float32.results[i].text)
 for (const { model } of contenders) await model.close()
@@ -143,10 +185,14 @@ function feed({ model }, { data, dims }) {
 function worst(contender, reference) {
   const all = contender.results.map(({ output }, i) => errors(output.data, reference.results[i].output.data))
   return {
-    'output cosine': Math.min(...all.map(({ cosine }) => cosine)).toFixed(6),
-    'largest error': Math.max(...all.map(({ absolute }) => absolute)).toExponential(2),
-    'largest error / largest value': Math.max(...all.map(({ relative }) => relative)).toExponential(2),
+    cosine: Math.min(...all.map(({ cosine }) => cosine)),
+    absolute: Math.max(...all.map(({ absolute }) => absolute)),
+    relative: Math.max(...all.map(({ relative }) => relative)),
   }
+}
+
+function percent(part, whole, digits = 0) {
+  return `${((100 * part) / whole).toFixed(digits)} %`
 }
 
 function errors(a, b) {

@@ -8,6 +8,9 @@ export {
   type Compressed,
   compress,
 } from './compress/compress.ts'
+export { type Contender, type MeasureOptions, type MeasureProgress, measure } from './measure/measure.ts'
+export { reportPage } from './measure/page.ts'
 export type { PassReport } from './passes/pipeline.ts'
 export type { LayerReport } from './compress/quantize-graph.ts'
 export { type FullRecipe, type Recipe, presets } from './compress/recipe.ts'
+export type { ReportData } from './report/data.ts'

@@ -59,9 +59,9 @@ export interface ReportData {
   readonly setting: string
   /** Sentences on how it was measured. */
   readonly notes: readonly string[]
-  /** The reference first. */
+  /** The reference first, what it is all about last. */
   readonly sizes: readonly SizeRow[]
-  /** The reference first. */
+  /** The reference first, what it is all about last. */
   readonly latencies: readonly LatencyRow[]
   readonly outputs: readonly OutputError[]
   /** In the order of the graph. */

@@ -67,16 +67,20 @@ function histogramHead({ histograms }: ReportData): string {
 function cards({ sizes, latencies, outputs: errors, layers: rows }: ReportData): string {
   const found: [value: string, name: string][] = []
   if (sizes.length > 1) {
-    const [before, after] = sizes
+    const [before, after] = [sizes[0], sizes[sizes.length - 1]]
     found.push([
       percent(after.bytes / before.bytes),
       `of the size: ${megabytes(before.bytes)} → ${megabytes(after.bytes)}`,
     ])
   }
   if (latencies.length > 1) {
-    const [before, after] = latencies.map(({ runs }) => [...runs].sort((x, y) => x - y)[runs.length >> 1] ?? 0)
+    const ends = [latencies[0], latencies[latencies.length - 1]]
+    const [before, after] = ends.map(({ runs }) => [...runs].sort((x, y) => x - y)[runs.length >> 1] ?? 0)
     if (before > 0)
-      found.push([percent(after / before), `of the time: ${milliseconds(before)} → ${milliseconds(after)}`])
+      found.push([
+        percent(after / before),
+        `of the time${latencies.length > 2 ? ` of ${latencies[0].label}` : ''}: ${milliseconds(before)} → ${milliseconds(after)}`,
+      ])
   }
   if (errors.length > 0) {
     const worst = Math.min(...errors.map(({ snr }) => snr))
