@@ -5,9 +5,12 @@ import { StateError } from '../../src/base/errors.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
 import { operatorsOf } from '../../src/ops/evaluate.ts'
 import { loadOps } from '../../src/ops/table.ts'
+import { kernelNames } from '../../src/kernels/table.ts'
+import { controlAddress, createMemory } from '../../src/runtime/address.ts'
 import { workerUrl } from '../../src/runtime/assets.ts'
 import { SessionCore } from '../../src/runtime/core.ts'
 import { type KernelChoice, Modules } from '../../src/runtime/module.ts'
+import { Pool } from '../../src/runtime/pool.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 
 const missing = existsSync(workerUrl('helper-worker')) ? undefined : 'skipped: dist/helper-worker.js is not built'
@@ -83,6 +86,47 @@ describe.skipIf(missing !== undefined)('threads', () => {
     } finally {
       await session.dispose()
     }
+  })
+
+  it('that die with work in hand end the run under way in moments', async () => {
+    const session = await open(2, 'auto', new URL('./leaving-helper.mjs', import.meta.url))
+    try {
+      let error: unknown
+      // the first runs may be over before the helper is there
+      for (const end = Date.now() + 10_000; error === undefined && Date.now() < end;)
+        await session.run({ x: input(300) }).catch((reason: unknown) => (error = reason))
+      expect(error).toBeInstanceOf(StateError)
+      expect(String(error)).toContain('exit code 3')
+      await expect(session.run({ x: input(1) })).rejects.toThrow('exit code 3')
+    } finally {
+      await session.dispose()
+    }
+  }, 20_000)
+
+  it('that trap end the run under way, not only their own', async () => {
+    const { module } = await new Modules().choose('auto', true)
+    const memory = createMemory(true)
+    memory.grow(4)
+    const words = new Int32Array(memory.buffer)
+    const [control, list] = [controlAddress / 4, 2 ** 14]
+    // one step of a kernel that reads far outside of memory, its gate open, for a run that thread 1 is called to
+    words.set([kernelNames.indexOf('unary_relu_f32'), 16, 4, 1, 0, 0, 0, 0, -64, -64, 4, 1, 0, 0, 0, 0], list)
+    const deaths: unknown[] = []
+    const pool = await Pool.start({
+      threads: 2,
+      module,
+      memory,
+      control: controlAddress,
+      onDeath: (reason) => deaths.push(reason),
+    })
+    words.set([list * 4, 16], control + 32)
+    Atomics.store(words, control, 1)
+    Atomics.store(words, control + (192 + 64) / 4, 1)
+    for (const end = Date.now() + 5000; deaths.length === 0 && Date.now() < end;)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    await pool.dispose()
+    expect(String(deaths)).toMatch(/out of bounds/)
+    expect(Atomics.load(words, control + 16)).toBe(1)
   })
 
   it('that do not come up fail the load', async () => {
