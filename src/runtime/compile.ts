@@ -19,6 +19,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Tick, planArena } from './arena.ts'
 import { type LoweredNode, type WeightRequest, knownTensor, lowerNode, refIds } from './lowering.ts'
 import type { MemoryPlan } from './memory.ts'
+import { SharedSteps } from './share-steps.ts'
 
 /** A run of Wasm steps [from, to), or one node on the host. */
 export type Segment =
@@ -145,6 +146,7 @@ class ProgramBuilder {
   readonly #weights = new Map<string, WeightRequest>()
   readonly #tables = new Map<string, Uint8Array>()
   readonly #aliases = new Map<string, Ref>()
+  readonly #shared = new SharedSteps((id) => this.#scratches.has(id))
   /** Names of values by their id. */
   readonly #names: ReadonlyMap<string, string>
 
@@ -161,11 +163,17 @@ class ProgramBuilder {
       return
     }
     const from = this.#steps.length
+    for (const [id, bytes] of lowered.scratches) this.#scratches.set(id, bytes)
     for (const step of lowered.steps) {
+      const twin = this.#shared.twinOf(step, this.#aliases)
+      for (const [id, place] of twin ?? []) {
+        this.#aliases.set(id, place)
+        this.#scratches.delete(id)
+      }
+      if (twin) continue
       this.#steps.push(step)
       this.#owners.push(node)
     }
-    for (const [id, bytes] of lowered.scratches) this.#scratches.set(id, bytes)
     for (const [id, request] of lowered.weights) this.#weights.set(id, request)
     for (const [id, bytes] of lowered.tables) this.#tables.set(id, bytes)
     for (const [id, ref] of lowered.aliases) this.#aliases.set(id, ref)
