@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Rewrites a graph so that its convolutions and matrix products hold int8 weights. The graph must have been through
+ * Rewrites a graph so that its convolutions and matrix products hold int8 or int4 weights. The graph must have been through
  * the passes: only operators of the whittle domain are looked at, since there the weight is input 1, a constant, with
  * output channels first. A weight used by several nodes is quantised once.
  */
@@ -8,16 +8,10 @@ import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import type { ChannelMeans } from './calibrate.ts'
 import { biasCorrection } from './correct-bias.ts'
-import {
-  type QuantizedWeights,
-  type WeightShape,
-  dequantizeWeights,
-  quantizeWeights,
-  signalToNoise,
-} from './quantize-weights.ts'
+import { type WeightShape, dequantizeWeights, packNibbles, quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
 /** What became of one layer's weight. */
@@ -57,6 +51,8 @@ const autoBlock = 32
 const blockOp = 'whittle.Gemm'
 
 interface Stored {
+  /** For the report. */
+  readonly to: string
   /** Weights along K that share a scale; undefined: a whole output channel. */
   readonly block?: number
   readonly codes: string
@@ -91,8 +87,7 @@ export function quantizeGraph(
     const [x, name, bias = '', ...rest] = node.inputs
     const form = stored.get(name) ?? store(node, weight.tensor, recipe, constants)
     stored.set(name, form)
-    const to = form.block === undefined ? 'int8' : `int8, blocks of ${form.block}`
-    layers.push({ ...line, to, bytesAfter: form.bytes, weightSnr: form.snr })
+    layers.push({ ...line, to: form.to, bytesAfter: form.bytes, weightSnr: form.snr })
     const mean = means?.get(x)
     const corrected = mean === undefined ? bias : correctBias(node, weight.tensor, form.after, mean, constants)
     const attributes = form.block === undefined ? node.attributes : { ...node.attributes, block: form.block }
@@ -189,26 +184,27 @@ function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<st
   }
   const shape = shapeOf(tensor.dims)
   const length = shape.taps * shape.inputs
-  const attempt = (block?: number): { form: QuantizedWeights; after: Float32Array; snr: number; block?: number } => {
-    const form = quantizeWeights(weights, shape, block)
-    const after = dequantizeWeights(form, length)
-    return { form, after, snr: signalToNoise(weights, after), ...(block === undefined ? {} : { block }) }
-  }
   const canBlock = node.op === blockOp
-  let best = attempt(canBlock && typeof recipe.block === 'number' ? recipe.block : undefined)
+  const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
+  const attempt = (block?: number) => {
+    const form = quantizeWeights(weights, shape, block, bits)
+    const after = dequantizeWeights(form, length)
+    return { form, after, snr: signalToNoise(weights, after), block }
+  }
+  const asked = typeof recipe.block === 'number' ? recipe.block : bits === 4 ? autoBlock : undefined
+  let best = attempt(canBlock ? asked : undefined)
   if (canBlock && recipe.block === 'auto' && best.snr < leastSnr) best = attempt(autoBlock)
   const { form, after, snr, block } = best
-  const codes = `${name}/int8`
-  const scales = `${name}/scale`
-  add(constants, codes, new Tensor('int8', form.codes, tensor.dims))
+  const type = `int${bits}` as const
+  const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
   const runs = form.scales.length / shape.channels
-  add(
-    constants,
-    scales,
-    new Tensor('float32', form.scales, block === undefined ? [shape.channels] : [shape.channels, runs]),
-  )
-  const bytes = form.codes.byteLength + form.scales.byteLength
-  return { codes, scales, bytes, snr, after, ...(block === undefined ? {} : { block }) }
+  const scales = new Tensor('float32', form.scales, block === undefined ? [shape.channels] : [shape.channels, runs])
+  const names = { codes: `${name}/${type}`, scales: `${name}/scale` }
+  add(constants, names.codes, codes)
+  add(constants, names.scales, scales)
+  const bytes = bytesOf(codes).byteLength + form.scales.byteLength
+  const to = block === undefined ? type : `${type}, blocks of ${block}`
+  return { ...names, bytes, snr, after, to, ...(block === undefined ? {} : { block }) }
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions, `[N, K]` of matrix products. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Symmetric integer quantisation of weights, one scale per output channel (Krishnamoorthi 2018, arXiv:1806.08342,
- * section 3): q = round(w / s), s = max|w| / 127. The value -128 is never used, so that w and -w are equally exact.
+ * section 3): q = round(w / s), s = max|w| / 127, or / 7 with 4 bits. The least value of the type is never used, so that w
+ * and -w are equally exact.
  *
  * Rounding to nearest lets the errors of a channel add up: over a flat input (a white page) the output then drifts by
  * the sum of them. As in SQuant (Guo et al. 2022, arXiv:2202.07471) some weights are therefore rounded the other way,
@@ -9,11 +10,11 @@
  * half a step. No data is needed.
  */
 
-/** Largest code of a symmetric int8 weight. */
-const INT8_MAX = 127
+/** Largest code of symmetric weights of so many bits. */
+export const largestCode = { 8: 127, 4: 7 } as const
 
 export interface QuantizedWeights {
-  /** Same order as the source. */
+  /** Same order as the source, one a byte whatever the bits. */
   readonly codes: Int8Array
   /** One per output channel, or one per run of it, runs fastest; 1 for a run of zeros. */
   readonly scales: Float32Array
@@ -32,7 +33,13 @@ export interface WeightShape {
  * Quantises finite weights.
  * @param block weights along K that share a scale, for layers of one tap; left out: one scale per output channel
  */
-export function quantizeWeights(weights: Float32Array, shape: WeightShape, block?: number): QuantizedWeights {
+export function quantizeWeights(
+  weights: Float32Array,
+  shape: WeightShape,
+  block?: number,
+  bits: keyof typeof largestCode = 8,
+): QuantizedWeights {
+  const largest = largestCode[bits]
   const { channels, taps, inputs } = shape
   const length = taps * inputs
   const run = Math.max(1, Math.min(block ?? length, length))
@@ -43,31 +50,33 @@ export function quantizeWeights(weights: Float32Array, shape: WeightShape, block
     const start = Math.floor(i / runs) * length + (i % runs) * run
     const end = Math.min(start + run, (Math.floor(i / runs) + 1) * length)
     const values = weights.subarray(start, end)
-    const scale = scaleOf(values)
+    const scale = scaleOf(values, largest)
     scales[i] = scale
-    const rounding = new Rounding(values, scale, codes.subarray(start, end))
+    const rounding = new Rounding(values, scale, codes.subarray(start, end), largest)
     if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
     rounding.balance(0, 1)
   }
   return { codes, scales, run }
 }
 
-function scaleOf(row: Float32Array): number {
+function scaleOf(row: Float32Array, largest: number): number {
   let peak = 0
   for (const weight of row) peak = Math.max(peak, Math.abs(weight))
-  return Math.fround(peak / INT8_MAX) || 1
+  return Math.fround(peak / largest) || 1
 }
 
 /** The rounding of one output channel: codes, and how far each is above the weight, in steps. */
 class Rounding {
   readonly #codes: Int8Array
   readonly #errors: Float64Array
+  readonly #largest: number
 
-  constructor(row: Float32Array, scale: number, codes: Int8Array) {
+  constructor(row: Float32Array, scale: number, codes: Int8Array, largest: number) {
+    this.#largest = largest
     this.#codes = codes
     this.#errors = new Float64Array(row.length)
     for (const [i, weight] of row.entries()) {
-      const exact = Math.max(-INT8_MAX, Math.min(INT8_MAX, weight / scale))
+      const exact = Math.max(-largest, Math.min(largest, weight / scale))
       codes[i] = Math.round(exact)
       this.#errors[i] = codes[i] - exact
     }
@@ -88,7 +97,7 @@ class Rounding {
       (i) =>
         this.#errors[i] * direction > 0 &&
         Math.abs(this.#errors[i]) <= 0.5 &&
-        Math.abs(this.#codes[i] - direction) <= INT8_MAX,
+        Math.abs(this.#codes[i] - direction) <= this.#largest,
     )
     candidates.sort((a, b) => Math.abs(this.#errors[b]) - Math.abs(this.#errors[a]) || a - b)
     for (const i of candidates.slice(0, flips)) {
@@ -105,6 +114,13 @@ export function dequantizeWeights({ codes, scales, run }: QuantizedWeights, leng
     codes,
     (code, i) => code * scales[Math.floor(i / length) * runs + Math.floor((i % length) / run)],
   )
+}
+
+/** Codes of 4 bits, two a byte, the first in the low half: the layout of int4 tensors. */
+export function packNibbles(codes: Int8Array): Uint8Array {
+  const packed = new Uint8Array(Math.ceil(codes.length / 2))
+  codes.forEach((code, i) => (packed[i >> 1] |= (code & 15) << (4 * (i & 1))))
+  return packed
 }
 
 /** Signal-to-noise ratio in decibels: 10 log10(sum a^2 / sum (a - b)^2). Infinity for equal arrays. */

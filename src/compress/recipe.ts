@@ -8,17 +8,17 @@ import { InputError } from '../base/errors.ts'
 import { passNames } from '../passes/pipeline.ts'
 
 /** Element types weights can be stored in. */
-export const weightTypes = ['float32', 'int8'] as const
+export const weightTypes = ['float32', 'int8', 'int4'] as const
 export type WeightType = (typeof weightTypes)[number]
 
 const recipeSchema = v.strictObject({
   /** Shown in reports; a preset's own name where it came from one. */
   name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200)), 'custom'),
-  /** What the weights of convolutions and matrix products become. */
+  /** What the weights of convolutions and matrix products become. int4 is for matrix products; convolutions take int8 then. */
   weights: v.optional(v.picklist(weightTypes), 'float32'),
   /**
    * Weights along K that share a scale. 'channel': one scale per output channel; 'auto': that, and blocks of 32 for
-   * matrix products whose weights would be stored with less than 40 dB.
+   * matrix products whose int8 weights would be stored with less than 40 dB. int4 always has blocks, of 32 by itself.
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /** Weights with fewer elements stay as they are: they cost nothing and hurt most. */
@@ -41,6 +41,8 @@ export const presets: Readonly<Record<string, Recipe>> = {
   float32: { name: 'float32', weights: 'float32' },
   /** Symmetric int8 weights per output channel; activations quantised on the fly at run time. */
   int8: { name: 'int8', weights: 'int8' },
+  /** 4-bit weights of matrix products, symmetric, a scale per block of 32; int8 for convolutions. */
+  int4: { name: 'int4', weights: 'int4', block: 32 },
 }
 
 /** The full recipe behind a preset's name or a plain object. @throws InputError naming the field that is wrong */

@@ -60,6 +60,15 @@ describe('compress', () => {
     expect(report.weightsAfter.int8).toBeGreaterThanOrEqual(96 * 128)
   })
 
+  test('in int4 halves the weights of products again, and the outputs stay in sight', async () => {
+    const { model: small, report } = await compress(file, 'int4')
+    const [first] = report.layers
+    expect(first).toMatchObject({ to: 'int4, blocks of 32', bytesAfter: (96 * 128) / 2 + 4 * 96 * (128 / 32) })
+    const [got, wanted] = [await outputOf(small), await outputOf(file)]
+    const largest = Math.max(...wanted.map(Math.abs))
+    expect(Math.max(...got.map((value, i) => Math.abs(value - wanted[i])))).toBeLessThan(0.25 * largest)
+  })
+
   test('keeps the recipe, the source and the sizes in the file', async () => {
     const { model: small, report } = await compress(file, { weights: 'int8', name: 'mine' })
     const { metadata } = fromContainer(small, 'model')
