@@ -10,10 +10,12 @@ import {
   DwconvF32Args,
   GemmF32Args,
   GemmS4ScaledDotArgs,
+  GemmS4ScaledF32Args,
   GemmS4ScaledPairsArgs,
   GemmS8DotArgs,
   GemmS8PairsArgs,
   GemmS8ScaledDotArgs,
+  GemmS8ScaledF32Args,
   GemmS8ScaledPairsArgs,
 } from './generated/args'
 import { convolve } from './gemm/conv'
@@ -22,6 +24,7 @@ import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
 import { multiplyHalves, multiplyScaled } from './gemm/scaled'
 import { Epilogue, Product, Scaled, Taps } from './gemm/views'
+import { multiplyWidened } from './gemm/widened'
 
 /** A product whose row of arguments is the class R. */
 // @ts-ignore: decorator
@@ -56,6 +59,15 @@ function halves<R, N extends Mac, M extends Mac>(args: usize, from: u32, to: u32
   multiplyHalves<N, M>(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
+/** The same of float32 rows. */
+// @ts-ignore: decorator
+@inline
+function widened<R>(args: usize, bits: u32, from: u32, to: u32, thread: u32): void {
+  const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
+  multiplyWidened(changetype<Product>(args), parts, epilogue, bits, from, to, thread)
+}
+
 export function gemm_f32(args: usize, from: u32, to: u32, thread: u32): void {
   product<GemmF32Args, F32>(args, from, to, 0)
 }
@@ -82,6 +94,14 @@ export function gemm_s4_scaled_dot(args: usize, from: u32, to: u32, thread: u32)
 
 export function gemm_s4_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   halves<GemmS4ScaledPairsArgs, S4Pairs, S8Pairs>(args, from, to, thread)
+}
+
+export function gemm_s8_scaled_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  widened<GemmS8ScaledF32Args>(args, 8, from, to, thread)
+}
+
+export function gemm_s4_scaled_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  widened<GemmS4ScaledF32Args>(args, 4, from, to, thread)
 }
 
 export function conv_f32(args: usize, from: u32, to: u32, thread: u32): void {

@@ -89,7 +89,7 @@ function multiplyRows<M extends Mac>(
 }
 
 /** Six or four rows, of what the step's registers allow. */
-function multiplyTall<M extends Mac>(
+export function multiplyTall<M extends Mac>(
   a: usize,
   lda: usize,
   rows: u32,
@@ -111,7 +111,7 @@ function multiplyTall<M extends Mac>(
 }
 
 /** One or two rows. */
-function multiplyFlat<M extends Mac>(
+export function multiplyFlat<M extends Mac>(
   a: usize,
   lda: usize,
   rows: u32,

@@ -140,6 +140,13 @@ export const gemm = kernels({
   gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  /**
+   * A is float32 and not quantised: C = sum over k of a * (w - zero) * wScale, with the panels of the dot. aParams and the
+   * row terms are not read; the zero is the negated high half of the column's word, 0 where wTerms is null. The scratch
+   * is for four panels of float32, 4 x 8 x k rounded up to 8; for s8 a block may be of any size that is a multiple of 4.
+   */
+  gemm_s8_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  gemm_s4_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs } },
   conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },

@@ -5,6 +5,7 @@
  * wScale [N], or, with the attribute `block` (32, 64 or 128), one per output and block of K, wScale
  * [N, ceil(K / block)]. int4 and uint4 weights always have blocks; those of uint4 have zero points, wZero uint4
  * [N, ceil(K / block)], 8 where it is left out.
+ * whittle.WeightOnlyGemm has the same inputs and leaves x as it is.
  * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
  *     * post_scale + post_shift, the inner sum in exact integers.
  */
@@ -13,10 +14,12 @@ import type { Tensor } from '../tensor/tensor.ts'
 import {
   type AttributeSpec,
   type Attributes,
+  type OpContext,
   type Random,
   type Reference,
   type Sample,
   type Samples,
+  type ValueInfo,
   defineOps,
 } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
@@ -24,10 +27,10 @@ import { type EpilogueArgs, epilogueArgs, epilogueAttributes } from './epilogue.
 import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
 import { grainOf, roundUp } from './grid.ts'
 import { complaint, needed } from './infer.ts'
-import { emitBlockGemm } from './lower-blocks.ts'
+import { type BlockWeights, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
-import type { Lowering } from './lower.ts'
+import type { Lowering, Operand } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { blockProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
@@ -39,24 +42,30 @@ const attributes = {
   block: { kind: 'int', default: 0 },
 } as const satisfies Record<string, AttributeSpec>
 
+/** Types of both operators. */
+function inferQuantized(
+  [x, w, scale, bias, residual, zero]: readonly (ValueInfo | null)[],
+  context: OpContext,
+): ValueInfo[] {
+  const block = context.attributes.block as number
+  if (w && !['int8', 'int4', 'uint4'].includes(w.dtype)) {
+    throw complaint(context, 'int8, int4 or uint4 weights', w.dtype)
+  }
+  if (w && w.dtype !== 'int8' && block === 0) throw complaint(context, `block with ${w.dtype} weights`, '0')
+  if (zero && (w?.dtype !== 'uint4' || zero.dtype !== 'uint4')) {
+    throw complaint(context, 'uint4 zero points, of uint4 weights', `${zero.dtype} of ${w?.dtype}`)
+  }
+  checkScales(context, needed(context, scale, 'wScale'), w, block)
+  if (zero) checkBlocks(context, 'wZero', zero, w, block)
+  return inferRows(context, x, w, [['bias', bias]], residual)
+}
+
 export const ops = defineOps({
   'whittle.DynamicQuantizeGemm': {
     inputs: [3, 6],
     attributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
-    infer([x, w, scale, bias, residual, zero], context) {
-      const block = context.attributes.block as number
-      if (w && !['int8', 'int4', 'uint4'].includes(w.dtype)) {
-        throw complaint(context, 'int8, int4 or uint4 weights', w.dtype)
-      }
-      if (w && w.dtype !== 'int8' && block === 0) throw complaint(context, `block with ${w.dtype} weights`, '0')
-      if (zero && (w?.dtype !== 'uint4' || zero.dtype !== 'uint4')) {
-        throw complaint(context, 'uint4 zero points, of uint4 weights', `${zero.dtype} of ${w?.dtype}`)
-      }
-      checkScales(context, needed(context, scale, 'wScale'), w, block)
-      if (zero) checkBlocks(context, 'wZero', zero, w, block)
-      return inferRows(context, x, w, [['bias', bias]], residual)
-    },
+    infer: inferQuantized,
     lower(lowering, { attributes }) {
       const [x, w, scale, bias, residual, zero] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
       if (!isFloat32(x, scale, bias, residual) || w!.size === 0) return false
@@ -66,15 +75,31 @@ export const ops = defineOps({
       if (m === 0) return true
       const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
       if (block === 0) emitRows(lowering, { m, n, k }, epilogue)
-      else {
-        const bits = w!.dtype === 'int8' ? 8 : 4
-        const signed = w!.dtype === 'int4'
-        emitBlockGemm(lowering, { m, n, k }, { inputs: [1, 2, zero && 5], bits, block, signed }, epilogue)
-      }
+      else emitBlockGemm(lowering, { m, n, k }, weightsOf(w!, zero, attributes), epilogue)
+      return true
+    },
+  },
+  'whittle.WeightOnlyGemm': {
+    inputs: [3, 6],
+    attributes,
+    numerics: { relative: 1e-5, absolute: 1e-5 },
+    infer: inferQuantized,
+    lower(lowering, { attributes }) {
+      const [x, w, scale, bias, residual, zero] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
+      if (!isFloat32(x, scale, bias, residual) || w!.size === 0) return false
+      const { m, n, k } = rowsOf(x!, w!)
+      if (m === 0) return true
+      const weights = weightsOf(w!, zero, attributes)
+      emitWeightOnlyGemm(lowering, { m, n, k }, weights, epilogueArgs(attributes, bias, residual, n, 0))
       return true
     },
   },
 })
+
+function weightsOf(w: Operand, zero: Operand | null, { block }: Attributes): BlockWeights {
+  const bits = w.dtype === 'int8' ? 8 : 4
+  return { inputs: [1, 2, zero && 5], bits, block: block as number, signed: w.dtype === 'int4' }
+}
 
 /** One scale per output: quantises the rows of x, then multiplies them. */
 function emitRows(lowering: Lowering, { m, n, k }: { m: number; n: number; k: number }, epilogue: EpilogueArgs): void {
@@ -109,6 +134,19 @@ function centredWeights(w: Tensor, zero: Tensor | null | undefined, block: numbe
   return Float64Array.from({ length: w.size }, (_, i) => values[i] - zeroAt(i))
 }
 
+/** Sums [rows of x, n] after the epilogue. */
+function finished(
+  x: Tensor,
+  n: number,
+  data: Float64Array,
+  attributes: Attributes,
+  bias: Tensor | null | undefined,
+  residual: Tensor | null | undefined,
+): Tensor {
+  applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
+  return tensorOf(x.type, data, [...x.dims.slice(0, -1), n])
+}
+
 export const references = {
   'whittle.DynamicQuantizeGemm'([x, w, wScale, bias, residual, zero], attributes) {
     const [n, k] = w!.dims
@@ -118,8 +156,15 @@ export const references = {
     const weights = centredWeights(w!, zero, block)
     const data = blockProducts(centred, weights, numbersOf(wScale!), { m, n, k, block })
     for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / n)]
-    applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
-    return [tensorOf(x!.type, data, [...x!.dims.slice(0, -1), n])]
+    return [finished(x!, n, data, attributes, bias, residual)]
+  },
+  'whittle.WeightOnlyGemm'([x, w, wScale, bias, residual, zero], attributes) {
+    const [n, k] = w!.dims
+    const m = sizeOf(x!.dims.slice(0, -1))
+    const block = (attributes.block as number) || Math.max(1, k)
+    const weights = centredWeights(w!, zero, block)
+    const data = blockProducts(numbersOf(x!), weights, numbersOf(wScale!), { m, n, k, block })
+    return [finished(x!, n, data, attributes, bias, residual)]
   },
 } satisfies Record<string, Reference>
 
@@ -146,23 +191,26 @@ function sample(random: Random, x: number[], n: number, attributes: Attributes, 
   return { inputs, attributes }
 }
 
+const quantizedSamples: Samples = (random) => [
+  sample(random, [1, 13], 10, {}),
+  sample(random, [7, 5], 3, { activation: 'Relu' }, { bias: false }),
+  sample(random, [2, 3, 4, 9], 17, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, { residual: true }),
+  sample(random, [13, 32], 40, { activation: 'HardSwish' }),
+  sample(random, [0, 4], 3, {}),
+  sample(random, [6], 4, { activation: 'Clip', alpha: -1, beta: 1 }),
+  { inputs: [floats(random, [2, 4], 0, 0), ...sample(random, [1, 4], 3, {}).inputs.slice(1)] },
+  sample(random, [1, 64], 40, { block: 32 }),
+  sample(random, [2, 7, 100], 19, { block: 32, activation: 'Relu' }, { residual: true }),
+  sample(random, [3, 130], 16, { block: 64 }, { bias: false }),
+  sample(random, [5, 40], 3, { block: 128 }),
+  sample(random, [1, 96], 43, { block: 32 }, { type: 'int4' }),
+  sample(random, [2, 9, 77], 19, { block: 32, activation: 'Relu' }, { type: 'int4', residual: true }),
+  sample(random, [1, 256], 9, { block: 128 }, { type: 'uint4', zero: true }),
+  sample(random, [3, 100], 17, { block: 64 }, { type: 'uint4', zero: true, bias: false }),
+  sample(random, [11, 65], 5, { block: 32 }, { type: 'uint4' }),
+]
+
 export const samples = {
-  'whittle.DynamicQuantizeGemm': (random) => [
-    sample(random, [1, 13], 10, {}),
-    sample(random, [7, 5], 3, { activation: 'Relu' }, { bias: false }),
-    sample(random, [2, 3, 4, 9], 17, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, { residual: true }),
-    sample(random, [13, 32], 40, { activation: 'HardSwish' }),
-    sample(random, [0, 4], 3, {}),
-    sample(random, [6], 4, { activation: 'Clip', alpha: -1, beta: 1 }),
-    { inputs: [floats(random, [2, 4], 0, 0), ...sample(random, [1, 4], 3, {}).inputs.slice(1)] },
-    sample(random, [1, 64], 40, { block: 32 }),
-    sample(random, [2, 7, 100], 19, { block: 32, activation: 'Relu' }, { residual: true }),
-    sample(random, [3, 130], 16, { block: 64 }, { bias: false }),
-    sample(random, [5, 40], 3, { block: 128 }),
-    sample(random, [1, 96], 43, { block: 32 }, { type: 'int4' }),
-    sample(random, [2, 9, 77], 19, { block: 32, activation: 'Relu' }, { type: 'int4', residual: true }),
-    sample(random, [1, 256], 9, { block: 128 }, { type: 'uint4', zero: true }),
-    sample(random, [3, 100], 17, { block: 64 }, { type: 'uint4', zero: true, bias: false }),
-    sample(random, [11, 65], 5, { block: 32 }, { type: 'uint4' }),
-  ],
+  'whittle.DynamicQuantizeGemm': quantizedSamples,
+  'whittle.WeightOnlyGemm': quantizedSamples,
 } satisfies Record<string, Samples>

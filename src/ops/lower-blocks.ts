@@ -88,6 +88,37 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   lowering.step({ kernel: bits === 8 ? names.s8 : names.s4, units, args: { ...args, ...parts } })
 }
 
+/**
+ * The same with x as it is: only weights are quantised. int8 weights may have one scale per output: block 0, scales [n].
+ */
+export function emitWeightOnlyGemm(
+  lowering: Lowering,
+  { m, n, k }: Shape,
+  weights: BlockWeights,
+  epilogue: EpilogueArgs,
+): void {
+  const { inputs, bits } = weights
+  // The panels are those of the dot on every host.
+  const { group } = byteRecipes.u8
+  const block = weights.block || roundUp(k, group)
+  const blocks = Math.ceil(k / block)
+  const packing =
+    bits === 8
+      ? packS8({ n, k, colStride: k, depthStride: 1 }, byteRecipes.u8)
+      : packHalves(n, k, weights, kernels.dot.pack, group)
+  const b = packedWeight(lowering, inputs[0], packing)
+  const wScale = packedWeight(lowering, inputs[1], packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }))
+  const wTerms = bits === 8 ? null : shifted(b, packing.sums)
+  const wZeros = inputs[2] === null ? wTerms : packedWeight(lowering, inputs[2], packZeros(n, blocks, weights))
+  const scratchBytes = 4 * panelColumns * roundUp(k, 2 * group) * 4
+  const scratch = lowering.threadScratch(scratchBytes)
+  const call = { a: lowering.input(0)!.ref, lda: k, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
+  const { units, args } = gemmWords(call, 4)
+  const rows = { aParams: null, rowTerms: null, rowTermsRow: 0, rowTermsBlock: 0 }
+  const kernel = bits === 8 ? 'gemm_s8_scaled_f32' : 'gemm_s4_scaled_f32'
+  lowering.step({ kernel, units, args: { ...args, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes } })
+}
+
 /** int8 panels, and a term per block and column in place of the column sums. */
 function packS8Blocks(n: number, k: number, block: number, recipe: ByteRecipe): Packing {
   const matrix: SourceMatrix = { n, k, colStride: k, depthStride: 1 }

@@ -166,6 +166,7 @@ export const opTable = {
   Unsqueeze: () => import('./reshape.ts'),
   Where: () => import('./where.ts'),
   Xor: () => import('./compare.ts'),
+  'com.microsoft.MatMulNBits': () => import('./matmul-nbits.ts'),
   'whittle.AveragePool': () => import('./whittle-pool.ts'),
   'whittle.Conv': () => import('./whittle-conv.ts'),
   'whittle.DynamicQuantizeConv': () => import('./dynamic-quantize-conv.ts'),
@@ -174,6 +175,7 @@ export const opTable = {
   'whittle.MaxPool': () => import('./whittle-pool.ts'),
   'whittle.Select': () => import('./if.ts'),
   'whittle.Silu': () => import('./whittle-activations.ts'),
+  'whittle.WeightOnlyGemm': () => import('./dynamic-quantize-gemm.ts'),
 } satisfies Record<string, () => Promise<OpModule>>
 
 const loaders: Readonly<Record<string, () => Promise<OpModule>>> = opTable

@@ -166,6 +166,80 @@ const scaledOracle =
     ]
   }
 
+/** A product of float32 rows and weights in blocks. */
+function widenedCase(
+  random: Random,
+  bits: 4 | 8,
+  [m, n, k]: readonly [number, number, number],
+  block: number,
+  options: ScaledOptions = {},
+): KernelCase {
+  const { mb = m, nb = n, apart = false } = options
+  const a = randomFloats(random, m * k)
+  const w = randomIntegers(Int8Array, random, n * k, bits === 4 ? 0 : -128, bits === 4 ? 15 : 127)
+  const blocks = Math.ceil(k / block)
+  const columnTerms = randomIntegers(Int16Array, random, 2 * roundUp(n, 8) * blocks, -15, 0)
+  const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
+  const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
+  const sumAt = (_: number, row: number, column: number): Sum => {
+    let value = 0
+    let size = 0
+    for (let i = 0; i < k; i++) {
+      const at = ((column >> 3) * blocks + Math.floor(i / block)) * 8 + (column & 7)
+      const product = a[row * k + i]! * scales[at]! * (w[column * k + i]! + (bits === 4 ? columnTerms[2 * at + 1]! : 0))
+      value += product
+      size += Math.abs(product)
+    }
+    return floatSum(value, size, k + 2)
+  }
+  const scratchBytes = 4 * 8 * roundUp(k, 8) * 4
+  return {
+    title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
+    units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    args: {
+      a: input(a, 4),
+      lda: k,
+      batchA: 0,
+      b: input(bits === 4 ? halfPanels(4, w, n, k) : panels('s8_dot', w, 1, n, k)),
+      batchBBytes: 0,
+      batch: 1,
+      m,
+      n,
+      k,
+      mb,
+      nb,
+      ...finished(random, 1, m, n, options, sumAt),
+      aParams: null,
+      rowTerms: null,
+      rowTermsRow: 0,
+      rowTermsBlock: 0,
+      wScale: input(scales, 4),
+      wTerms: bits === 8 ? null : input(apart ? half(0) : columnTerms),
+      wZeros: bits === 8 ? null : apart ? input(half(1)) : same('wTerms'),
+      block,
+      scratch: scratch(scratchBytes),
+      scratchBytes,
+    },
+  }
+}
+
+const widenedOracle =
+  (bits: 4 | 8): Oracle =>
+  (random) => {
+    const one = (shape: readonly [number, number, number], block: number, options?: ScaledOptions) =>
+      widenedCase(random, bits, shape, block, options)
+    return [
+      one([1, 1, 1], 32),
+      one([6, 8, 64], 32, { bias: false }),
+      one([13, 21, 100], 32, { residual: true, gap: 3, apart: true }),
+      one([31, 43, 67], 64, { mb: 12, nb: 16, activation: 'Relu' }),
+      one([1, 77, 161], 32, { nb: 40, apart: true }),
+      one([3, 45, 96], 16, { residual: true, gap: 1 }),
+      one([2, 9, 30], 256),
+      one([3, 5, 0], 32),
+    ]
+  }
+
 const gemmOracle =
   (kind: Kind): Oracle =>
   (random) => {
@@ -208,6 +282,8 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   gemm_s8_pairs: gemmOracle('s8_pairs'),
   gemm_s8_scaled_dot: scaledOracle('s8_dot', 8),
   gemm_s8_scaled_pairs: scaledOracle('s8_pairs', 8),
+  gemm_s8_scaled_f32: widenedOracle(8),
+  gemm_s4_scaled_f32: widenedOracle(4),
   gemm_s4_scaled_dot: scaledOracle('s8_dot', 4),
   gemm_s4_scaled_pairs: scaledOracle('s8_pairs', 4),
 }
