@@ -23,7 +23,10 @@ Examples:
     )
     .action(async (model: string, options: { json?: boolean; passes?: boolean }) => {
       const found = await inspectModel(model, { passes: options.passes === true, signal: interrupt() })
-      print(options.json, found, () => describe(found))
+      const asked = options.passes === true
+      const why = found.format === 'whittle' ? 'went through them when it was made' : 'has unsupported operators'
+      const note = asked && found.passes === null ? `\npasses: none, this file ${why}` : ''
+      print(options.json, found, () => describe(found) + note)
     })
 }
 

@@ -140,4 +140,9 @@ describe('inspect --passes', () => {
     expect(passes.find(({ pass }) => pass === 'lower-matmul')).toMatchObject({ fired: 1, nodes: [1, 1] })
     expect(await whittle('inspect', at('free.onnx'), '--passes')).toMatch(/lower-matmul/)
   })
+
+  it('says why there are none', async () => {
+    await whittle('compress', at('free.onnx'), '-o', at('f.whittle'))
+    expect(await whittle('inspect', at('f.whittle'), '--passes')).toMatch(/went through them when it was made/)
+  })
 })
