@@ -5,13 +5,16 @@
  */
 import { execFile } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writeNpy } from '../src/format/npy.ts'
+import { Tensor } from '../src/tensor/tensor.ts'
+import { ocrModel } from './models/data.ts'
 import { parseSource, sourcesIn } from './support/sources.ts'
 
 const root = path.resolve(import.meta.dirname, '..')
@@ -113,6 +116,47 @@ describe('the package', () => {
     const code = `import { probe } from 'whittle'; console.log(JSON.stringify(await probe()))`
     const { stdout } = await execute(process.execPath, ['--input-type=module', '-e', code], { cwd: user() })
     expect(JSON.parse(stdout)).toMatchObject({ runtime: 'node' })
+  })
+
+  describe('does what the README shows', () => {
+    const readme = readFileSync(path.join(root, 'README.md'), 'utf8')
+    const section = (heading: string): string => readme.slice(readme.indexOf(`${heading}\n`)).split(/^##/m, 2)[0]
+    const blocks = (heading: string, language: string): string[] =>
+      [...section(heading).matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, 'gm'))].map(([, code]) => code)
+
+    beforeAll(async () => {
+      const line = new Tensor('float32', new Float32Array(3 * 48 * 320), [1, 3, 48, 320])
+      await copyFile(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), path.join(user(), 'model.onnx'))
+      await writeFile(path.join(user(), 'line.npy'), writeNpy(line))
+    })
+
+    test('under its first heading: compresses, runs and compares, code as it stands', async () => {
+      expect(blocks('Use it', 'sh')).toEqual(['npm install whittle\n'])
+      const programs = blocks('Use it', 'js')
+      expect(programs).toHaveLength(2)
+      let printed = ''
+      for (const [i, code] of programs.entries()) {
+        await writeFile(path.join(user(), `readme-${i}.js`), code)
+        printed += (await execute(process.execPath, [`readme-${i}.js`], { cwd: user() })).stdout
+      }
+      expect(printed).toMatch(/softmax_11\.tmp_0 float32 \[ 1, 40, 6625 \]/)
+    }, 120_000)
+
+    test('on the command line', async () => {
+      const [commands] = blocks('On the command line', 'sh')
+      const lines = commands.trimEnd().split('\n')
+      expect(lines.length).toBeGreaterThanOrEqual(5)
+      const bin = path.join(user(), 'node_modules/.bin')
+      for (const line of lines) {
+        const [npx, command, ...args] = line.split(' ')
+        expect([npx, command]).toEqual(['npx', 'whittle'])
+        const { stdout } = await execute(path.join(bin, command), args, {
+          cwd: user(),
+          shell: process.platform === 'win32',
+        })
+        expect(stdout.length, line).toBeGreaterThan(20)
+      }
+    }, 120_000)
   })
 
   test('brings a command that helps', async () => {
