@@ -11,8 +11,13 @@ import { type InfoLookup, definitionOf, inferGraph } from './infer.ts'
 import type { OpSet } from './op-set.ts'
 import { readNames } from './topo.ts'
 
+/** Most graphs around a graph. Inference looks at a body several times, at a body in it several times as often. */
+const maxNesting = 8
+
 interface View {
   readonly graph: Graph
+  /** Graphs around this one, as far as this walk began. */
+  readonly depth: number
   readonly opSet: OpSet | undefined
   /** Names the graphs around this one define. */
   readonly outer: ReadonlySet<string>
@@ -63,17 +68,23 @@ export interface Violation {
 
 /** Everything that is wrong with the graph; empty when nothing is. */
 export function violations(graph: Graph, options: VerifyOptions = {}): Violation[] {
-  const found = structural({ graph, opSet: options.opSet, outer: options.outer ?? new Set() })
+  const found = structural({ graph, depth: 0, opSet: options.opSet, outer: options.outer ?? new Set() })
   if (found.length > 0 || options.opSet === undefined) return found
   return Array.from(checkTypes(graph, options.opSet, options.scope), (message) => ({ row: 'types agree', message }))
 }
 
 function structural(view: View): Violation[] {
+  if (view.depth > maxNesting) {
+    return [{ row: `at most ${maxNesting} graphs inside each other`, message: 'more' }]
+  }
   const own = rows.flatMap((row) => Array.from(row.check(view), (message) => ({ row: row.name, message })))
   const outer = new Set([...view.outer, ...definedNames(view.graph)])
   const inner = view.graph.nodes.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) =>
-      structural({ ...view, graph, outer }).map((v) => ({ ...v, message: `${describeNode(node)} › ${v.message}` })),
+      structural({ ...view, graph, depth: view.depth + 1, outer }).map((v) => ({
+        ...v,
+        message: `${describeNode(node)} › ${v.message}`,
+      })),
     ),
   )
   return [...own, ...inner]

@@ -5,7 +5,7 @@
  */
 import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
-import { commonDtype, needed } from './infer.ts'
+import { commonDtype, complaint, knownSize, needed, printDims } from './infer.ts'
 import { emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
 import type { Operand } from './lower.ts'
 import { exactOf, numbersOf, tensorOf } from './numeric.ts'
@@ -16,6 +16,10 @@ export const ops = defineOps({
     inputs: [1, 3],
     infer(infos, context) {
       const { dims } = needed(context, infos[0], 'input')
+      for (const bound of infos.slice(1)) {
+        const size = bound ? knownSize(bound.dims) : null
+        if (size !== null && size !== 1) throw complaint(context, 'bounds of one element', printDims(bound!.dims))
+      }
       return [{ dtype: commonDtype(context, infos), dims }]
     },
     lower(lowering) {

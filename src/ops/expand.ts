@@ -5,7 +5,7 @@ import { GraphError } from '../base/errors.ts'
 import { broadcastDims } from '../tensor/shape.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { complaint, contentOf, needed, printDims, unknownDims, valueOf } from './infer.ts'
-import { integersOf } from './numeric.ts'
+import { integersOf, isInteger } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 import { emitView, expandView, tileView, viewed, viewedContent } from './view.ts'
 
@@ -16,6 +16,7 @@ export const ops = defineOps({
       const info = needed(context, x, 'input')
       const { dtype, dims } = info
       const wanted = contentOf(needed(context, shape, 'shape'))
+      if (!isInteger(shape!.dtype)) throw complaint(context, 'a shape of integers', shape!.dtype)
       if (dims === null) return [{ dtype, dims: null }]
       if (wanted === null) {
         const length = shape!.dims?.[0]

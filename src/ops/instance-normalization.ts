@@ -19,13 +19,18 @@ function inferNorm(context: OpContext, inputs: readonly (ValueInfo | null)[], gr
   if (x.dims !== null) {
     if (x.dims.length < 3) throw complaint(context, 'X of rank >= 3', printDims(x.dims))
     const channels = x.dims[1]
-    if (groups !== null && isKnown(channels) && channels % groups !== 0) {
-      throw complaint(context, `channels that divide into ${groups} groups`, String(channels))
+    if (groups !== null && (groups < 1 || (isKnown(channels) && channels % groups !== 0))) {
+      throw complaint(
+        context,
+        `channels that divide into groups, at least one`,
+        `${printDims([channels])} into ${groups}`,
+      )
     }
     const allowed = groups === null ? [channels] : [channels, groups]
     for (const info of [needed(context, inputs[1], 'scale'), needed(context, inputs[2], 'bias')]) {
-      const size = info.dims?.[0]
-      if (size !== undefined && isKnown(size) && isKnown(channels) && !allowed.some((d) => equal(d, size))) {
+      const size = info.dims?.length === 1 ? info.dims[0] : null
+      if (info.dims === null || (size !== null && !(isKnown(size) && isKnown(channels)))) continue
+      if (size === null || !allowed.some((d) => equal(d, size))) {
         throw complaint(context, `scale and bias of dims ${printDims([channels])}`, printDims(info.dims))
       }
     }

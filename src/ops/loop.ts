@@ -89,11 +89,13 @@ function runsOf(infos: readonly (ValueInfo | null)[], context: OpContext, state:
   const [trips, condition] = infos
   const go = condition ? contentOf(condition)?.[0] : 1
   if (go === 0) return 0
-  if (go !== 1 || !trips) return null
+  if (go !== 1) return null
   const goes = { ...scalar('bool'), content: [1] }
   const [after] = context.inferGraph?.(context.attributes.body as Graph, [scalar('int64'), goes, ...state]) ?? []
+  const isAlways = contentOf(after)?.[0] === 1
+  if (!trips && isAlways) throw complaint(context, 'a trip count or a condition that may end', 'neither')
   const count = contentOf(trips)?.[0]
-  return contentOf(after)?.[0] === 1 && count !== undefined ? dim.max(count, 0) : null
+  return isAlways && count !== undefined ? dim.max(count, 0) : null
 }
 
 function inferLoop(infos: readonly (ValueInfo | null)[], context: OpContext): ValueInfo[] {
@@ -199,6 +201,14 @@ function sliceOf(tensor: Tensor, axis: number, index: number): Tensor {
   return tensorOfCells(tensor.type, cells, dims)
 }
 
+/** Most runs of a body, and most elements they may leave behind: a loop nothing ends would go on for ever. */
+const maxTrips = 2 ** 17
+const maxElements = 2 ** 26
+
+function endless(expected: string): GraphError {
+  return new GraphError({ where: 'Loop', expected: `at most ${expected}`, got: 'more' })
+}
+
 export const references = {
   Loop: (inputs, attributes, { evaluate }) => {
     const body = attributes.body as Graph
@@ -206,13 +216,17 @@ export const references = {
     let state = inputs.slice(2) as readonly Tensor[]
     let goes = inputs[1] ? numbersOf(inputs[1])[0] !== 0 : true
     const scans: Tensor[][] = body.outputs.slice(1 + state.length).map(() => [])
+    let elements = 0
     for (let trip = 0; trip < trips && goes; trip++) {
+      if (trip === maxTrips) throw endless(`${maxTrips} runs of the body`)
       const count = new Tensor('int64', [BigInt(trip)], [])
       const [condition, ...values] = evaluate(body, [count, new Tensor('bool', [1], []), ...state])
       goes = numbersOf(condition)[0] !== 0
       const carried = state.length
       state = values.slice(0, carried)
       scans.forEach((scan, i) => scan.push(values[carried + i]))
+      elements += values.slice(carried).reduce((sum, { size }) => sum + size, 0)
+      if (elements > maxElements) throw endless(`${maxElements} elements of outputs`)
     }
     const declared = body.outputs.slice(1 + state.length)
     return [...state, ...scans.map((scan, i) => stack(scan, 0, declared[i]))]

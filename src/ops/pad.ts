@@ -10,11 +10,11 @@ import type { Dim } from '../ir/dim.ts'
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, type ValueInfo, type OpContext, defineOps } from './define.ts'
-import { axesOf, complaint, contentOf, integersFrom, needed, unknownDims } from './infer.ts'
+import { axesOf, commonDtype, complaint, contentOf, integersFrom, needed, unknownDims } from './infer.ts'
 import { shifted } from './lower-elementwise.ts'
 import { copyElements, fill, widthOf } from './lower-move.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
-import { cellsOf, integersOf, pick, walk } from './numeric.ts'
+import { cellsOf, integersOf, isInteger, pick, walk } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 /** Elements put before and after each axis. */
@@ -39,6 +39,8 @@ function inferDims(infos: readonly (ValueInfo | null)[], context: OpContext): Di
   const dims = needed(context, infos[0], 'data').dims
   if (dims === null) return null
   const list = contentOf(needed(context, infos[1], 'pads'))
+  if (!isInteger(infos[1]!.dtype)) throw complaint(context, 'pads of integers', infos[1]!.dtype)
+  if (infos[2]) commonDtype(context, [infos[0], infos[2]])
   const given = infos[3] ? integersFrom(infos[3]) : undefined
   if (list === null || given === null) return unknownDims(context, dims.length)
   const axes = given ? axesOf(context, given, dims.length) : dims.map((_, axis) => axis)

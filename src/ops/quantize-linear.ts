@@ -12,12 +12,23 @@ import {
   float8e5m2,
   float8e5m2fnuz,
 } from '../base/narrow-float.ts'
+import * as dim from '../ir/dim.ts'
 import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type AttributeSpec, type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import {
+  type AttributeSpec,
+  type Attributes,
+  type OpContext,
+  type Reference,
+  type Sample,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
+import { mayEqual } from './conv-types.ts'
 import { flatGrid } from './grid.ts'
-import { needed } from './infer.ts'
+import { axisOf, complaint, knownSize, needed, printDims } from './infer.ts'
 import { emitBinary, isFloat32 } from './lower-elementwise.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
 import { isFloat, numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
@@ -33,12 +44,33 @@ function dtypeGiven({ output_dtype: code }: Attributes): Dtype | undefined {
   return dtypeOfOnnx(code as number)
 }
 
+/**
+ * Scales (and zero points, of the same dims) are one for all, one per index of the axis, or one per block along it.
+ * @throws GraphError naming the node for others
+ */
+function checkScales(context: OpContext, inputs: readonly (ValueInfo | null)[]): void {
+  const { axis, block_size: block } = context.attributes as { axis: number; block_size: number }
+  const [dims, scales, zeros] = inputs.map((info) => info?.dims ?? null)
+  if (block < 0) throw complaint(context, 'a block_size >= 0', String(block))
+  const isOne = (list: readonly dim.Dim[]): boolean => list.length <= 1 && knownSize(list) === 1
+  if (scales !== null && zeros && !(isOne(scales) && isOne(zeros))) {
+    if (scales.length !== zeros.length || !scales.every((size, i) => mayEqual(size, zeros[i])))
+      throw complaint(context, `zero points of dims ${printDims(scales)}`, printDims(zeros))
+  }
+  if (dims === null || scales === null || isOne(scales)) return
+  const along = axisOf(context, axis, dims.length)
+  const wanted = block === 0 ? [dims[along]] : dims.map((size, i) => (i === along ? dim.ceilDiv(size, block) : size))
+  if (scales.length === wanted.length && scales.every((size, i) => mayEqual(size, wanted[i]))) return
+  throw complaint(context, `scales of dims ${printDims(wanted)}`, printDims(scales))
+}
+
 export const ops = defineOps({
   DequantizeLinear: {
     inputs: [2, 3],
     attributes,
-    infer([x, scale], context) {
+    infer([x, scale, zero], context) {
       const { dims } = needed(context, x, 'x')
+      checkScales(context, [x, scale, zero ?? null])
       return [{ dtype: dtypeGiven(context.attributes) ?? needed(context, scale, 'x_scale').dtype, dims }]
     },
     lower: (lowering, context) => emitDequantize(lowering, context.attributes),
@@ -46,8 +78,9 @@ export const ops = defineOps({
   QuantizeLinear: {
     inputs: [2, 3],
     attributes: { ...attributes, precision: { kind: 'int', default: 0 }, saturate: { kind: 'int', default: 1 } },
-    infer([x, , zero], context) {
+    infer([x, scale, zero], context) {
       const { dims } = needed(context, x, 'x')
+      checkScales(context, [x, needed(context, scale, 'y_scale'), zero ?? null])
       return [{ dtype: zero?.dtype ?? dtypeGiven(context.attributes) ?? 'uint8', dims }]
     },
   },

@@ -32,6 +32,15 @@ export const ops = defineOps({
           throw complaint(context, `an attribute num_heads that divides ${channels}`, String(heads))
         }
       }
+      const rotated = context.attributes.rotary_embedding_dim as number
+      const size = dims?.length === 3 && channels !== undefined ? dim.floorDiv(channels, heads) : channels
+      if (rotated < 0 || (size !== undefined && dim.isKnown(size) && rotated > size)) {
+        throw complaint(
+          context,
+          `rotary_embedding_dim in [0, ${size === undefined ? 'head' : dim.print(size)}]`,
+          String(rotated),
+        )
+      }
       return [{ dtype, dims }]
     },
   },

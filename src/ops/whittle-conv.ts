@@ -28,6 +28,7 @@ export const ops = defineOps({
       epilogueOf(context.attributes)
       if (x.dims === null || w.dims === null) return [{ dtype: x.dtype, dims: null }]
       if (x.dims.length !== 4) throw complaint(context, 'x of dims [N, H, W, C]', printDims(x.dims))
+      if (w.dims.length !== 4) throw complaint(context, 'w of dims [Cout, kh, kw, Cin / group]', printDims(w.dims))
       const first = channelsFirst(4)
       const [xDims, wDims] = [x.dims, w.dims].map((dims) => first.map((axis) => dims[axis]))
       const { outC, out } = inferConv(context, xDims, wDims)

@@ -70,7 +70,7 @@ function allNodes({ nodes }: Graph): Node[] {
 }
 
 /** Inputs that fit what the graph declares; undefined where they would be large. */
-function feedsFor({ inputs }: Graph, seed: number): Record<string, Tensor> | undefined {
+export function feedsFor({ inputs }: Graph, seed: number): Record<string, Tensor> | undefined {
   const random = seededRandom(seed)
   const symbols = new Map<string, Dim>()
   const dimOf = (dim: Dim): number => {
@@ -103,7 +103,7 @@ function tensorFor({ dtype }: GraphValue, dims: readonly number[], random: () =>
   return new Tensor(dtype, values, dims)
 }
 
-function isSmall(graph: Graph, ops: OpSet, feeds: Readonly<Record<string, Tensor>>): boolean {
+export function isSmall(graph: Graph, ops: OpSet, feeds: Readonly<Record<string, Tensor>>): boolean {
   const inputs = new Map(Object.entries(feeds).map(([name, { type: dtype, dims }]) => [name, { dtype, dims }]))
   let elements = 0
   for (const { dims } of inferGraph(graph, ops, { inputs }).values()) {
