@@ -64,7 +64,7 @@ function checkScales(context: OpContext, inputs: readonly (ValueInfo | null)[]):
   throw complaint(context, `scales of dims ${printDims(wanted)}`, printDims(scales))
 }
 
-export const ops = defineOps({
+const definitions = defineOps({
   DequantizeLinear: {
     inputs: [2, 3],
     attributes,
@@ -85,6 +85,13 @@ export const ops = defineOps({
     },
   },
 })
+
+/** ONNX Runtime's own two are ONNX's before the axis of blocks; they take 16-bit integers and say nothing else. */
+export const ops = {
+  ...definitions,
+  'com.microsoft.DequantizeLinear': definitions.DequantizeLinear,
+  'com.microsoft.QuantizeLinear': definitions.QuantizeLinear,
+} satisfies Record<string, OpDef>
 
 /** `kind` of cast_to_f32 (kernels/move.ts). */
 const byteKinds: Readonly<Partial<Record<Dtype, number>>> = { int8: 0, uint8: 1 }
@@ -135,7 +142,7 @@ function parameterIndex(
 
 const narrowFormats = { float8e4m3fn, float8e4m3fnuz, float8e5m2, float8e5m2fnuz, float4e2m1 }
 
-export const references = {
+const own = {
   DequantizeLinear: ([x, scale, zero], given) => {
     const [values, scales, zeros] = [numbersOf(x!), numbersOf(scale!), zero ? numbersOf(zero) : null]
     const index = parameterIndex(x!.dims, scale!, given)
@@ -163,7 +170,13 @@ export const references = {
   },
 } satisfies Record<string, Reference>
 
-export const samples = {
+export const references = {
+  ...own,
+  'com.microsoft.DequantizeLinear': own.DequantizeLinear,
+  'com.microsoft.QuantizeLinear': own.QuantizeLinear,
+} satisfies Record<string, Reference>
+
+const cases = {
   DequantizeLinear: (random): Sample[] => [
     {
       inputs: [
@@ -189,4 +202,10 @@ export const samples = {
     },
     { inputs: [new Tensor('float32', [0.5, 1.5, -2.5, 1e9, NaN]), new Tensor('float32', [1], [])] },
   ],
+} satisfies Record<string, Samples>
+
+export const samples = {
+  ...cases,
+  'com.microsoft.DequantizeLinear': cases.DequantizeLinear,
+  'com.microsoft.QuantizeLinear': cases.QuantizeLinear,
 } satisfies Record<string, Samples>

@@ -21,7 +21,7 @@ import { type Implementation, tensorFaults } from '../contract/op.ts'
 import { dataPath } from '../models/data.ts'
 
 /** A value of a case: a file, or the numbers i / n of a shape. */
-interface CaseValue {
+export interface CaseValue {
   readonly name: string
   readonly type: string
   readonly file?: string
@@ -35,7 +35,9 @@ export interface ConformanceCase {
   readonly folder: string
   readonly ops: readonly string[]
   readonly primary?: string
+  readonly opTier: number
   readonly typeTier: number
+  readonly expanded?: boolean
   readonly types: readonly string[]
   readonly size: number
   readonly rtol: number
@@ -49,8 +51,8 @@ export interface ConformanceCase {
 export type Half = 'current' | 'legacy'
 
 /** The list of one half. */
-export function conformanceCases(half: Half): ConformanceCase[] {
-  const text = readFileSync(dataPath(`conformance/${half}/manifest.json`), 'utf8')
+export function conformanceCases(half: Half, folder = dataPath('conformance')): ConformanceCase[] {
+  const text = readFileSync(`${folder}/${half}/manifest.json`, 'utf8')
   return (JSON.parse(text) as { list: ConformanceCase[] }).list
 }
 
