@@ -20,6 +20,7 @@ import {
   type AttributeSpec,
   type Attributes,
   type OpContext,
+  type OpDef,
   type Reference,
   type Sample,
   type Samples,
