@@ -167,7 +167,7 @@ describe('tables', () => {
 })
 
 /** Exports of a build that are no kernels: the walker of steps, known answers, loops that measure peaks. */
-const isRunner = (name: string): boolean => /^(run|serve|stop|(probe|peak)_\w+)$/.test(name)
+const isRunner = (name: string): boolean => /^(resume|run|serve|stop|(probe|peak)_\w+)$/.test(name)
 
 describe('Wasm builds', () => {
   const { targets } = JSON.parse(read('asconfig.json')) as { targets: Record<string, { outFile: string }> }

@@ -12,6 +12,9 @@ const [called, working] = [1, 2]
 const closed = -1
 const [units, grain, cursor] = [2, 3, 4]
 
+/** As an odd thread takes a chunk. */
+const oneFromTheBack = 0x10000
+
 const held = {}
 
 function leave(memory, control) {
@@ -21,7 +24,7 @@ function leave(memory, control) {
   for (let step = Atomics.load(words, at + list) / 4; ; step += Math.max(4, words[step + 1])) {
     if (words[step + units] <= words[step + grain]) continue
     while (Atomics.load(words, at + gate) === 0);
-    if (Atomics.load(words, at + gate) !== closed) Atomics.add(words, step + cursor, words[step + grain])
+    if (Atomics.load(words, at + gate) !== closed) Atomics.add(words, step + cursor, oneFromTheBack)
     process.exit(3)
   }
 }
