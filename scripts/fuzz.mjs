@@ -49,7 +49,8 @@ async function work(from, count) {
     const outcome = await c.runCase(campaign, seed)
     tally[outcome.ending]++
     slowest = Math.max(slowest, outcome.milliseconds)
-    if (outcome.milliseconds > 1000) console.log(`case ${seed}, ${outcome.name}: ${Math.round(outcome.milliseconds)} ms`)
+    if (outcome.milliseconds > 1000)
+      console.log(`case ${seed}, ${outcome.name}: ${Math.round(outcome.milliseconds)} ms`)
     if (outcome.ending === 'finding') findings.push(c.describeFinding(outcome))
     if (performance.now() - last < 2000 && seed < from + count - 1) continue
     const peak = process.resourceUsage().maxRSS / 1024
