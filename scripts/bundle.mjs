@@ -45,7 +45,7 @@ const groups = [
   },
   {
     name: 'base',
-    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session|compare)\.ts)/,
+    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session)\.ts)/,
     priority: 4,
   },
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
@@ -67,9 +67,12 @@ const assets = {
   },
 }
 
+/** Notes of what may be dropped if unused: nothing unused is left. Others (`@vite-ignore`) stay. */
+const shakingNotes = /\/\* @__(PURE|NO_SIDE_EFFECTS)__ \*\/\s?/g
+
 function chunkFile(chunk) {
   const facet = /\?facet=(\w+)$/.exec(chunk.facadeModuleId ?? '')?.[1]
-  return `${facet ?? 'chunks'}/[name]-[hash].js`
+  return `${facet ?? 'chunks'}/[name].js`
 }
 
 /** Keeps who loads whom, for `scripts/size.mjs`. */
@@ -116,7 +119,8 @@ export async function bundle({ workersOnly = false } = {}) {
     codeSplitting: { groups },
   })
   await build.close()
-  for (const { fileName, code } of output) {
+  for (const { fileName, code: minified } of output) {
+    const code = minified.replace(shakingNotes, '')
     const file = path.join(root, 'dist', fileName)
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)

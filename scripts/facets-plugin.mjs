@@ -78,6 +78,32 @@ export function keepFacet(code, facet, file) {
   return statements.map((statement) => code.slice(statement.start, statement.end)).join('\n')
 }
 
+const tableStart = 'export const opTable = {\n'
+const tableEnd = '\n} satisfies '
+const tableLine = /^ {2}(?:'([^']+)'|(\w+)): \(\) => import\('(\.\/[\w-]+\.ts)'\),$/
+
+/**
+ * The table of operators as it ships: a file is named once, followed by the operators in it, so that a page pays a few
+ * bytes for an operator it does not use.
+ * @param {string} code source of `src/ops/table.ts`
+ */
+export function compactTable(code) {
+  const start = code.indexOf(tableStart)
+  const end = code.indexOf(tableEnd, start)
+  if (start < 0 || end < 0) throw new Error('src/ops/table.ts: expected `export const opTable = { … } satisfies …`')
+  const files = new Map()
+  for (const line of code.slice(start + tableStart.length, end).split('\n')) {
+    const match = tableLine.exec(line)
+    if (!match) throw new Error(`src/ops/table.ts: expected a line Name: () => import('./file.ts'), got ${line}`)
+    const [, quoted, plain, file] = match
+    files.set(file, [...(files.get(file) ?? []), quoted ?? plain])
+  }
+  const rows = [...files].map(([file, names]) => `['${names.join(' ')}', () => import('${file}')]`)
+  const table = `export const opTable: any = Object.fromEntries([${rows.join(', ')}].flatMap(([names, load]: any) =>
+  names.split(' ').map((name: string) => [name, load])))\n//`
+  return code.slice(0, start) + table + code.slice(end + 2)
+}
+
 /** @param {string} opsFolder absolute path of `src/ops` */
 export function facets(opsFolder) {
   const table = path.join(opsFolder, 'table.ts')
@@ -99,11 +125,11 @@ export function facets(opsFolder) {
     },
     async load(id) {
       const facet = facetOf(id)
-      if (!facet) return undefined
       const file = pathOf(id)
+      if (!facet && file !== table) return undefined
       const code = await readFile(file, 'utf8')
       return {
-        code: file === table ? code : keepFacet(code, facet, path.relative(process.cwd(), file)),
+        code: file === table ? compactTable(code) : keepFacet(code, facet, path.relative(process.cwd(), file)),
         moduleType: 'ts',
       }
     },
