@@ -37,13 +37,17 @@ async function measure({ name, macs, entrants, input }: Case, threads: number, e
   return { name, macs, entries, missing }
 }
 
+/** Longer than the thread pools of the peers look for work before they sleep. */
+const restBetweenPools = 20
+
 const [root, name, effortName, file] = process.argv.slice(2)
 const group = groups.find((candidate) => candidate.name === name)!
 const [before] = loadavg()
 const host = await probe()
 const cases: CaseResult[] = []
 for (const one of await group.cases(root)) {
-  const result = await measure(one, group.threads, efforts[effortName])
+  const rest = group.threads > 1 ? { rest: restBetweenPools } : {}
+  const result = await measure(one, group.threads, { ...efforts[effortName], ...rest })
   const figures = result.entries.map(({ contender, median }) => `${contender} ${median.toFixed(3)} ms`)
   console.error(`${group.name} ${one.name}: ${figures.join(', ')}`)
   cases.push(result)
