@@ -59,6 +59,10 @@ const STEP: usize = 140
 // @ts-ignore: decorator
 @inline
 const INDEX: usize = 144
+/** Pages that a helper must see before it touches what a run works on. */
+// @ts-ignore: decorator
+@inline
+const PAGES: usize = 152
 /** Times in a row that a run returned UNDER_WAY without any progress. */
 // @ts-ignore: decorator
 @inline
@@ -236,6 +240,7 @@ function coordinate(list: usize, words: u32, control: usize, thread: u32, thread
   if (status != FINISHED) return status
   store<u32>(control, <u32>list, LIST)
   store<u32>(control, words, WORDS)
+  store<u32>(control, memory.size(), PAGES)
   atomic.store<u32>(control, 0, GATE)
   call(control, thread, threads)
   return walk(list, 0, control, thread, threads)
@@ -374,6 +379,7 @@ function awaitUnits(step: usize, units: u32, control: usize, state: usize): u32 
 
 /** One run of a helper: walks the list behind the gate until it closes. */
 function help(control: usize, thread: u32): void {
+  if (!seesPages(load<u32>(control, PAGES))) return
   let step = <usize>load<u32>(control, LIST)
   const end = step + (<usize>load<u32>(control, WORDS) << 2)
   for (let index: u32 = 0; step < end; index++) {
@@ -384,6 +390,15 @@ function help(control: usize, thread: u32): void {
     }
     step += <usize>load<u32>(step, SIZE) << 2
   }
+}
+
+/**
+ * True when this thread may touch that many pages. Where bounds are checked by comparison (V8 without trap handler),
+ * a thread may hold an old size for a moment after another one grew the memory; growing by nothing renews it.
+ */
+function seesPages(pages: u32): bool {
+  if (<u32>memory.size() < pages) memory.grow(0)
+  return <u32>memory.size() >= pages
 }
 
 /** Waits until step `index` is open; false when the run is over or the stop word is set. */

@@ -19,10 +19,11 @@ export interface KernelExports extends ProbeExports {
 export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
   const { exports } = instantiateSync(module, { env: { memory } })
   const kernels = exports as unknown as KernelExports
-  if (typeof kernels.run !== 'function') {
+  const missing = (['run', 'resume', 'serve', 'stop'] as const).find((name) => typeof kernels[name] !== 'function')
+  if (missing) {
     throw new StateError({
       where: 'Wasm module',
-      expected: "the export 'run'",
+      expected: `the export '${missing}'`,
       got: 'none',
       todo: 'build whittle again',
     })
