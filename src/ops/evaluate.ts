@@ -7,7 +7,7 @@
 import { GraphError, UnsupportedError, asNamed, inContext } from '../base/errors.ts'
 import { describeNode, resolveAttributes } from '../ir/attributes.ts'
 import { type Graph, type Node, type ValueInfo, subgraphsOf } from '../ir/graph.ts'
-import { inferNode, infoOfConstant } from '../ir/infer.ts'
+import { inferNode, infoOfConstant, maxContent } from '../ir/infer.ts'
 import { areKnown } from '../ir/dim.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
@@ -115,6 +115,7 @@ function checkNode({ ops }: Evaluator, node: Node, inputs: readonly (Tensor | nu
     if (tensor) infos.set(name, infoOfConstant({ dtype: tensor.type, dims: tensor.dims, tensor }))
   })
   for (const { dims } of inferNode(node, opset, ops, (name) => infos.get(name))) {
+    if (dims === null || !areKnown(dims)) checkIntegers(node, inputs)
     const elements = dims !== null && areKnown(dims) ? sizeOf(dims) : 0
     if (elements <= maxElements) continue
     const expected = `a result of at most ${maxElements} elements, as this operator has no kernel here`
@@ -123,6 +124,24 @@ function checkNode({ ops }: Evaluator, node: Node, inputs: readonly (Tensor | nu
       expected,
       got: String(elements),
       todo: 'use smaller inputs',
+    })
+  }
+}
+
+/**
+ * Where inference cannot tell a shape though all is there, integers that doubles do not hold may be why.
+ * @throws GraphError for such integers in an operand that says how to compute
+ */
+function checkIntegers(node: Node, inputs: readonly (Tensor | null)[]): void {
+  for (const [i, tensor] of inputs.entries()) {
+    if (i === 0 || !tensor || (tensor.type !== 'int64' && tensor.type !== 'uint64') || tensor.size > maxContent)
+      continue
+    const wrong = (tensor.data as BigInt64Array).find((value) => !Number.isSafeInteger(Number(value)))
+    if (wrong === undefined) continue
+    throw new GraphError({
+      where: `${describeNode(node)} › input ${i}`,
+      expected: 'integers below 2^53',
+      got: `${wrong}`,
     })
   }
 }
