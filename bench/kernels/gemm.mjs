@@ -130,6 +130,73 @@ function scaled(kind, m, k, n, block, bits) {
   return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
 }
 
+/** Ascending places below `size`, each kept with probability `density`, for each of `lists`; and where each list begins. */
+function placesOf(lists, size, density) {
+  const starts = [0]
+  const depths = []
+  for (let list = 0; list < lists; list++) {
+    for (let i = 0; i < size; i++) if (Math.random() < density) depths.push(i)
+    starts.push(depths.length)
+  }
+  const write = (values) => {
+    const at = place(values.length * 4)
+    new Uint32Array(memory.buffer, at, values.length).set(values)
+    return at
+  }
+  return { count: depths.length, starts: write(starts), depths: write(depths) }
+}
+
+/** float32 weights of which some are not zero. Rates count the zeros too. */
+function sparseRows(m, k, n, density) {
+  const { count, starts, depths } = placesOf(n, k, density)
+  const nb = 64
+  const args = encode('spmm_f32', {
+    a: place((k * m + 31) * 4, 'f32'),
+    lda: m,
+    values: place(count * 4, 'f32'),
+    depths,
+    starts,
+    c: place(m * n * 4),
+    ldc: n,
+    m,
+    n,
+    nb,
+    scratch: place(512),
+    bias: place(n * 4, 'f32'),
+    ...after,
+  })
+  return { kernel: 'spmm_f32', args, units: Math.ceil(m / 32) * Math.ceil(n / nb), macs: m * n * k }
+}
+
+/** int8 weights of which some blocks of 8 x 8 are not zero. Rates count the zeros too. */
+function sparseBlocks(kind, m, k, n, density) {
+  const { a, size } = kinds[kind]
+  const { count, starts, depths } = placesOf(n / 8, k / 8, density)
+  const { aParams, wScale } = quantArgs(m, n)
+  const [mb, nb] = [48, 256]
+  const kernel = `spmm_${kind}`
+  const args = encode(kernel, {
+    a: place(m * k * size, a),
+    lda: k,
+    b: place(count * 64, 's8'),
+    depths,
+    starts,
+    sums: place(count * 32),
+    c: place(m * n * 4),
+    ldc: n,
+    m,
+    n,
+    mb,
+    nb,
+    aParams,
+    wScale,
+    scratch: place(4 * nb + 192),
+    bias: place(n * 4, 'f32'),
+    ...after,
+  })
+  return { kernel, args, units: Math.ceil(m / mb) * Math.ceil(n / nb), macs: m * n * k }
+}
+
 function conv(kind, inH, inW, channels, n, kh, kw) {
   const { a, size, group, weight } = kinds[kind]
   const k = kh * kw * channels
@@ -212,6 +279,7 @@ function quantize(kernel, m, k) {
 }
 
 const cases = {
+  'gemm 128x1024x1024': (kind) => gemm(kind, 128, 1024, 1024),
   'gemm 128x384x1536': (kind) => gemm(kind, 128, 384, 1536),
   'gemm 1024x1024x1024': (kind) => gemm(kind, 1024, 1024, 1024),
   'gemm 960x480x480': (kind) => gemm(kind, 960, 480, 480),
@@ -235,8 +303,16 @@ const blockForms = ['s8_dot', 's8_pairs'].flatMap((kind) =>
 const blockJobs = blockForms.flatMap(([kind, bits, block]) =>
   blockShapes.map(([m, k, n]) => [`blocks of ${block} ${m}x${k}x${n}`, () => scaled(kind, m, k, n, block, bits)]),
 )
+const sparseJobs = [0.05, 0.1, 0.2, 0.25, 0.3, 0.5].flatMap((density) => {
+  const name = `${Math.round(100 * (1 - density))} % zeros 128x1024x1024`
+  return [
+    [name, () => sparseRows(128, 1024, 1024, density)],
+    ...['s8_dot', 's8_pairs'].map((kind) => [name, () => sparseBlocks(kind, 128, 1024, 1024, density)]),
+  ]
+})
 const jobs = [
   ...blockJobs,
+  ...sparseJobs,
   ...Object.entries(cases).flatMap(([name, make]) => Object.keys(kinds).map((kind) => [name, () => make(kind)])),
   ['dw 3x3 64ch 24x160', () => depthwise(24, 160, 64, 3, 3)],
   ['dw 5x5 240ch 6x160', () => depthwise(6, 160, 240, 5, 5)],

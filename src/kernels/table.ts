@@ -5,8 +5,9 @@ import { gemm } from './gemm.ts'
 import { move } from './move.ts'
 import { pack } from './pack.ts'
 import { reduce } from './reduce.ts'
+import { sparse } from './sparse.ts'
 
-export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move } as const
+export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse } as const
 
 export type KernelName = keyof typeof kernelTable
 export type KernelArgs<K extends KernelName> = (typeof kernelTable)[K]['args']

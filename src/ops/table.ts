@@ -189,6 +189,7 @@ export const opTable = {
   'com.microsoft.SkipLayerNormalization': () => import('./skip-normalization.ts'),
   'com.microsoft.SkipSimplifiedLayerNormalization': () => import('./skip-normalization.ts'),
   'whittle.AveragePool': () => import('./whittle-pool.ts'),
+  'whittle.BlockSparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.Conv': () => import('./whittle-conv.ts'),
   'whittle.DynamicQuantizeConv': () => import('./dynamic-quantize-conv.ts'),
   'whittle.DynamicQuantizeGemm': () => import('./dynamic-quantize-gemm.ts'),
@@ -196,6 +197,7 @@ export const opTable = {
   'whittle.MaxPool': () => import('./whittle-pool.ts'),
   'whittle.Select': () => import('./if.ts'),
   'whittle.Silu': () => import('./whittle-activations.ts'),
+  'whittle.SparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.WeightOnlyGemm': () => import('./dynamic-quantize-gemm.ts'),
 } satisfies Record<string, () => Promise<OpModule>>
 

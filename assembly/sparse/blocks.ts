@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * int8 products with weights in blocks of 8 columns x 8 k, of which only those that are not all zero are there: the
+ * steps of the dense tiles, at the places of A that a list names. Sums are exact integers, so tiles may overlap.
+ */
+import { SpmmS8DotArgs } from '../generated/args'
+import { storeColumns } from '../gemm/columns'
+import { finish } from '../gemm/epilogue'
+import { Mac } from '../gemm/mac'
+import { Epilogue, RowParams } from '../gemm/views'
+import { ceilDiv } from '../units'
+
+/** Bytes of a block, and of its column sums. */
+const BLOCK: usize = 64
+const SUMS: usize = 32
+
+/** Units [from, to). Scratch holds the column sums of the unit's panels, then a tile. */
+export function multiplyBlocks<M extends Mac>(
+  s: SpmmS8DotArgs,
+  epilogue: Epilogue,
+  from: u32,
+  to: u32,
+  thread: u32,
+): void {
+  const mac = changetype<M>(0)
+  const nBlocks = ceilDiv(s.n, s.nb)
+  const lda = <usize>s.lda << mac.shift
+  const ldc = <usize>s.ldc << 2
+  const sums = s.scratch + <usize>thread * s.scratchBytes
+  const tile = sums + (<usize>ceilDiv(s.nb, 8) << 5)
+  for (let unit = from; unit < to; ++unit) {
+    const row = (unit / nBlocks) * s.mb
+    const rows = min(s.mb, s.m - row)
+    const col = (unit % nBlocks) * s.nb
+    const cols = min(s.nb, s.n - col)
+    const a = s.a + <usize>row * lda
+    const c = s.c + <usize>row * ldc + (<usize>col << 2)
+    for (let j: u32 = 0; j < cols; j += 8) {
+      const start = s.starts + (<usize>((col + j) >> 3) << 2)
+      const first = <usize>load<u32>(start)
+      const count = load<u32>(start, 4) - <u32>first
+      addSums(s.sums + first * SUMS, count, sums + (<usize>j << 2))
+      const b = s.b + first * BLOCK
+      const depths = s.depths + (first << 2)
+      const left = cols - j
+      for (let i: u32 = 0; i < rows; ) {
+        const taken: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : 1
+        const at = min(i, rows - taken)
+        const place = c + <usize>at * ldc + (<usize>j << 2)
+        const to = left >= 8 ? place : tile
+        const step = left >= 8 ? ldc : 32
+        if (mac.rows == 6 && taken == 6) blocks6x8<M>(a + <usize>at * lda, lda, b, depths, count, to, step)
+        else if (mac.rows == 4 && taken == 4) blocks4x8<M>(a + <usize>at * lda, lda, b, depths, count, to, step)
+        else blocks1x8<M>(a + <usize>at * lda, b, depths, count, to)
+        if (left < 8) {
+          for (let r: u32 = 0; r < taken; ++r) {
+            const line = tile + (<usize>r << 5)
+            storeColumns(place + <usize>r * ldc, v128.load(line), v128.load(line, 16), left)
+          }
+        }
+        i = at + taken
+      }
+    }
+    const params = s.aParams + <usize>row * offsetof<RowParams>()
+    const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
+    const residual = epilogue.residual
+      ? epilogue.residual + ((<usize>row * epilogue.ldr + <usize>col) << 2)
+      : 0
+    const wScale = s.wScale + (<usize>col << 2)
+    finish(epilogue, c, ldc, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+  }
+}
+
+/** Column sums of a panel from those of its blocks. */
+function addSums(from: usize, count: u32, to: usize): void {
+  let low = i32x4.splat(0)
+  let high = i32x4.splat(0)
+  for (; count != 0; --count) {
+    low = i32x4.add(low, v128.load(from))
+    high = i32x4.add(high, v128.load(from, 16))
+    from += SUMS
+  }
+  v128.store(to, low)
+  v128.store(to, high, 16)
+}
+
+/** 6 rows x 8 columns. */
+function blocks6x8<M extends Mac>(
+  a: usize,
+  lda: usize,
+  b: usize,
+  depths: usize,
+  count: u32,
+  c: usize,
+  ldc: usize,
+): void {
+  const mac = changetype<M>(0)
+  let c00 = i32x4.splat(0)
+  let c01 = i32x4.splat(0)
+  let c10 = i32x4.splat(0)
+  let c11 = i32x4.splat(0)
+  let c20 = i32x4.splat(0)
+  let c21 = i32x4.splat(0)
+  let c30 = i32x4.splat(0)
+  let c31 = i32x4.splat(0)
+  let c40 = i32x4.splat(0)
+  let c41 = i32x4.splat(0)
+  let c50 = i32x4.splat(0)
+  let c51 = i32x4.splat(0)
+  let x: v128, low: v128, high: v128
+  for (; count != 0; --count) {
+    let p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    depths += 4
+    let p1 = p0 + lda
+    let p2 = p1 + lda
+    let p3 = p2 + lda
+    let p4 = p3 + lda
+    let p5 = p4 + lda
+      low = mac.low(b)
+      high = mac.high(b)
+      x = v128.load32_splat(p0)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      x = v128.load32_splat(p4)
+      c40 = mac.mac(x, low, c40)
+      c41 = mac.mac(x, high, c41)
+      x = v128.load32_splat(p5)
+      c50 = mac.mac(x, low, c50)
+      c51 = mac.mac(x, high, c51)
+      low = mac.nextLow(b)
+      high = mac.nextHigh(b)
+      x = v128.load32_splat(p0, 4)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1, 4)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2, 4)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3, 4)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      x = v128.load32_splat(p4, 4)
+      c40 = mac.mac(x, low, c40)
+      c41 = mac.mac(x, high, c41)
+      x = v128.load32_splat(p5, 4)
+      c50 = mac.mac(x, low, c50)
+      c51 = mac.mac(x, high, c51)
+    b += 2 * mac.step
+    if (mac.shift == 1) {
+      p0 += 8
+      p1 += 8
+      p2 += 8
+      p3 += 8
+      p4 += 8
+      p5 += 8
+      low = mac.low(b)
+      high = mac.high(b)
+      x = v128.load32_splat(p0)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      x = v128.load32_splat(p4)
+      c40 = mac.mac(x, low, c40)
+      c41 = mac.mac(x, high, c41)
+      x = v128.load32_splat(p5)
+      c50 = mac.mac(x, low, c50)
+      c51 = mac.mac(x, high, c51)
+      low = mac.nextLow(b)
+      high = mac.nextHigh(b)
+      x = v128.load32_splat(p0, 4)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1, 4)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2, 4)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3, 4)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      x = v128.load32_splat(p4, 4)
+      c40 = mac.mac(x, low, c40)
+      c41 = mac.mac(x, high, c41)
+      x = v128.load32_splat(p5, 4)
+      c50 = mac.mac(x, low, c50)
+      c51 = mac.mac(x, high, c51)
+      b += 2 * mac.step
+    }
+  }
+  v128.store(c, c00)
+  v128.store(c, c01, 16)
+  c += ldc
+  v128.store(c, c10)
+  v128.store(c, c11, 16)
+  c += ldc
+  v128.store(c, c20)
+  v128.store(c, c21, 16)
+  c += ldc
+  v128.store(c, c30)
+  v128.store(c, c31, 16)
+  c += ldc
+  v128.store(c, c40)
+  v128.store(c, c41, 16)
+  c += ldc
+  v128.store(c, c50)
+  v128.store(c, c51, 16)
+}
+
+/** 4 rows x 8 columns. */
+function blocks4x8<M extends Mac>(
+  a: usize,
+  lda: usize,
+  b: usize,
+  depths: usize,
+  count: u32,
+  c: usize,
+  ldc: usize,
+): void {
+  const mac = changetype<M>(0)
+  let c00 = i32x4.splat(0)
+  let c01 = i32x4.splat(0)
+  let c10 = i32x4.splat(0)
+  let c11 = i32x4.splat(0)
+  let c20 = i32x4.splat(0)
+  let c21 = i32x4.splat(0)
+  let c30 = i32x4.splat(0)
+  let c31 = i32x4.splat(0)
+  let x: v128, low: v128, high: v128
+  for (; count != 0; --count) {
+    let p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    depths += 4
+    let p1 = p0 + lda
+    let p2 = p1 + lda
+    let p3 = p2 + lda
+      low = mac.low(b)
+      high = mac.high(b)
+      x = v128.load32_splat(p0)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      low = mac.nextLow(b)
+      high = mac.nextHigh(b)
+      x = v128.load32_splat(p0, 4)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1, 4)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2, 4)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3, 4)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+    b += 2 * mac.step
+    if (mac.shift == 1) {
+      p0 += 8
+      p1 += 8
+      p2 += 8
+      p3 += 8
+      low = mac.low(b)
+      high = mac.high(b)
+      x = v128.load32_splat(p0)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      low = mac.nextLow(b)
+      high = mac.nextHigh(b)
+      x = v128.load32_splat(p0, 4)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(p1, 4)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(p2, 4)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(p3, 4)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      b += 2 * mac.step
+    }
+  }
+  v128.store(c, c00)
+  v128.store(c, c01, 16)
+  c += ldc
+  v128.store(c, c10)
+  v128.store(c, c11, 16)
+  c += ldc
+  v128.store(c, c20)
+  v128.store(c, c21, 16)
+  c += ldc
+  v128.store(c, c30)
+  v128.store(c, c31, 16)
+}
+
+/** 1 row x 8 columns; even and odd groups apart, for the latency of a step. */
+function blocks1x8<M extends Mac>(a: usize, b: usize, depths: usize, count: u32, c: usize): void {
+  const mac = changetype<M>(0)
+  let even0 = i32x4.splat(0)
+  let even1 = i32x4.splat(0)
+  let odd0 = i32x4.splat(0)
+  let odd1 = i32x4.splat(0)
+  for (; count != 0; --count) {
+    let p = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    depths += 4
+    for (let turn: u32 = 0; turn <= mac.shift; ++turn) {
+      const x = v128.load32_splat(p)
+      even0 = mac.mac(x, mac.low(b), even0)
+      even1 = mac.mac(x, mac.high(b), even1)
+      const y = v128.load32_splat(p, 4)
+      odd0 = mac.mac(y, mac.nextLow(b), odd0)
+      odd1 = mac.mac(y, mac.nextHigh(b), odd1)
+      b += 2 * mac.step
+      p += 8
+    }
+  }
+  v128.store(c, i32x4.add(even0, odd0))
+  v128.store(c, i32x4.add(even1, odd1), 16)
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Products with weights that are mostly zero, given by those that are not. x is [..., K], y [..., N], the epilogue that
+ * of whittle.Gemm.
+ *
+ * whittle.SparseGemm: float32, compressed rows: output n is the sum of values[i] * x[..., depths[i]] for i from starts[n]
+ * to starts[n + 1]; inputs x, values [Z], depths int32 [Z], starts int32 [N + 1], bias?, residual?.
+ * whittle.BlockSparseGemm: int8 in blocks of 8 outputs x 8 k: block i of the outputs from 8 p on, i from starts[p] to
+ * starts[p + 1], is values[i], [output][k], of k from 8 * depths[i] on; 0 where outputs or k end before it does. x is
+ * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
+ * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
+ */
+import { add, isKnown } from '../ir/dim.ts'
+import { sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import {
+  type Attributes,
+  type OpContext,
+  type Random,
+  type Reference,
+  type Sample,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
+import { applyEpilogue } from './activation-reference.ts'
+import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
+import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
+import { grainOf, panelColumns, roundUp } from './grid.ts'
+import { complaint, needed, printDims } from './infer.ts'
+import { isFloat32, shifted } from './lower-elementwise.ts'
+import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
+import { rowProducts } from './product.ts'
+import { quantizeRuns } from './quantize.ts'
+import { floats, integers } from './sample-tensors.ts'
+
+/** Outputs and k of a block. */
+const side = 8
+/** Rows of x that spmm_f32 takes at a time (kernels/sparse.ts). */
+const vectorRows = 32
+/** Bytes of a thread's scratch of spmm_f32, and of the tile behind the sums of spmm_s8_*. */
+const [rowsScratch, tileScratch] = [512, 192]
+/** Rows of a unit of spmm_s8_*, and most columns of a unit of both. */
+const [blockRows, mostColumns] = [48, 128]
+
+/** @throws GraphError naming the node when depths, starts, bias or residual do not fit */
+function inferSparse(
+  context: OpContext,
+  [xInfo, values, depths, starts]: readonly (ValueInfo | null)[],
+  n: ValueInfo['dims'],
+  type: 'float32' | 'int8',
+  [bias, residual]: readonly (ValueInfo | null | undefined)[],
+): ValueInfo[] {
+  const x = needed(context, xInfo, 'x')
+  if (needed(context, values, 'values').dtype !== type) throw complaint(context, `${type} values`, values!.dtype)
+  for (const [name, info] of Object.entries({ depths, starts })) {
+    if (needed(context, info, name).dtype !== 'int32') throw complaint(context, `int32 ${name}`, info!.dtype)
+  }
+  epilogueOf(context.attributes)
+  const count = values!.dims?.[0]
+  if (count !== undefined) checkVector(context, 'depths', depths, count)
+  if (x.dims === null || n === null) return [{ dtype: x.dtype, dims: null }]
+  if (x.dims.length === 0) throw complaint(context, 'x of rank 1 or more', printDims(x.dims))
+  const dims = [...x.dims.slice(0, -1), n[0]]
+  checkVector(context, 'bias', bias, n[0])
+  checkResidual(context, residual, dims)
+  return [{ dtype: x.dtype, dims }]
+}
+
+export const ops = defineOps({
+  'whittle.SparseGemm': {
+    inputs: [4, 6],
+    attributes: epilogueAttributes,
+    numerics: { relative: 1e-5, absolute: 1e-5 },
+    infer(inputs, context) {
+      const starts = inputs[3]?.dims
+      return inferSparse(context, inputs, starts ? [add(starts[0], -1)] : null, 'float32', inputs.slice(4))
+    },
+    lower(lowering, { attributes }) {
+      const [x, values, depths, starts, bias, residual] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
+      const y = lowering.output(0)
+      const k = x!.dims[x!.dims.length - 1]
+      const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
+      if (!isFloat32(x, values, bias, residual) || values!.size * k === 0) return false
+      if (m * n === 0) return true
+      const a = lowering.scratch((k * m + vectorRows - 1) * 4)
+      const transposed = { x: x!.ref, y: a, batch: 1, rows: m, cols: k }
+      lowering.step({ kernel: 'transpose_4', units: Math.ceil(m / 8), args: transposed })
+      const nb = Math.min(mostColumns, roundUp(n, panelColumns))
+      const args = {
+        a,
+        lda: m,
+        values: values!.ref,
+        depths: depths!.ref,
+        starts: starts!.ref,
+        c: y.ref,
+        ldc: n,
+        m,
+        n,
+        nb,
+        scratch: lowering.threadScratch(rowsScratch),
+        scratchBytes: rowsScratch,
+        ...epilogueArgs(attributes, bias, residual, n, 0),
+      }
+      lowering.step({ kernel: 'spmm_f32', units: Math.ceil(m / vectorRows) * Math.ceil(n / nb), args })
+      return true
+    },
+  },
+  'whittle.BlockSparseGemm': {
+    inputs: [5, 7],
+    attributes: epilogueAttributes,
+    numerics: { relative: 1e-5, absolute: 1e-5 },
+    infer(inputs, context) {
+      const [, values, , starts, scale] = inputs
+      const n = needed(context, scale, 'wScale').dims
+      if (values?.dims && (values.dims.length !== 3 || !values.dims.slice(1).every((dim) => mayEqual(dim, side)))) {
+        throw complaint(context, `values of dims [B, ${side}, ${side}]`, printDims(values.dims))
+      }
+      if (n !== null && isKnown(n[0])) checkVector(context, 'starts', starts, Math.ceil(n[0] / side) + 1)
+      return inferSparse(context, inputs, n, 'int8', inputs.slice(5))
+    },
+    lower(lowering, { attributes }) {
+      const [x, values, depths, starts, scale, bias, residual] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
+      const y = lowering.output(0)
+      const k = x!.dims[x!.dims.length - 1]
+      const [m, n] = [sizeOf(x!.dims.slice(0, -1)), scale!.size]
+      if (!isFloat32(x, scale, bias, residual) || values!.size * k === 0 || k > mostByteDepth) return false
+      if (m * n === 0) return true
+      const recipe = byteRecipes[lowering.host.int8]
+      const blocks = values!.dims[0]
+      const one = { n: side, k: side, colStride: side, depthStride: 1, batch: blocks, batchSrc: side * side }
+      const packing = packS8(one, recipe)
+      const b = packedWeight(lowering, 1, packing)
+      const lda = roundUp(k, side)
+      const q = lowering.scratch(m * lda * recipe.bytes)
+      const aParams = lowering.scratch(m * 8)
+      const quantize = { x: x!.ref, ldx: k, q, ldq: lda, params: aParams, m, k, bias: recipe.bias }
+      lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args: quantize })
+      const nb = Math.min(mostColumns, roundUp(n, panelColumns))
+      const scratchBytes = 4 * nb + tileScratch
+      const args = {
+        a: q,
+        lda,
+        b,
+        depths: depths!.ref,
+        starts: starts!.ref,
+        sums: shifted(b, packing.sums),
+        c: y.ref,
+        ldc: n,
+        m,
+        n,
+        mb: blockRows,
+        nb,
+        aParams,
+        wScale: scale!.ref,
+        scratch: lowering.threadScratch(scratchBytes),
+        scratchBytes,
+        ...epilogueArgs(attributes, bias, residual, n, 0),
+      }
+      const kernel = recipe.gemm === 'gemm_s8_dot' ? 'spmm_s8_dot' : 'spmm_s8_pairs'
+      lowering.step({ kernel, units: Math.ceil(m / blockRows) * Math.ceil(n / nb), args })
+      return true
+    },
+  },
+})
+
+/** Sums [rows of x, n] after the epilogue. */
+function finished(x: Tensor, n: number, data: Float64Array, attributes: Attributes, more: readonly (Tensor | null)[]) {
+  const [bias, residual] = more
+  applyEpilogue(data, n, attributes, bias ? numbersOf(bias) : null, residual ? numbersOf(residual) : null)
+  return tensorOf(x.type, data, [...x.dims.slice(0, -1), n])
+}
+
+export const references = {
+  'whittle.SparseGemm'([x, values, depths, starts, ...more], attributes) {
+    const k = x!.dims[x!.dims.length - 1]
+    const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
+    const [v, at, first] = [values!, depths!, starts!].map(numbersOf)
+    const w = new Float64Array(n * k)
+    for (let j = 0; j < n; j++) for (let i = first[j]; i < first[j + 1]; i++) w[j * k + at[i]] += v[i]
+    return [finished(x!, n, rowProducts(numbersOf(x!), w, m, n, k), attributes, more)]
+  },
+  'whittle.BlockSparseGemm'([x, values, depths, starts, wScale, ...more], attributes) {
+    const k = x!.dims[x!.dims.length - 1]
+    const [m, n] = [sizeOf(x!.dims.slice(0, -1)), wScale!.size]
+    const [v, at, first, perOutput] = [values!, depths!, starts!, wScale!].map(numbersOf)
+    const w = new Float64Array(n * k)
+    for (let panel = 0; panel * side < n; panel++) {
+      for (let block = first[panel]; block < first[panel + 1]; block++) {
+        for (let i = 0; i < side * side; i++) {
+          const j = panel * side + Math.floor(i / side)
+          const depth = at[block] * side + (i % side)
+          if (j < n && depth < k) w[j * k + depth] += v[block * side * side + i]
+        }
+      }
+    }
+    const { centred, scales } = quantizeRuns(numbersOf(x!), k, m)
+    const data = rowProducts(centred, w, m, n, k)
+    for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / n)] * perOutput[i % n]
+    return [finished(x!, n, data, attributes, more)]
+  },
+} satisfies Record<string, Reference>
+
+/** Ascending places below `size` for each of `lists`, about one in three, and where each list begins. */
+function placesOf(random: Random, lists: number, size: number) {
+  const starts = [0]
+  const depths: number[] = []
+  for (let list = 0; list < lists; list++) {
+    for (let i = 0; i < size; i++) if (random() < 0.35) depths.push(i)
+    starts.push(depths.length)
+  }
+  return {
+    count: depths.length,
+    depths: new Tensor('int32', depths, [depths.length]),
+    starts: new Tensor('int32', starts, [starts.length]),
+  }
+}
+
+function sample(random: Random, x: number[], n: number, attributes: Attributes, bias = true, residual = false): Sample {
+  const { count, depths, starts } = placesOf(random, n, x[x.length - 1])
+  const more = [bias ? floats(random, [n]) : null, residual ? floats(random, [...x.slice(0, -1), n]) : null]
+  return { inputs: [floats(random, x), floats(random, [count]), depths, starts, ...more], attributes }
+}
+
+function blockSample(random: Random, x: number[], n: number, attributes: Attributes, residual = false): Sample {
+  const k = x[x.length - 1]
+  const { count, depths, starts } = placesOf(random, Math.ceil(n / side), Math.ceil(k / side))
+  const values = integers(random, [count, side, side], -127, 127, 'int8')
+  const more = [floats(random, [n]), residual ? floats(random, [...x.slice(0, -1), n]) : null]
+  return { inputs: [floats(random, x), values, depths, starts, floats(random, [n], 0.001, 0.02), ...more], attributes }
+}
+
+export const samples = {
+  'whittle.SparseGemm': (random) => [
+    sample(random, [1, 13], 10, {}),
+    sample(random, [7, 25], 13, { activation: 'Relu' }, false),
+    sample(random, [2, 20, 30], 140, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true, true),
+    sample(random, [0, 9], 3, {}),
+    sample(random, [16], 9, {}),
+  ],
+  'whittle.BlockSparseGemm': (random) => [
+    blockSample(random, [1, 64], 16, {}),
+    blockSample(random, [7, 40], 24, { activation: 'Relu' }),
+    blockSample(random, [2, 31, 64], 144, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),
+    blockSample(random, [0, 32], 16, {}),
+  ],
+} satisfies Record<string, Samples>
