@@ -9,6 +9,7 @@ import {
   Abs,
   Affine,
   Ceil,
+  Cos,
   Elu,
   Erf,
   Exp,
@@ -17,6 +18,7 @@ import {
   Neg,
   Reciprocal,
   Round,
+  Sin,
   Softplus,
   Sqrt,
   mapUnary,
@@ -108,6 +110,14 @@ export function unary_gelu_tanh_f32(args: usize, from: u32, to: u32, thread: u32
 
 export function unary_softplus_f32(args: usize, from: u32, to: u32, thread: u32): void {
   mapUnary<Softplus>(args, from, to)
+}
+
+export function unary_sin_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  mapUnary<Sin>(args, from, to)
+}
+
+export function unary_cos_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  mapUnary<Cos>(args, from, to)
 }
 
 export function unary_affine_f32(args: usize, from: u32, to: u32, thread: u32): void {

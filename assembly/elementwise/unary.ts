@@ -8,6 +8,7 @@ import { Activation } from '../simd/activation'
 import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { madd } from '../simd/madd'
 import { erf, exp, expm1Negative, expNormal, log, log1pUnit, roundEven, splat } from '../simd/math'
+import { sine } from '../simd/trigonometry'
 
 /** Units [from, to) of y = F(x). x and y are 4-byte aligned and equal or apart. */
 // @ts-ignore: decorator
@@ -144,5 +145,23 @@ export class Affine extends Activation {
   @inline
   apply(x: v128, p0: v128, p1: v128): v128 {
     return madd(x, p0, p1)
+  }
+}
+
+@unmanaged
+@final
+export class Sin extends Activation {
+  @inline
+  apply(x: v128, p0: v128, p1: v128): v128 {
+    return sine(x, 0)
+  }
+}
+
+@unmanaged
+@final
+export class Cos extends Activation {
+  @inline
+  apply(x: v128, p0: v128, p1: v128): v128 {
+    return sine(x, 1)
   }
 }

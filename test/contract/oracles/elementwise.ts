@@ -13,6 +13,8 @@ interface UnaryRule {
   readonly of: Unary
   readonly bound: Bound
   readonly p?: readonly [number, number]
+  /** Finite inputs beyond this are not asked of the kernel. */
+  readonly most?: number
 }
 
 /** A few float32 roundings: 2^-24 each. */
@@ -63,16 +65,19 @@ const unary: Readonly<Record<string, UnaryRule>> = {
     of: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     bound: { abs: 1.2e-38, rel: 5e-7 },
   },
+  unary_sin_f32: { of: Math.sin, bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 },
+  unary_cos_f32: { of: Math.cos, bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 },
   unary_affine_f32: { of: (x, a, b) => x * a + b, bound: cancelling, p: [1.5, -0.25] },
 }
 
 /** float64 to float32: what overflows becomes infinite, as in the kernel. */
 const f32 = Math.fround
 
-function unaryOracle({ of, bound, p = [0, 0] }: UnaryRule): Oracle {
+function unaryOracle({ of, bound, p = [0, 0], most = Infinity }: UnaryRule): Oracle {
   return (random) => {
     const one = (size: number, block: number, wild: boolean, offset: number, inside: boolean): KernelCase => {
-      const x = wild ? wildFloats(random, size, 20) : randomFloats(random, size, 3)
+      const drawn = wild ? wildFloats(random, size, 20) : randomFloats(random, size, 3)
+      const x = drawn.map((v) => (Number.isFinite(v) ? f32(v % most) : v))
       const want = Array.from(x, (v) => f32(of(v, p[0], p[1])))
       const common = { size, block, p0: p[0], p1: p[1] }
       const title = `${size} in blocks of ${block}${wild ? ', extremes' : ''}${inside ? ', in place' : ''}, offset ${offset}`
