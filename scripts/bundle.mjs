@@ -6,7 +6,6 @@
  * Those of the command stay imports. Every `import()` is a chunk, op files ship by facet, all is minified. Chunks lie in
  * folders by what they hold: `ops/`, `references/`, `chunks/`.
  */
-import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { rolldown } from 'rolldown'
@@ -68,7 +67,7 @@ const assets = {
 }
 
 /** Notes of what may be dropped if unused: nothing unused is left. Others (`@vite-ignore`) stay. */
-const shakingNotes = /\/\* @__(PURE|NO_SIDE_EFFECTS)__ \*\/\s?/g
+const shakingNotes = /\/\* @__(?:PURE|NO_SIDE_EFFECTS)__ \*\/(\s?)/g
 
 function chunkFile(chunk) {
   const facet = /\?facet=(\w+)$/.exec(chunk.facadeModuleId ?? '')?.[1]
@@ -91,13 +90,10 @@ async function writeManifest(output) {
 
 /**
  * Bundles and writes what changed.
- * @param {{ workersOnly?: boolean }} [options] workersOnly: the worker scripts that have sources, and what they load
  * @returns {Promise<string[]>} paths written, relative to `dist`
  */
-export async function bundle({ workersOnly = false } = {}) {
-  const entries = Object.entries(workersOnly ? workers : { ...library, ...workers })
-    .map(([name, source]) => [name, path.join(root, source)])
-    .filter(([, file]) => !workersOnly || existsSync(file))
+export async function bundle() {
+  const entries = Object.entries({ ...library, ...workers }).map(([name, source]) => [name, path.join(root, source)])
   const build = await rolldown({
     cwd: root,
     input: Object.fromEntries(entries),
@@ -120,11 +116,11 @@ export async function bundle({ workersOnly = false } = {}) {
   })
   await build.close()
   for (const { fileName, code: minified } of output) {
-    const code = minified.replace(shakingNotes, '')
+    const code = minified.replace(shakingNotes, (_, space) => space || ' ')
     const file = path.join(root, 'dist', fileName)
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)
   }
-  if (!workersOnly) await writeManifest(output)
+  await writeManifest(output)
   return output.map(({ fileName }) => fileName)
 }

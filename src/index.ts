@@ -5,6 +5,8 @@
  */
 import { describeHost } from './platform/host.ts'
 import type { Source } from './platform/source.ts'
+import type { CompareOptions, Comparison } from './runtime/compare.ts'
+import type { Feeds } from './runtime/feeds.ts'
 import { type LoadOptions, checkOptions } from './runtime/options.ts'
 import type { ProbeReport } from './runtime/probe.ts'
 import { Session } from './runtime/session.ts'
@@ -20,7 +22,7 @@ export {
   WhittleError,
 } from './base/errors.ts'
 export type { Source } from './platform/source.ts'
-export { type CompareOptions, type Comparison, type OutputComparison, compare } from './runtime/compare.ts'
+export type { CompareOptions, Comparison, OutputComparison } from './runtime/compare.ts'
 export type { Feeds, TensorLike } from './runtime/feeds.ts'
 export type { LoadOptions, ProgressEvent } from './runtime/options.ts'
 export type { Peaks, ProbeReport } from './runtime/probe.ts'
@@ -41,6 +43,20 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<S
       ? (await import('./runtime/remote.ts')).openRemoteModel
       : (await import('./runtime/engine.ts')).openModel
   return new Session(await open(source, checked))
+}
+
+/**
+ * Compares session `b` with the reference `a`, in rounds that alternate between them.
+ * @param inputs one set of feeds, or several
+ * @throws InputError when the sessions' outputs differ in name, type or shape, and whatever their runs throw
+ */
+export async function compare(
+  a: Session,
+  b: Session,
+  inputs: Feeds | readonly Feeds[],
+  options: CompareOptions = {},
+): Promise<Comparison> {
+  return (await import('./runtime/compare.ts')).compare(a, b, inputs, options)
 }
 
 /**

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Runs once before the suites: bundles the worker scripts, so that sessions with threads run today's sources.
+ * Runs once before the suites: bundles all scripts, so that sessions with threads run today's sources. The workers alone
+ * would not do: they share chunks with the library.
  *
  * `npm test` builds everything itself and says so by WHITTLE_BUILT. A bundle that fails is reported and the suites go
  * on: only those that start workers depend on it.
  */
 
 interface Bundler {
-  readonly bundle: (options: { workersOnly: boolean }) => Promise<string[]>
+  readonly bundle: () => Promise<string[]>
 }
 
 export async function setup(): Promise<void> {
@@ -15,7 +16,7 @@ export async function setup(): Promise<void> {
   const url = new URL('../../scripts/bundle.mjs', import.meta.url).href
   const { bundle } = (await import(url)) as Bundler
   try {
-    await bundle({ workersOnly: true })
+    await bundle()
   } catch (error) {
     console.error(`workers: the scripts in dist/ are stale, since bundling them failed: ${String(error)}`)
   }
