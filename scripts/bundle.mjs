@@ -39,7 +39,7 @@ const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlin
 const groups = [
   {
     name: 'thread',
-    test: /src\/(platform\/workers|runtime\/instance)\.ts$|\/comlink\/|\/assets-dist\.ts$/,
+    test: /src\/(platform\/workers|runtime\/(instance|plain-errors))\.ts$|\/comlink\/|\/assets-dist\.ts$/,
     priority: 5,
   },
   {

@@ -102,7 +102,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
         expect(data.every((byte, i) => byte === expected[i])).toBe(true)
         expect(ticks).toBeGreaterThan(0)
         const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
-        const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path))).byteLength)
+        const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path)), { level: 9 }).byteLength)
         expect(
           sizes.reduce((sum, size) => sum + size, 0),
           scripts.join(' '),
