@@ -22,7 +22,7 @@ export interface Evaluator {
 }
 
 /** Most elements of a result: references hold them as JavaScript numbers, whose arrays end the process when too long. */
-const maxElements = 2 ** 26
+const maxElements = 2 ** 24
 
 /** Looks a name up; undefined where it has no value. */
 export type Scope = (name: string) => Tensor | undefined
