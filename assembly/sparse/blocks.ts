@@ -38,7 +38,7 @@ export function multiplyBlocks<M extends Mac>(
     for (let j: u32 = 0; j < cols; j += 8) {
       const start = s.starts + (<usize>((col + j) >> 3) << 2)
       const first = <usize>load<u32>(start)
-      const count = load<u32>(start, 4) - <u32>first
+      const count = <u32>max<i32>(load<i32>(start, 4) - load<i32>(start), 0)
       addSums(s.sums + first * SUMS, count, sums + (<usize>j << 2))
       const b = s.b + first * BLOCK
       const depths = s.depths + (first << 2)

@@ -34,7 +34,7 @@ export function multiplyRows(s: SpmmF32Args, epilogue: Epilogue, from: u32, to: 
       for (let i: u32 = 0; i < here; ++i) {
         const start = s.starts + (<usize>(col + j + i) << 2)
         const first = <usize>load<u32>(start) << 2
-        const count = load<u32>(start, 4) - load<u32>(start)
+        const count = <u32>max<i32>(load<i32>(start, 4) - load<i32>(start), 0)
         const to = scratch + <usize>i * COLUMN
         if (rows > 4) sumTall(a, step, s.values + first, s.depths + first, count, to)
         else sumFlat(a, step, s.values + first, s.depths + first, count, to)

@@ -2,7 +2,8 @@
 /**
  * Products with weights that are mostly zero: only the others are stored and multiplied. Epilogue as in kernels/gemm.ts;
  * a unit is a block of rows x `nb` columns, columns fastest, nb a multiple of 8 except where it is n. m, n: rows and
- * columns of C, ldc: elements between its rows.
+ * columns of C, ldc: elements between its rows. Depths and starts are followed as they are (pack: clip_u32); a list whose
+ * end is before its start is empty.
  */
 import { epilogueArgs } from './gemm.ts'
 import { kernels } from './row.ts'

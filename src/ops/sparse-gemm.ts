@@ -26,10 +26,11 @@ import {
 import { applyEpilogue } from './activation-reference.ts'
 import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
-import { grainOf, panelColumns, roundUp } from './grid.ts'
+import { flatGrid, grainOf, panelColumns, roundUp } from './grid.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
@@ -43,6 +44,18 @@ const vectorRows = 32
 const [rowsScratch, tileScratch] = [512, 192]
 /** Rows of a unit of spmm_s8_*, and most columns of a unit of both. */
 const [blockRows, mostColumns] = [48, 128]
+
+/** Input `index`, int32, with nothing above `most` or below 0 in it: what a damaged file may not lead kernels to. */
+function clipped(lowering: Lowering, index: number, most: number): Ref {
+  const { size } = lowering.input(index)!
+  const { block, units } = flatGrid(size)
+  const layout: WeightLayout = {
+    key: ['clip', size, most].join(':'),
+    bytes: size * 4,
+    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most } }],
+  }
+  return packedWeight(lowering, index, { layout, batchBytes: 0, sums: 0 })
+}
 
 /** @throws GraphError naming the node when depths, starts, bias or residual do not fit */
 function inferSparse(
@@ -78,7 +91,7 @@ export const ops = defineOps({
       return inferSparse(context, inputs, starts ? [add(starts[0], -1)] : null, 'float32', inputs.slice(4))
     },
     lower(lowering, { attributes }) {
-      const [x, values, depths, starts, bias, residual] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
+      const [x, values, , starts, bias, residual] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
       const y = lowering.output(0)
       const k = x!.dims[x!.dims.length - 1]
       const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
@@ -92,8 +105,8 @@ export const ops = defineOps({
         a,
         lda: m,
         values: values!.ref,
-        depths: depths!.ref,
-        starts: starts!.ref,
+        depths: clipped(lowering, 2, k - 1),
+        starts: clipped(lowering, 3, values!.size),
         c: y.ref,
         ldc: n,
         m,
@@ -121,7 +134,7 @@ export const ops = defineOps({
       return inferSparse(context, inputs, n, 'int8', inputs.slice(5))
     },
     lower(lowering, { attributes }) {
-      const [x, values, depths, starts, scale, bias, residual] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
+      const [x, values, , , scale, bias, residual] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
       const y = lowering.output(0)
       const k = x!.dims[x!.dims.length - 1]
       const [m, n] = [sizeOf(x!.dims.slice(0, -1)), scale!.size]
@@ -143,8 +156,8 @@ export const ops = defineOps({
         a: q,
         lda,
         b,
-        depths: depths!.ref,
-        starts: starts!.ref,
+        depths: clipped(lowering, 2, Math.ceil(k / side) - 1),
+        starts: clipped(lowering, 3, blocks),
         sums: shifted(b, packing.sums),
         c: y.ref,
         ldc: n,

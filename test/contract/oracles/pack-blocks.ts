@@ -3,7 +3,7 @@
  * Oracles of what weights in blocks of K need besides panels of bytes (src/kernels/pack.ts): halves of bytes, and the
  * words that correct for zero points. Everything is exact.
  */
-import { input, type Oracle, output } from '../kernel.ts'
+import { exact, input, type Oracle, output } from '../kernel.ts'
 import { randomIntegers } from '../values.ts'
 import { halfPanels, roundUp } from './panels.ts'
 
@@ -126,7 +126,20 @@ const rowTermsOracle =
       }
     })
 
+const clipOracle: Oracle = (random) =>
+  [1, 9, 40].map((size) => {
+    const src = randomIntegers(Int32Array, random, size, -50, 50)
+    const want = Array.from(src, (value) => (value < 0 || value > 20 ? 20 : value))
+    const [block, most] = [7, 20]
+    return {
+      title: `${size} of at most ${most}`,
+      units: Math.ceil(size / block),
+      args: { src: input(src, 4), dst: output(Int32Array, want, exact, 4), size, block, most },
+    }
+  })
+
 export const oracles: Readonly<Record<string, Oracle>> = {
+  clip_u32: clipOracle,
   block_terms_s8: termsOracle,
   pack_s4_x8c4: halvesOracle(4),
   pack_s4_x8c2: halvesOracle(2),
