@@ -17,6 +17,7 @@ import { graphOfOnnx } from '../runtime/onnx-source.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { type Calibration, measureMeans } from './calibrate.ts'
+import { pruneGraph } from './prune-graph.ts'
 import { type LayerReport, layerInputs, quantizeGraph } from './quantize-graph.ts'
 import { type FullRecipe, type Recipe, resolveRecipe } from './recipe.ts'
 
@@ -101,11 +102,13 @@ export async function compressGraph(
   reach('optimise')
   const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
   reach('compress')
+  const pruned = pruneGraph(before, full)
   const means =
     options.calibration === undefined
       ? undefined
-      : await measureMeans(before, layerInputs(before, full), options.calibration, signal)
-  const { graph: after, layers } = quantizeGraph(before, full, means)
+      : await measureMeans(pruned.graph, layerInputs(pruned.graph, full), options.calibration, signal)
+  const { graph: after, layers: dense } = quantizeGraph(pruned.graph, full, means)
+  const layers = [...pruned.layers, ...dense]
   reach('write')
   const sizes = {
     nodesBefore: original.nodes.length,

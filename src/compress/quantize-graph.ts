@@ -98,7 +98,7 @@ export function quantizeGraph(
       inputs: trimmed([x, form.codes, form.scales, corrected, ...rest]),
     }
   })
-  return { graph: { ...graph, nodes, constants: onlyUsed(constants, nodes, graph) }, layers }
+  return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
 }
 
 /** Values that the layers to be quantised read: what calibration has to measure. */
@@ -144,7 +144,8 @@ function trimmed(inputs: string[]): string[] {
   return inputs.slice(0, last + 1)
 }
 
-function layerLine(node: Node, weight: Constant): LayerReport {
+/** A layer as it is before anything is done to it. */
+export function layerLine(node: Node, weight: Constant): LayerReport {
   const bytes = weight.dims.reduce((a, b) => a * b, 4)
   const { dims, dtype } = weight
   return {
@@ -160,7 +161,8 @@ function layerLine(node: Node, weight: Constant): LayerReport {
   }
 }
 
-function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string | undefined {
+/** Why a weight stays as it is; undefined where the recipe wants it compressed. */
+export function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string | undefined {
   if (recipe.weights === 'float32') return 'the recipe keeps float32'
   if (weight.dtype !== 'float32') return `the weight is ${weight.dtype}`
   const elements = sizeOf(weight.dims)
@@ -218,7 +220,11 @@ function add(constants: Map<string, Constant>, name: string, tensor: Tensor): vo
 }
 
 /** Without the constants that only the replaced weights and biases were. */
-function onlyUsed(constants: Map<string, Constant>, nodes: readonly Node[], graph: Graph): Map<string, Constant> {
+export function withoutUnused(
+  constants: Map<string, Constant>,
+  nodes: readonly Node[],
+  graph: Graph,
+): Map<string, Constant> {
   const used = new Set([...graph.outputs.map(({ name }) => name), ...nodes.flatMap(readNames)])
   const before = new Set(graph.nodes.flatMap(readNames))
   return new Map([...constants].filter(([name]) => used.has(name) || !before.has(name)))

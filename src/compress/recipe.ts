@@ -21,6 +21,19 @@ const recipeSchema = v.strictObject({
    * matrix products whose int8 weights would be stored with less than 40 dB. int4 always has blocks, of 32 by itself.
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
+  /**
+   * Zeros in matrix products: 'unstructured' keeps single float32 weights by magnitude, 'block' int8 blocks of 8 x 8 by
+   * norm. `sparsity` is the share that goes.
+   */
+  sparse: v.optional(
+    v.nullable(
+      v.strictObject({
+        kind: v.picklist(['unstructured', 'block']),
+        sparsity: v.pipe(v.number(), v.minValue(0), v.maxValue(0.999)),
+      }),
+    ),
+    null,
+  ),
   /** Weights with fewer elements stay as they are: they cost nothing and hurt most. */
   minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
   /** Keep small layers of few weights per output channel in float32 (see quantize-graph.ts). */
@@ -43,6 +56,10 @@ export const presets: Readonly<Record<string, Recipe>> = {
   int8: { name: 'int8', weights: 'int8' },
   /** 4-bit weights of matrix products, symmetric, a scale per block of 32; int8 for convolutions. */
   int4: { name: 'int4', weights: 'int4', block: 32 },
+  /** Float32 with nine of ten weights of each matrix product gone; as it is, without training again. */
+  'sparse-90': { name: 'sparse-90', weights: 'float32', sparse: { kind: 'unstructured', sparsity: 0.9 } },
+  /** Int8 with three of four blocks of each matrix product gone. */
+  'sparse-block-75': { name: 'sparse-block-75', weights: 'int8', sparse: { kind: 'block', sparsity: 0.75 } },
 }
 
 /** The full recipe behind a preset's name or a plain object. @throws InputError naming the field that is wrong */

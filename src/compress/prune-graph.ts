@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Rewrites the matrix products of a graph into sparse ones: float32 in compressed rows, or int8 in blocks, with one
+ * scale per output. Layers below `minElements` and shallow ones are left to what the recipe says of dense weights.
+ */
+import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { Tensor, bytesOf } from '../tensor/tensor.ts'
+import { denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights } from './prune-weights.ts'
+import { type LayerReport, layerLine, reasonToKeep, withoutUnused } from './quantize-graph.ts'
+import { quantizeWeights, signalToNoise } from './quantize-weights.ts'
+import type { FullRecipe } from './recipe.ts'
+
+interface SparseForm {
+  readonly op: string
+  readonly to: string
+  readonly tensors: Readonly<Record<string, Tensor>>
+  /** What the stored weights stand for. */
+  readonly after: Float32Array
+}
+
+/** Forms by the recipe's `sparse`. */
+const forms: Readonly<Record<string, (weight: Tensor, sparsity: number) => SparseForm>> = {
+  unstructured: sparseRows,
+  block: sparseBlocks,
+}
+
+/** The graph with sparse products where the recipe asks for them, and a line per layer that became one. */
+export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; layers: LayerReport[] } {
+  const { sparse } = recipe
+  if (sparse === null) return { graph, layers: [] }
+  const constants = new Map<string, Constant>(graph.constants)
+  const layers: LayerReport[] = []
+  const nodes = graph.nodes.map((node): Node => {
+    const weight = node.op === 'whittle.Gemm' ? graph.constants.get(node.inputs[1]) : undefined
+    if (weight?.tensor === undefined || reasonToKeep(node, weight, { ...recipe, weights: 'int8' }) !== undefined)
+      return node
+    const form = forms[sparse.kind](weight.tensor, sparse.sparsity)
+    const [x, name, ...rest] = node.inputs
+    const names = Object.entries(form.tensors).map(([part, tensor]) => {
+      constants.set(`${name}/${part}`, { dtype: tensor.type, dims: tensor.dims, tensor })
+      return `${name}/${part}`
+    })
+    const bytesAfter = Object.values(form.tensors).reduce((sum, tensor) => sum + bytesOf(tensor).byteLength, 0)
+    const weightSnr = signalToNoise(weight.tensor.data as Float32Array, form.after)
+    layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter, weightSnr })
+    return { ...node, op: form.op, inputs: [x, ...names, ...rest] }
+  })
+  return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
+}
+
+function sparseRows(weight: Tensor, sparsity: number): SparseForm {
+  const [n, k] = weight.dims
+  const rows = pruneWeights(weight.data as Float32Array, n, sparsity)
+  const tensors = {
+    values: new Tensor('float32', rows.values),
+    depths: new Tensor('int32', rows.depths),
+    starts: new Tensor('int32', rows.starts),
+  }
+  return { op: 'whittle.SparseGemm', to: 'float32, sparse rows', tensors, after: denseOfRows(rows, n, k) }
+}
+
+function sparseBlocks(weight: Tensor, sparsity: number): SparseForm {
+  const [n, k] = weight.dims
+  const kept = denseOfBlocks(pruneBlocks(weight.data as Float32Array, n, sparsity), n, k)
+  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k })
+  // blocks of zeros have codes of zero, and the kept ones are never all zero but by chance: prune once more, exactly
+  const blocks = pruneBlocks(Float32Array.from(codes), n, zeroShare(codes, n, k))
+  const count = blocks.depths.length
+  const tensors = {
+    values: new Tensor('int8', Int8Array.from(blocks.values), [count, 8, 8]),
+    depths: new Tensor('int32', blocks.depths),
+    starts: new Tensor('int32', blocks.starts),
+    scale: new Tensor('float32', scales),
+  }
+  const after = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)])
+  return { op: 'whittle.BlockSparseGemm', to: 'int8, sparse blocks', tensors, after }
+}
+
+/** Share of the blocks of 8 x 8 that hold nothing but zeros. */
+function zeroShare(codes: Int8Array, n: number, k: number): number {
+  const across = Math.ceil(k / 8)
+  const used = new Set<number>()
+  codes.forEach((code, i) => {
+    if (code !== 0) used.add(Math.floor(i / k / 8) * across + Math.floor((i % k) / 8))
+  })
+  return 1 - used.size / (across * Math.ceil(n / 8))
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Sparse presets: what stays is computed as a dense product of the pruned weights would be. */
+import { expect, test } from 'vitest'
+import { randomNormal, seededRandom } from '../../src/base/rng.ts'
+import { compressGraph } from '../../src/compress/compress.ts'
+import { denseOfRows, pruneWeights } from '../../src/compress/prune-weights.ts'
+import { writeOnnx } from '../../src/format/onnx-write.ts'
+import { load } from '../../src/index.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
+
+const random = seededRandom(5)
+const normal = (length: number): number[] => Array.from({ length }, () => randomNormal(random))
+const [m, k, n] = [40, 128, 72]
+const rows = Float32Array.from(normal(n * k))
+const x = new Tensor('float32', normal(m * k), [m, k])
+
+/** x times the rows' transpose, as ONNX has it: the weight is [K, N]. */
+function file(weight: Float32Array): Uint8Array {
+  const columns = Array.from({ length: k * n }, (_, i) => weight[(i % n) * k + Math.floor(i / n)])
+  return writeOnnx(
+    model({
+      inputs: [valueInfo('x', 'float32', ['m', k])],
+      outputs: [valueInfo('y', 'float32', ['m', n])],
+      initializers: [tensorRecord('w', 'float32', columns, [k, n])],
+      nodes: [node('MatMul', ['x', 'w'], ['y'])],
+    }),
+  )
+}
+
+async function outputOf(bytes: Uint8Array): Promise<Float32Array> {
+  await using session = await load(bytes, { threads: 1, profile: true })
+  const { y } = await session.run({ x })
+  expect((await session.profile()).hostSteps).toEqual([])
+  return y.data as Float32Array
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / Math.max(...b.map(Math.abs))
+}
+
+test('sparse-90 computes with a tenth of the weights, the greatest', async () => {
+  const { model: sparse, report } = await compressGraph(file(rows), 'sparse-90')
+  expect(report.layers.map(({ to }) => to)).toEqual(['float32, sparse rows'])
+  const dense = denseOfRows(pruneWeights(rows, n, 0.9), n, k)
+  expect(distance(await outputOf(sparse), await outputOf(file(dense)))).toBeLessThan(1e-5)
+})
+
+test('sparse-block-75 keeps a quarter of the blocks in int8', async () => {
+  const { model: sparse, report, graphs } = await compressGraph(file(rows), 'sparse-block-75')
+  expect(report.layers.map(({ to }) => to)).toEqual(['int8, sparse blocks'])
+  const values = [...graphs.after.constants].find(([name]) => name.endsWith('/values'))![1]
+  expect(values.dims).toEqual([(n / 8) * (k / 8) * 0.25, 8, 8])
+  const got = await outputOf(sparse)
+  expect(got.every(Number.isFinite)).toBe(true)
+  expect(report.bytesAfter).toBeLessThan(0.2 * report.bytesBefore + 6000)
+})
