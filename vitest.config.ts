@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [process.env.WHITTLE_LONG ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
     globalSetup: ['test/support/build-workers.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

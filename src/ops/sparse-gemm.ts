@@ -178,6 +178,11 @@ export const ops = defineOps({
   },
 })
 
+/** Indices as the kernels follow them: read as unsigned, and at most `most` (clip_u32 of kernels/pack.ts). */
+function bounded(indices: Tensor, most: number): ArrayLike<number> {
+  return Array.from(numbersOf(indices), (index) => Math.min(index >>> 0, Math.max(0, most)))
+}
+
 /** Sums [rows of x, n] after the epilogue. */
 function finished(x: Tensor, n: number, data: Float64Array, attributes: Attributes, more: readonly (Tensor | null)[]) {
   const [bias, residual] = more
@@ -189,7 +194,8 @@ export const references = {
   'whittle.SparseGemm'([x, values, depths, starts, ...more], attributes) {
     const k = x!.dims[x!.dims.length - 1]
     const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
-    const [v, at, first] = [values!, depths!, starts!].map(numbersOf)
+    const v = numbersOf(values!)
+    const [at, first] = [bounded(depths!, k - 1), bounded(starts!, values!.size)]
     const w = new Float64Array(n * k)
     for (let j = 0; j < n; j++) for (let i = first[j]; i < first[j + 1]; i++) w[j * k + at[i]] += v[i]
     return [finished(x!, n, rowProducts(numbersOf(x!), w, m, n, k), attributes, more)]
@@ -197,7 +203,8 @@ export const references = {
   'whittle.BlockSparseGemm'([x, values, depths, starts, wScale, ...more], attributes) {
     const k = x!.dims[x!.dims.length - 1]
     const [m, n] = [sizeOf(x!.dims.slice(0, -1)), wScale!.size]
-    const [v, at, first, perOutput] = [values!, depths!, starts!, wScale!].map(numbersOf)
+    const [v, perOutput] = [values!, wScale!].map(numbersOf)
+    const [at, first] = [bounded(depths!, Math.ceil(k / side) - 1), bounded(starts!, values!.dims[0])]
     const w = new Float64Array(n * k)
     for (let panel = 0; panel * side < n; panel++) {
       for (let block = first[panel]; block < first[panel + 1]; block++) {

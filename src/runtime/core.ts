@@ -123,7 +123,7 @@ export class SessionCore implements SessionBackend {
     const { heap, executor, last } = this.#open()
     if (!last) {
       const where = 'session.profile'
-      throw new StateError({ where, expected: 'a run before it', got: 'none', todo: 'call run first' })
+      throw new StateError({ where, expected: 'a run before it', got: 'none' })
     }
     const { build, threads } = this.#options
     const { arenaBytes: arena, weights } = executor

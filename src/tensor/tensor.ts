@@ -28,15 +28,10 @@ export class Tensor {
         got: String(type),
       })
     }
-    if (typeof data !== 'object' || data === null) {
-      throw new InputError({ where: 'Tensor.data', expected: 'an array', got: data === null ? 'null' : typeof data })
-    }
-    if (!Array.isArray(dims)) {
-      throw new InputError({
-        where: 'Tensor.dims',
-        expected: 'an array of integers >= 0',
-        got: dims === null ? 'null' : typeof dims,
-      })
+    for (const [part, value] of Object.entries({ data, dims })) {
+      if (typeof value !== 'object' || value === null) {
+        throw new InputError({ where: `Tensor.${part}`, expected: 'an array', got: String(value) })
+      }
     }
     for (const [axis, dim] of (dims as readonly number[]).entries()) {
       if (!Number.isSafeInteger(dim) || dim < 0) {
@@ -106,17 +101,12 @@ function fromNumbers(type: Dtype, source: ArrayLike<number | bigint | boolean>):
   const data = new (array as typeof Float64Array | typeof BigInt64Array)(source.length)
   for (let i = 0; i < source.length; i++) {
     const value = source[i]
-    try {
-      data[i] = data instanceof Float64Array || bits < 64 ? Number(value) : BigInt(value)
-    } catch {
-      throw outOfType(type, i, value)
-    }
+    const isWhole = kind === 'float' || packed || Number.isInteger(Number(value))
+    if (isWhole) data[i] = data instanceof Float64Array || bits < 64 ? Number(value) : BigInt(value)
     // rounding is what float types are for; integers must come back as they went in
-    if (kind !== 'float' && !packed && Number(data[i]) !== Number(value)) throw outOfType(type, i, value)
+    if (!isWhole || (kind !== 'float' && !packed && Number(data[i]) !== Number(value))) {
+      throw new InputError({ where: `Tensor(${type})`, expected: `values of ${type}`, got: String(value) })
+    }
   }
   return data as TensorData
-}
-
-function outOfType(type: Dtype, index: number, value: unknown): InputError {
-  return new InputError({ where: `Tensor(${type}).data[${index}]`, expected: `a value of ${type}`, got: String(value) })
 }
