@@ -91,8 +91,9 @@ export class SessionCore implements SessionBackend {
     const outcomes = await Promise.allSettled([core.#startHelpers(options, model), receive()])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     if (!failed) return core
+    const reason = await core.#final(failed.reason)
     await core.dispose()
-    throw failed.reason
+    throw reason
   }
 
   get bytes(): number {
@@ -111,9 +112,7 @@ export class SessionCore implements SessionBackend {
         model.last = programs
         return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
       } catch (error) {
-        // threads or memory are of no further use
-        if (error instanceof StateError) throw (this.#failure ??= error)
-        throw error
+        throw await this.#final(error)
       }
     })
   }
@@ -142,6 +141,13 @@ export class SessionCore implements SessionBackend {
     if (!this.#model) throw disposed()
     if (this.#failure) throw this.#failure
     return this.#model
+  }
+
+  /** What an error comes to: after a StateError threads or memory are of no further use, and a helper's death is the cause. */
+  async #final(error: unknown): Promise<unknown> {
+    if (!(error instanceof StateError)) return error
+    await this.#model?.pool?.explained()
+    return (this.#failure ??= error)
   }
 
   async #startHelpers({ threads, kernels, helperScript }: CoreOptions, model: OpenModel): Promise<void> {

@@ -42,7 +42,6 @@ const failures: Readonly<Record<number, string>> = {
 
 /** What `run` and `resume` return besides. */
 const finished = 0
-const stopped = 1
 const underWay = 3
 
 /** Binds and runs the programs of one session, one at a time. */
@@ -69,15 +68,13 @@ export class Executor {
   }
 
   /** Runs steps once, from a list that is gone afterwards. */
-  readonly runNow = (steps: readonly StepSpec[], resolve: (ref: Ref) => number): void => {
+  readonly runNow = async (steps: readonly StepSpec[], resolve: (ref: Ref) => number): Promise<void> => {
     const { words } = encodeSteps(steps, resolve)
     if (words.length === 0) return
     const list = this.#heap.allocate(words.byteLength)
     try {
       this.#write(list, words)
-      let code = this.#start(list, words.length)
-      while (code === underWay) code = this.#resume()
-      if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
+      await this.#walk(list, words.length)
     } finally {
       this.#heap.release(list, words.byteLength)
     }
@@ -170,7 +167,6 @@ export class Executor {
       code = this.#resume()
     }
     if (code === finished) return
-    if (code === stopped) await nextTask()
     throw failure(failures[code] ?? `code ${code}`)
   }
 

@@ -43,12 +43,19 @@ const stopOffset = 64
 /** Longest wait for a helper's script to load and answer. */
 const startTimeout = 30_000
 
+/** Longest wait for the reason of a stop that a helper made before it went. */
+const explanationTimeout = 2000
+
 /** Helper threads and their end. */
 export class Pool {
   readonly #helpers: readonly Helper[]
   readonly #options: PoolOptions
   #ended = false
   #failed = false
+  #tell: () => void = () => undefined
+  readonly #told = new Promise<void>((resolve) => {
+    this.#tell = resolve
+  })
 
   private constructor(helpers: readonly Helper[], options: PoolOptions) {
     this.#helpers = helpers
@@ -59,6 +66,7 @@ export class Pool {
         this.#failed = true
         this.#signalStop()
         options.onDeath(reason)
+        this.#tell()
       }
       worker.death.catch(fail)
       served.catch((error: unknown) => {
@@ -107,11 +115,22 @@ export class Pool {
     await Promise.all(this.#helpers.map(({ worker }) => worker.terminate()))
   }
 
+  /** Where the stop word is set: waits, not for long, until `onDeath` was called. */
+  async explained(): Promise<void> {
+    if (Atomics.load(this.#words(), stopOffset / 4) === 0) return
+    const late = timeout(explanationTimeout)
+    await Promise.race([this.#told, late.promise]).catch(() => undefined)
+    late.cancel()
+  }
+
   #signalStop(): void {
-    const { memory, control } = this.#options
-    const words = new Int32Array(memory.buffer, control)
+    const words = this.#words()
     Atomics.store(words, stopOffset / 4, 1)
     Atomics.notify(words, 0)
+  }
+
+  #words(): Int32Array {
+    return new Int32Array(this.#options.memory.buffer, this.#options.control)
   }
 }
 

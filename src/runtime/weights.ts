@@ -13,8 +13,8 @@ import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 import type { Heap } from './address.ts'
 import { type WeightRequest, refIds } from './lowering.ts'
 
-/** Runs steps at once, with this map of places. */
-export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => number) => void
+/** Runs steps with this map of places. */
+export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => number) => Promise<void>
 
 /** Gives the bytes of a constant that are no longer at hand. */
 export type Refetch = (name: string) => Promise<Uint8Array>
@@ -127,8 +127,8 @@ export class WeightStore {
     const staging = this.#openStaging(missing)
     for (const request of missing) {
       const bytes = sources.get(request.constant)
-      if (bytes) staging.pack(request, bytes)
-      else staging.packFrom(request, this.#blocks.get(refIds.raw(request.constant))!.address)
+      if (bytes) await staging.pack(request, bytes)
+      else await staging.packFrom(request, this.#blocks.get(refIds.raw(request.constant))!.address)
     }
     staging.close()
   }
@@ -150,7 +150,7 @@ export class WeightStore {
         const raw = this.#blocks.get(refIds.raw(constant))
         const source = raw?.address ?? staging.address
         if (raw || packed.length > 0) this.#heap.view(source + offset, bytes.byteLength).set(bytes)
-        if (offset + bytes.byteLength === length) for (const request of packed) staging.packFrom(request, source)
+        if (offset + bytes.byteLength === length) for (const request of packed) await staging.packFrom(request, source)
       }
     }
     staging.close()
@@ -210,17 +210,17 @@ class Staging {
   }
 
   /** Lays `source` where the request wants it. */
-  pack(request: WeightRequest, source: Uint8Array): void {
+  async pack(request: WeightRequest, source: Uint8Array): Promise<void> {
     if (!request.layout) {
       this.#heap.view(this.#blocks.get(request.id)!.address, source.byteLength).set(source)
       return
     }
     this.#heap.view(this.address, source.byteLength).set(source)
-    this.packFrom(request, this.address)
+    await this.packFrom(request, this.address)
   }
 
   /** The same from bytes that are in Wasm memory already. */
-  packFrom(request: WeightRequest, source: number): void {
+  async packFrom(request: WeightRequest, source: number): Promise<void> {
     const target = this.#blocks.get(request.id)!
     const places = new Map([
       ['source', source],
@@ -231,7 +231,7 @@ class Staging {
       return
     }
     const steps = request.layout.steps({ id: 'source', offset: 0 }, { id: 'target', offset: 0 })
-    this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
+    await this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A helper thread that joins a run, takes work from the first step that is open and is gone before it has done it: the
+ * A helper thread that joins runs, takes work from the first step that is open and is gone before it has done it: the
  * coordinator waits for units that will never be done. The words are those of docs/steps.md.
  */
 import { parentPort } from 'node:worker_threads'
@@ -8,7 +8,7 @@ import { parentPort } from 'node:worker_threads'
 const gate = 0
 const list = 32
 const state = (192 + 64) / 4
-const [called, working] = [1, 2]
+const [idle, called, working] = [0, 1, 2]
 const closed = -1
 const [units, grain, cursor] = [2, 3, 4]
 
@@ -18,15 +18,32 @@ const oneFromTheBack = 0x10000
 const held = {}
 
 function leave(memory, control) {
-  const words = new Int32Array(memory.buffer)
   const at = control / 4
-  while (Atomics.compareExchange(words, at + state, called, working) !== called);
-  for (let step = Atomics.load(words, at + list) / 4; ; step += Math.max(4, words[step + 1])) {
-    if (words[step + units] <= words[step + grain]) continue
-    while (Atomics.load(words, at + gate) === 0);
-    if (Atomics.load(words, at + gate) !== closed) Atomics.add(words, step + cursor, oneFromTheBack)
-    process.exit(3)
+  for (;;) {
+    const words = new Int32Array(memory.buffer)
+    if (Atomics.compareExchange(words, at + state, called, working) !== called) continue
+    if (takesWork(words, at)) process.exit(3)
+    Atomics.store(words, at + state, idle)
   }
+}
+
+/** Walks the list of one run; true with a chunk in hand, false when the run is over. */
+function takesWork(words, at) {
+  let step = words[at + list] / 4
+  const end = step + words[at + list + 1]
+  for (let index = 0; step < end; index++) {
+    const chunks = Math.ceil(words[step + units] / words[step + grain])
+    if (chunks > 1) {
+      let open
+      do open = Atomics.load(words, at + gate)
+      while (open !== closed && open <= index)
+      if (open === closed) return false
+      const taken = Atomics.add(words, step + cursor, oneFromTheBack)
+      if ((taken & 0xffff) + (taken >>> 16) < chunks) return true
+    }
+    step += words[step + 1]
+  }
+  return false
 }
 
 parentPort.on('message', ({ id, path, argumentList }) => {

@@ -19,7 +19,10 @@ const layout: WeightLayout = {
 function store(constant: Constant, refetch?: Refetch): { weights: WeightStore; heap: Heap; packed: () => number } {
   const heap = new Heap(createMemory(false))
   let packed = 0
-  const run = (steps: readonly StepSpec[], resolve: (ref: { id: string; offset: number }) => number): void => {
+  const run = async (
+    steps: readonly StepSpec[],
+    resolve: (ref: { id: string; offset: number }) => number,
+  ): Promise<void> => {
     for (const step of steps) {
       const places = new Map(refsOf(step))
       heap.view(resolve(places.get('dst')!), 300).set(heap.view(resolve(places.get('src')!), 300))
