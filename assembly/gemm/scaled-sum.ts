@@ -5,7 +5,6 @@
  * the column (src/kernels/gemm.ts), so that the sum is the exact integer the scale belongs to. No step is fused: all
  * hosts and builds round alike.
  */
-import { dotPairs } from '../simd/dot'
 
 /** The words of four columns: their halves may lie apart. */
 // @ts-ignore: decorator
@@ -18,7 +17,7 @@ export function words(terms: usize, apart: usize): v128 {
 // @ts-ignore: decorator
 @inline
 export function start(row: v128, words: v128): v128 {
-  return dotPairs(words, row, i32x4.splat(0))
+  return i32x4.dot_i16x8_s(words, row)
 }
 
 /** Adds a block's integers, scaled, to four float32 of C. */
