@@ -69,7 +69,11 @@ export function isGraph(value: unknown): value is Graph {
 
 /** Graphs in a node's attributes. */
 export function subgraphsOf(node: Node): Graph[] {
-  return Object.values(node.attributes)
-    .flatMap((value) => (Array.isArray(value) ? value : [value]))
-    .filter(isGraph)
+  const graphs: Graph[] = []
+  for (const value of Object.values(node.attributes)) {
+    if (typeof value !== 'object') continue
+    for (const item of Array.isArray(value) ? (value as readonly unknown[]) : [value])
+      if (isGraph(item)) graphs.push(item)
+  }
+  return graphs
 }

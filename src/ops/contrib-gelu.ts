@@ -6,7 +6,8 @@
  */
 import { type OpDef, type Reference, type Sample, type Samples } from './define.ts'
 import { erf } from './erf.ts'
-import { needed } from './infer.ts'
+import { checkVector } from './conv-types.ts'
+import { complaint, needed, printDims } from './infer.ts'
 import { type UnaryKernel, emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
 import type { Lowering } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
@@ -24,7 +25,14 @@ function define(inputs: readonly [number, number], kernel: UnaryKernel): OpDef {
   return {
     inputs,
     numerics: { relative: 1e-5, absolute: 1e-6 },
-    infer: ([x], context) => [{ dtype: needed(context, x, 'X').dtype, dims: x!.dims }],
+    infer([xInfo, bias], context) {
+      const { dtype, dims } = needed(context, xInfo, 'X')
+      if (bias && dims) {
+        if (dims.length === 0) throw complaint(context, 'an X of rank 1 or more beside a bias', printDims(dims))
+        checkVector(context, 'bias', bias, dims[dims.length - 1])
+      }
+      return [{ dtype, dims }]
+    },
     lower: (lowering) => lowerGelu(lowering, kernel),
   }
 }

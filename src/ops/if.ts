@@ -9,7 +9,7 @@ import type { Dim } from '../ir/dim.ts'
 import type { Graph } from '../ir/graph.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
-import { complaint, contentOf, needed, unknownDims } from './infer.ts'
+import { complaint, contentOf, knownSize, needed, printDims, unknownDims } from './infer.ts'
 import { numbersOf } from './numeric.ts'
 
 /** Outputs ONNX allows. */
@@ -19,6 +19,14 @@ function branchInfos(context: OpContext, name: 'then_branch' | 'else_branch'): V
   const graph = context.attributes[name] as Graph
   if (context.inferGraph) return context.inferGraph(graph, [])
   return graph.outputs.map(({ dtype, dims }) => ({ dtype, dims }))
+}
+
+/** @throws GraphError naming the node when the condition is not one truth value */
+function checkCondition(context: OpContext, info: ValueInfo | null): ValueInfo {
+  const { dtype, dims } = needed(context, info, 'cond')
+  const size = knownSize(dims)
+  if (dtype === 'bool' && (size === null || size === 1)) return info!
+  throw complaint(context, 'a condition that is one bool', `${dtype} of ${printDims(dims)}`)
 }
 
 /** What is true of a value whichever branch made it. */
@@ -36,7 +44,7 @@ export const ops = defineOps({
     outputs: [1, most],
     attributes: { then_branch: { kind: 'graph', required: true }, else_branch: { kind: 'graph', required: true } },
     infer([condition], context) {
-      const known = contentOf(needed(context, condition, 'cond'))?.[0]
+      const known = contentOf(checkCondition(context, condition))?.[0]
       if (known === 1) return branchInfos(context, 'then_branch')
       if (known === 0) return branchInfos(context, 'else_branch')
       const others = branchInfos(context, 'else_branch')
@@ -46,7 +54,7 @@ export const ops = defineOps({
   'whittle.Select': {
     inputs: [3, 3],
     infer([condition, a, b], context) {
-      const known = contentOf(needed(context, condition, 'cond'))?.[0]
+      const known = contentOf(checkCondition(context, condition))?.[0]
       const [first, second] = [needed(context, a, 'A'), needed(context, b, 'B')]
       if (known === 1) return [first]
       return [known === 0 ? second : common(context, first, second, 0)]

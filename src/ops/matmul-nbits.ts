@@ -9,10 +9,19 @@
 import { isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import {
+  type Attributes,
+  type OpContext,
+  type Random,
+  type Reference,
+  type Sample,
+  type Samples,
+  type ValueInfo,
+  defineOps,
+} from './define.ts'
 import { checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs } from './epilogue.ts'
-import { complaint, needed, printDims } from './infer.ts'
+import { complaint, knownSize, needed, printDims } from './infer.ts'
 import { blockSizes, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import { isFloat, numbersOf, tensorOf } from './numeric.ts'
@@ -36,6 +45,13 @@ function numbersIn(attributes: Attributes): Numbers {
   return { n, k, bits, block, blocks: Math.ceil(k / block) }
 }
 
+/** @throws GraphError naming the node when the input is there and has not one of these sizes, in whatever shape */
+function checkSize(context: OpContext, name: string, info: ValueInfo | null | undefined, ...sizes: number[]): void {
+  const known = info ? knownSize(info.dims) : null
+  if (known !== null && !sizes.includes(known))
+    throw complaint(context, `${name} of ${sizes.join(' or ')} elements`, printDims(info!.dims))
+}
+
 export const ops = defineOps({
   'com.microsoft.MatMulNBits': {
     inputs: [3, 6],
@@ -47,7 +63,7 @@ export const ops = defineOps({
       accuracy_level: { kind: 'int', default: 0 },
     },
     numerics: { relative: 1e-5, absolute: 1e-5 },
-    infer([aInfo, bInfo, scales, , , bias], context) {
+    infer([aInfo, bInfo, scales, zero, order, bias], context) {
       const a = needed(context, aInfo, 'A')
       const b = needed(context, bInfo, 'B')
       needed(context, scales, 'scales')
@@ -61,6 +77,14 @@ export const ops = defineOps({
       if (size !== null && size !== (n * blocks * block * bits) / 8) {
         throw complaint(context, `B of dims [${n}, ${blocks}, ${(block * bits) / 8}]`, printDims(b.dims))
       }
+      checkSize(context, 'scales', scales, n * blocks)
+      checkSize(
+        context,
+        'zero_points',
+        zero,
+        zero && isFloat(zero.dtype) ? n * blocks : n * Math.ceil((blocks * bits) / 8),
+      )
+      checkSize(context, 'g_idx', order, k, blocks * block)
       checkVector(context, 'bias', bias, n)
       if (a.dims === null) return [{ dtype: a.dtype, dims: null }]
       if (a.dims.length === 0 || !mayEqual(a.dims[a.dims.length - 1], k)) {

@@ -30,6 +30,7 @@ import { flatGrid, grainOf, panelColumns, roundUp } from './grid.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import { copyElements, fill } from './lower-move.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
@@ -72,6 +73,9 @@ function inferSparse(
   }
   epilogueOf(context.attributes)
   const count = values!.dims?.[0]
+  if (type === 'float32' && values!.dims && values!.dims.length !== 1) {
+    throw complaint(context, 'values of dims [Z]', printDims(values!.dims))
+  }
   if (count !== undefined) checkVector(context, 'depths', depths, count)
   if (x.dims === null || n === null) return [{ dtype: x.dtype, dims: null }]
   if (x.dims.length === 0) throw complaint(context, 'x of rank 1 or more', printDims(x.dims))
@@ -81,6 +85,15 @@ function inferSparse(
   return [{ dtype: x.dtype, dims }]
 }
 
+/** Rows of float32 with zeros behind each, up to a length of `columns`. */
+function paddedRows(lowering: Lowering, x: Ref, dims: readonly [number, number], columns: number): Ref {
+  const padded = lowering.scratch(dims[0] * columns * 4)
+  fill(lowering, padded, dims[0] * columns, 0)
+  const strides = { source: x, strides: [dims[1], 1], target: padded, targetStrides: [columns, 1] }
+  copyElements(lowering, { width: 4, dims, ...strides })
+  return padded
+}
+
 export const ops = defineOps({
   'whittle.SparseGemm': {
     inputs: [4, 6],
@@ -88,6 +101,8 @@ export const ops = defineOps({
     numerics: { relative: 1e-5, absolute: 1e-5 },
     infer(inputs, context) {
       const starts = inputs[3]?.dims
+      if (starts && (starts.length !== 1 || starts[0] === 0))
+        throw complaint(context, 'starts of dims [N + 1]', printDims(starts))
       return inferSparse(context, inputs, starts ? [add(starts[0], -1)] : null, 'float32', inputs.slice(4))
     },
     lower(lowering, { attributes }) {
@@ -127,6 +142,7 @@ export const ops = defineOps({
     infer(inputs, context) {
       const [, values, , starts, scale] = inputs
       const n = needed(context, scale, 'wScale').dims
+      if (n !== null && n.length !== 1) throw complaint(context, 'wScale of dims [N]', printDims(n))
       if (values?.dims && (values.dims.length !== 3 || !values.dims.slice(1).every((dim) => mayEqual(dim, side)))) {
         throw complaint(context, `values of dims [B, ${side}, ${side}]`, printDims(values.dims))
       }
@@ -148,7 +164,9 @@ export const ops = defineOps({
       const lda = roundUp(k, side)
       const q = lowering.scratch(m * lda * recipe.bytes)
       const aParams = lowering.scratch(m * 8)
-      const quantize = { x: x!.ref, ldx: k, q, ldq: lda, params: aParams, m, k, bias: recipe.bias }
+      // rows with zeros up to whole blocks: what values stand behind the end of k then counts for nothing
+      const rows = lda === k ? x!.ref : paddedRows(lowering, x!.ref, [m, k], lda)
+      const quantize = { x: rows, ldx: lda, q, ldq: lda, params: aParams, m, k: lda, bias: recipe.bias }
       lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args: quantize })
       const nb = Math.min(mostColumns, roundUp(n, panelColumns))
       const scratchBytes = 4 * nb + tileScratch

@@ -3,9 +3,13 @@
  * Select in a graph that is to run: what leads to its condition runs first, and once the condition is known the graph
  * loses everything that only the value not taken needs. So an error in the branch not taken is none.
  */
+import { GraphError } from '../base/errors.ts'
+import { describeNode } from '../ir/attributes.ts'
+import { areKnown } from '../ir/dim.ts'
 import type { Graph, Node, ValueInfo } from '../ir/graph.ts'
 import { contentOf } from '../ir/infer.ts'
 import { readNames } from '../ir/topo.ts'
+import { sizeOf } from '../tensor/shape.ts'
 
 /** True for a node that takes one of two values by a condition. */
 function isChoice({ op, inputs }: Node): boolean {
@@ -21,9 +25,15 @@ export interface Cut {
   readonly conditions: readonly string[]
 }
 
+/** @throws GraphError naming the node when a condition is there and not one truth value: nothing would ever tell what to take */
 function conditionOf(node: Node, infos: ReadonlyMap<string, ValueInfo>, graph: Graph): number | undefined {
   const name = node.inputs[0]
   const info = infos.get(name)
+  const of = graph.constants.get(name) ?? info
+  if (of?.dims && areKnown(of.dims) && (of.dtype !== 'bool' || sizeOf(of.dims) !== 1)) {
+    const got = `${of.dtype} of [${of.dims.join(', ')}]`
+    throw new GraphError({ where: describeNode(node), expected: 'a condition that is one bool', got })
+  }
   const tensor = graph.constants.get(name)?.tensor ?? info?.tensor
   const known = tensor ? contentOf(tensor)?.[0] : info?.content?.[0]
   return typeof known === 'number' ? known : undefined

@@ -4,7 +4,7 @@
  * ends early (a shape only data tells) hands its results to the stage behind it, which has programs of its own, kept per
  * what it was given. The least recently used program of a stage goes when there are too many.
  */
-import { StateError } from '../base/errors.ts'
+import { GraphError, StateError } from '../base/errors.ts'
 import { print } from '../ir/dim.ts'
 import type { Graph, ValueInfo } from '../ir/graph.ts'
 import { inferGraph } from '../ir/infer.ts'
@@ -97,6 +97,13 @@ export class Stages {
     const ops = this.#ops
     const whole = withoutUntaken(stage.graph, inputs)
     const cut = cutAtConditions(whole)
+    const isFollowed = (name: string): boolean =>
+      stage.follows(name) && (stage.infos.has(name) || whole.constants.has(name))
+    if (cut?.lead.nodes.length === 0 && cut.conditions.every(isFollowed)) {
+      // this stage was made to learn just these conditions
+      const [name] = cut.conditions
+      throw new GraphError({ where: `condition '${name}'`, expected: 'one truth value', got: 'none that is known' })
+    }
     const graph = cut?.lead ?? whole
     const behind = cut && { nodes: cut.tail, outputs: whole.outputs }
     const infos = inferGraph(graph, ops, { inputs })

@@ -6,11 +6,13 @@
 import { seededRandom } from '../../src/base/rng.ts'
 import { type KernelModule, Modules } from '../../src/runtime/module.ts'
 import { pick } from './mutate.ts'
-import { type Subject, damage, modelSubjects, operatorSubjects } from './subjects.ts'
+import { type Subject, damage, largeSubjects, modelSubjects, operatorSubjects } from './subjects.ts'
 import { type Ending, type Outcome, tryFile } from './trial.ts'
 
 export interface Campaign {
   readonly models: readonly Subject[]
+  /** Real models of megabytes, each opened when a case first asks for it. */
+  readonly large: readonly (() => Promise<Subject>)[]
   readonly operators: readonly Subject[]
   readonly kernels: KernelModule
 }
@@ -22,13 +24,19 @@ export async function openCampaign(): Promise<Campaign> {
     operatorSubjects(),
     new Modules().choose('auto', false),
   ])
-  return { models, operators, kernels }
+  return { models, large: largeSubjects(models[0]), operators, kernels }
 }
 
+/** How often a case takes a large model, and how often a small one: a tenth of a second and some milliseconds each. */
+const [largeShare, modelShare] = [0.0015, 0.12]
+
 /** The file of a case. */
-export function fileOfCase({ models, operators }: Campaign, seed: number): { name: string; bytes: Uint8Array } {
+export async function fileOfCase(campaign: Campaign, seed: number): Promise<{ name: string; bytes: Uint8Array }> {
+  const { models, large, operators } = campaign
   const random = seededRandom(seed)
-  const subject = pick(random, random() < 0.25 ? models : operators)
+  const share = random()
+  const subject =
+    share < largeShare ? await pick(random, large)() : pick(random, share < modelShare ? models : operators)
   return { name: subject.name, bytes: damage(subject, random) }
 }
 
@@ -40,7 +48,7 @@ export interface CaseOutcome extends Outcome {
 
 /** Tries one case. */
 export async function runCase(campaign: Campaign, seed: number): Promise<CaseOutcome> {
-  const { name, bytes } = fileOfCase(campaign, seed)
+  const { name, bytes } = await fileOfCase(campaign, seed)
   const start = performance.now()
   const outcome = await tryFile(bytes, campaign.kernels, seed)
   return { ...outcome, seed, name, milliseconds: performance.now() - start }

@@ -13,7 +13,7 @@ import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { subgraphsOf } from '../../src/ir/graph.ts'
 import { toContainer } from '../../src/model/to-container.ts'
 import { casesOf, operators, wholeTable } from '../contract/op.ts'
-import { dataPath } from '../models/data.ts'
+import { dataPath, ocrModel } from '../models/data.ts'
 import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
 import { damageBytes, damageTree } from './mutate.ts'
 import { onnxOfGraph } from './onnx-of-graph.ts'
@@ -66,6 +66,32 @@ export async function modelSubjects(): Promise<Subject[]> {
     }
   }
   return subjects
+}
+
+/**
+ * Real models: the text recogniser and the voice detector, as they are and compressed to int8. Each is read when it is
+ * first asked for; `instead` stands for those that are not there, so that numbers of cases keep their meaning.
+ */
+export function largeSubjects(instead: Subject): (() => Promise<Subject>)[] {
+  const files = {
+    recogniser: ocrModel('ch_PP-OCRv4_rec_infer.onnx'),
+    vad: dataPath('models/vad/silero_vad_op18_ifless.onnx'),
+  }
+  return Object.entries(files).flatMap(([name, path]) => {
+    const read = (): Uint8Array => new Uint8Array(readFileSync(path))
+    const whole = (): Subject => {
+      const bytes = read()
+      return onnxSubject(`${name}.onnx`, parseOnnx(bytes), bytes)
+    }
+    const packed = async (): Promise<Subject> => {
+      const { model: bytes } = await compress(read(), 'int8')
+      return containerSubject(`${name} int8.whittle`, readContainer(bytes), bytes)
+    }
+    return [whole, packed].map((make) => {
+      let made: Promise<Subject> | undefined
+      return () => (made ??= existsSync(path) ? Promise.resolve(make()) : Promise.resolve(instead))
+    })
+  })
 }
 
 /** The file damaged as the random numbers say: half of the time as bytes, half as records. */

@@ -29,6 +29,14 @@ describe('branches', () => {
     expect(opsOf(withoutUntaken(graph, known))).toEqual(['And', 'Neg', 'Exp', 'whittle.Select'])
   })
 
+  it.each([
+    ['no elements', 'bool', [0]],
+    ['two elements', 'bool', [2]],
+    ['numbers', 'float32', []],
+  ] as const)('refuses a condition of %s, which would never be known', (_, dtype, dims) => {
+    expect(() => withoutUntaken(graph, new Map([['r', { dtype, dims }]]))).toThrow(/one bool/)
+  })
+
   it('leaves a graph whose conditions are all known uncut', () => {
     const known = new Map([['r', { dtype: 'bool' as const, dims: [], content: [0] }]])
     expect(cutAtConditions(withoutUntaken(graph, known))).toBeUndefined()
