@@ -2,19 +2,25 @@
 /**
  * A long campaign against the loader and the runtime: `npm run fuzz -- --count 1000000`.
  *
- * Cases run in a child process, so that a crash, a hang or a memory that runs out ends its case only: the child says
- * which case it is at, the parent watches the clock, notes the case and goes on behind it in a new child. Progress is
- * kept in `build/fuzz/state.json`; `--resume` goes on from there. Exit code 0 only when nothing was found.
+ * Cases run in a child process, so that a crash, a hang or a memory that runs out ends its case only: the child writes
+ * down which case it is at, the parent watches the clock, notes the case and goes on behind it in a new child. Time in
+ * which both are stopped does not count. Progress is kept in `build/fuzz/state.json`; `--resume` goes on from there. Exit
+ * code 0 only when nothing was found.
  */
 import { fork } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { clearInterval, setInterval } from 'node:timers'
 import { parseArgs } from 'node:util'
 import { loadSources, root } from './load-source.mjs'
 
-const stateFile = path.join(root, 'build', 'fuzz', 'state.json')
+const folder = path.join(root, 'build', 'fuzz')
+const stateFile = path.join(folder, 'state.json')
+/** The number of the case under way, as a double. */
+const caseFile = path.join(folder, 'case')
+/** Seconds between two looks at it. */
+const tick = 0.5
 
 const { values: options } = parseArgs({
   options: {
@@ -44,8 +50,11 @@ async function work(from, count) {
   const campaign = await c.openCampaign()
   let tally = c.emptyTally()
   let [slowest, findings, last] = [0, [], performance.now()]
+  let used = process.cpuUsage()
+  const file = openSync(caseFile, 'w')
+  const note = (seed) => writeSync(file, new Uint8Array(Float64Array.of(seed).buffer), 0, 8, 0)
   for (let seed = from; seed < from + count; seed++) {
-    process.send({ at: seed })
+    note(seed)
     const outcome = await c.runCase(campaign, seed)
     tally[outcome.ending]++
     slowest = Math.max(slowest, outcome.milliseconds)
@@ -54,7 +63,10 @@ async function work(from, count) {
     if (outcome.ending === 'finding') findings.push(c.describeFinding(outcome))
     if (performance.now() - last < 2000 && seed < from + count - 1) continue
     const peak = process.resourceUsage().maxRSS / 1024
-    await new Promise((sent) => process.send({ done: seed + 1, tally, slowest, findings, peak }, sent))
+    const { user, system } = process.cpuUsage(used)
+    const cpu = (user + system) / 1e6
+    await new Promise((sent) => process.send({ done: seed + 1, tally, slowest, findings, peak, cpu }, sent))
+    used = process.cpuUsage()
     tally = c.emptyTally()
     findings = []
     last = performance.now()
@@ -66,10 +78,10 @@ async function watch() {
   const fresh = { from: Number(options.from), next: Number(options.from), tally: {}, findings: [], lost: [] }
   const state = options.resume
     ? JSON.parse(readFileSync(stateFile, 'utf8'))
-    : { ...fresh, slowest: 0, peak: 0, seconds: 0 }
+    : { ...fresh, slowest: 0, peak: 0, cpu: 0, seconds: 0 }
   const end = state.next + Number(options.count)
   const deadline = performance.now() + Number(options.minutes) * 60_000
-  mkdirSync(path.dirname(stateFile), { recursive: true })
+  mkdirSync(folder, { recursive: true })
   let shown = 0
   while (state.next < end && performance.now() < deadline) {
     const start = performance.now()
@@ -95,41 +107,53 @@ async function watch() {
 /** One child until it is through, lost or out of time. @returns the case it was lost at */
 function watchChild(state, count, deadline, onProgress) {
   const script = fileURLToPath(import.meta.url)
-  const child = fork(script, ['--worker', '--from', String(state.next), '--count', String(count)])
+  writeFileSync(caseFile, '')
+  // young objects live for a case: a larger space for them is cleared seldom
+  const execArgv = ['--max-semi-space-size=32']
+  const child = fork(script, ['--worker', '--from', String(state.next), '--count', String(count)], { execArgv })
   return new Promise((resolve) => {
-    let [at, since, why] = [state.next, performance.now() + 60_000, undefined]
+    // a minute more to begin with
+    let [at, taken, why] = [state.next, -60, undefined]
     const watch = setInterval(() => {
+      const now = caseAt() ?? at
+      taken = now === at ? taken + tick : 0
+      at = now
       if (performance.now() > deadline) child.kill('SIGKILL')
-      else if (performance.now() - since > Number(options.limit) * 1000) {
+      else if (taken > Number(options.limit)) {
         why = `more than ${options.limit} seconds`
         child.kill('SIGKILL')
       }
-    }, 500)
+    }, tick * 1000)
     child.on('message', (message) => {
-      if ('at' in message) {
-        ;[at, since] = [message.at, performance.now()]
-        return
-      }
       for (const [ending, n] of Object.entries(message.tally)) state.tally[ending] = (state.tally[ending] ?? 0) + n
       state.next = message.done
       state.slowest = Math.max(state.slowest, message.slowest)
       state.peak = Math.max(state.peak, message.peak)
+      state.cpu += message.cpu
       state.findings.push(...message.findings)
       onProgress()
     })
     child.on('exit', (code, signal) => {
       clearInterval(watch)
+      at = caseAt() ?? at
       const isOver = code === 0 || performance.now() > deadline
       resolve(isOver ? undefined : { seed: at, why: why ?? `the process ended (${signal ?? code})` })
     })
   })
 }
 
-function lineOf({ from, next, tally, findings, lost, slowest, peak, seconds }) {
+/** What the child wrote down last; undefined before its first case. */
+function caseAt() {
+  const bytes = readFileSync(caseFile)
+  return bytes.length < 8 ? undefined : bytes.readDoubleLE(0)
+}
+
+function lineOf({ from, next, tally, findings, lost, slowest, peak, cpu, seconds }) {
   const endings = Object.entries(tally).map(([ending, n]) => `${ending} ${n}`)
   const rate = Math.round((next - from) / Math.max(1, seconds))
+  const own = Math.round((next - from) / Math.max(1, cpu))
   return [
-    `${next - from} cases (${rate}/s): ${endings.join(', ')}`,
+    `${next - from} cases (${rate}/s, ${own} per second of the processor): ${endings.join(', ')}`,
     `${findings.length} findings, ${lost.length} lost`,
     `slowest ${Math.round(slowest)} ms, peak memory ${Math.round(peak)} MiB`,
   ].join('; ')
