@@ -23,7 +23,7 @@
  * bias may be null; residual may be null, has row stride ldr and batch stride batchR, and is not C.
  * All addresses are multiples of 4, those of byte matrices of any size.
  */
-import { kernels } from './row.ts'
+import { type ByteDot, kernels } from './row.ts'
 
 /** Activation numbers of the epilogue; the order is ABI. */
 export const activations = ['None', 'Relu', 'Clip', 'LeakyRelu', 'HardSigmoid', 'HardSwish', 'Sigmoid', 'Silu', 'Tanh', 'Gelu', 'GeluTanh'] as const
@@ -132,14 +132,17 @@ const convArgs = {
   ldp: 'u32',
 } as const
 
+/** Hosts whose dot multiplies all signed by all unsigned (or signed) bytes exactly. */
+const wholeBytes: readonly ByteDot[] = ['vnni', 'sdot']
+
 export const gemm = kernels({
-  gemm_f32: { args: { ...matrixArgs, ...gridArgs, ...epilogueArgs } },
-  gemm_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
-  gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
-  gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
-  gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
-  gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
-  gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  gemm_f32: { args: { ...matrixArgs, ...gridArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 'f32', form: 'float' } },
+  gemm_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8', form: 'dot', dots: wholeBytes } },
+  gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8', form: 'pairs' } },
+  gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'dot', dots: wholeBytes } },
+  gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'pairs' } },
+  gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'dot', dots: wholeBytes, widens: true } },
+  gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', widens: true } },
   /**
    * A is float32 and not quantised: C = sum over k of a * (w - zero) * wScale, with the panels of the dot. aParams and the
    * row terms are not read; the zero is the negated high half of the column's word, 0 where wTerms is null. The scratch
@@ -147,9 +150,9 @@ export const gemm = kernels({
    */
   gemm_s8_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s4_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
-  conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs } },
-  conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
-  conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
+  conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs }, product: { family: 'conv', weights: 'f32', form: 'float' } },
+  conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'conv', weights: 's8', form: 'dot', dots: wholeBytes } },
+  conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'conv', weights: 's8', form: 'pairs' } },
   /**
    * Depthwise convolution over dense NHWC, f32. weights [kh*kw][channels]. A unit is one output row of one image
    * (images * outH of them). One output channel per input channel (others go through conv_f32). The residual has ldr

@@ -9,6 +9,7 @@
  * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
  *     * post_scale + post_shift, the inner sum in exact integers.
  */
+import { roundUp } from '../kernels/blocks.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import {
@@ -25,7 +26,7 @@ import {
 import { applyEpilogue } from './activation-reference.ts'
 import { type EpilogueArgs, epilogueArgs, epilogueAttributes } from './epilogue.ts'
 import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
-import { grainOf, roundUp } from './grid.ts'
+import { grainOf } from './grid.ts'
 import { complaint, needed } from './infer.ts'
 import { type BlockWeights, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'

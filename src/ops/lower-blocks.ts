@@ -4,8 +4,9 @@
  * without zero points. Rows are quantised on the fly as for one scale per output; what zero points of either side add
  * to a block's integers is a word per row and a word per column (kernels/gemm.ts).
  */
+import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
-import { grainOf, panelColumns, roundUp } from './grid.ts'
+import { grainOf } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
 import {
   type Packing,
@@ -83,7 +84,7 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const scratchBytes = tileBytes + (bits === 4 ? panelColumns * ldq : 0)
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(call, bits / 8)
+  const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 })
   const parts = { aParams: params, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes }
   lowering.step({ kernel: bits === 8 ? names.s8 : names.s4, units, args: { ...args, ...parts } })
 }
@@ -113,7 +114,7 @@ export function emitWeightOnlyGemm(
   const scratchBytes = 4 * panelColumns * roundUp(k, 2 * group) * 4
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: lowering.input(0)!.ref, lda: k, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(call, 4)
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 4, widens: true })
   const rows = { aParams: null, rowTerms: null, rowTermsRow: 0, rowTermsBlock: 0 }
   const kernel = bits === 8 ? 'gemm_s8_scaled_f32' : 'gemm_s4_scaled_f32'
   lowering.step({ kernel, units, args: { ...args, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes } })

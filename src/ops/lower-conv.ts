@@ -4,8 +4,9 @@
  * the kernel is one pixel wide and nothing moves; else implicit GEMM, which gathers pixels into the thread's scratch.
  * Channels-first convolutions come here between two transposes (lower-layout.ts).
  */
+import { blocksOf, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
-import { gemmGrid, grainOf, roundUp } from './grid.ts'
+import { grainOf } from './grid.ts'
 import { type Packing, type QuantizedParts, byteRecipes, emitByteGemm, emitGemm } from './lower-gemm.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import type { Window } from './window.ts'
@@ -194,7 +195,9 @@ function gatherWords(
   const { n, k } = convMatrix(shape)
   const [outH, outW] = window.out
   const m = outH * outW
-  const grid = gemmGrid({ m, n, k, batch: images * group }, packing === undefined || bytes === 4 ? 4 : 1, true)
+  const weightBytes = packing === undefined || bytes === 4 ? 4 : 1
+  const { threads } = lowering.host
+  const grid = blocksOf({ m, n, k, batch: images * group }, { weightBytes, threads, gathers: true })
   const ldp = roundUp(k, 16 / bytes)
   const scratchBytes = roundUp(grid.mb * ldp * bytes, 64)
   const args = {

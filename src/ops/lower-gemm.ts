@@ -5,8 +5,8 @@
  * A weight that is constant is packed once, through `lowering.weight`; one that is computed is packed at run time into
  * scratch by the same steps. Quantised packs keep the column sums behind the panels, 16-byte aligned.
  */
+import { type BlockTraits, blocksOf, panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
-import { gemmGrid, panelColumns, roundUp } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
@@ -167,7 +167,7 @@ export interface GemmCall {
 
 /** Emits gemm_f32. With k = 0 the sum is empty and only the epilogue is left. */
 export function emitGemm(lowering: Lowering, call: GemmCall): void {
-  const { units, args } = gemmWords(call, 4)
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 4 })
   if (units > 0) lowering.step({ kernel: 'gemm_f32', units, args })
 }
 
@@ -185,15 +185,15 @@ export interface QuantizedParts {
 
 /** Emits the byte product that suits the host. `a` holds quantised rows. */
 export function emitByteGemm(lowering: Lowering, call: GemmCall, parts: QuantizedParts): void {
-  const { units, args } = gemmWords(call, 1)
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 1 })
   const { gemm: kernel } = byteRecipes[lowering.host.int8]
   if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 
-/** Units and shared words of a product whose packed weights take `weightBytes` per element. */
-export function gemmWords(call: GemmCall, weightBytes: number) {
+/** Units and shared words of a product; `traits` of its kernel and packed weights. */
+export function gemmWords(lowering: Lowering, call: GemmCall, traits: Omit<BlockTraits, 'threads'>) {
   const { m, n, k, batch = 1, epilogue } = call
-  const grid = gemmGrid({ m, n, k, batch }, weightBytes)
+  const grid = blocksOf({ m, n, k, batch }, { ...traits, threads: lowering.host.threads })
   return {
     units: m === 0 || n === 0 ? 0 : batch * grid.units,
     args: {

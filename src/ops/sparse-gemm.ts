@@ -10,6 +10,7 @@
  * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
  * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
  */
+import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import { add, isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
@@ -26,7 +27,7 @@ import {
 import { applyEpilogue } from './activation-reference.ts'
 import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
-import { flatGrid, grainOf, panelColumns, roundUp } from './grid.ts'
+import { flatGrid, grainOf } from './grid.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'

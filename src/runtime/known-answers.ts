@@ -5,10 +5,8 @@
  * because constants may be folded. Patterns: relaxed-simd proposal, Overview.md, and the lowerings of V8, SpiderMonkey
  * and JSC; the method is XNNPACK's (src/configs/hardware-config.c).
  */
+import type { ByteDot } from '../kernels/row.ts'
 import { pageBytes } from './address.ts'
-
-/** vnni: second operand unsigned, exact; sdot: signed, exact; pmaddubsw: unsigned, pair sums saturate; broken: none of these. */
-export type RelaxedDot = 'none' | 'vnni' | 'sdot' | 'pmaddubsw' | 'broken'
 
 /** The probe's exports (`kernels/probe.ts`). */
 export interface ProbeExports {
@@ -21,7 +19,7 @@ export interface ProbeExports {
 const mixedB = [-128, -128, -128, -128, -128, -128, -1, -1, -1, -1, -128, -128, -1, -1, -1, -1]
 
 /** Answers for a = -128, b = mixedB, c = 0, by instruction. */
-const patterns: readonly (readonly [RelaxedDot, readonly number[]])[] = [
+const patterns: readonly (readonly [ByteDot, readonly number[]])[] = [
   ['sdot', [65536, 33024, 33024, 512]],
   ['vnni', [-65536, -98048, -98048, -130560]],
   ['pmaddubsw', [-65536, -65536, -65536, -65536]],
@@ -40,7 +38,7 @@ export function knownAnswers(
   exports: ProbeExports,
   memory: WebAssembly.Memory,
   isRelaxed: boolean,
-): { readonly relaxed: RelaxedDot; readonly fma: boolean } {
+): { readonly relaxed: ByteDot; readonly fma: boolean } {
   const base = pageBytes / 2
   const place = (slot: number): number => base + slot * 16
   const bytes = (slot: number): Int8Array => new Int8Array(memory.buffer, place(slot), 16)

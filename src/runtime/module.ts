@@ -7,13 +7,14 @@
  * a `Modules` that whoever needs it passes on; there is no cache outside it.
  */
 import { UnsupportedError } from '../base/errors.ts'
-import type { HostTraits } from '../ir/lowering.ts'
+import type { ByteDot, ByteForm } from '../kernels/row.ts'
+import { byteForm } from '../kernels/select.ts'
 import { runtimeOf } from '../platform/host.ts'
 import { openSource } from '../platform/source.ts'
 import { createMemory } from './address.ts'
 import { type WasmBuild, wasmUrl } from './assets.ts'
 import { instantiateKernels } from './instance.ts'
-import { type RelaxedDot, knownAnswers } from './known-answers.ts'
+import { knownAnswers } from './known-answers.ts'
 
 /** Builds that someone else compiled. */
 export type WasmModules = Readonly<Partial<Record<WasmBuild, WebAssembly.Module>>>
@@ -27,19 +28,11 @@ export interface KernelModule {
   readonly shared: boolean
   readonly module: WebAssembly.Module
   /** 'none' for simd builds. */
-  readonly relaxed: RelaxedDot
+  readonly relaxed: ByteDot
   /** True when a * b + c is rounded once. */
   readonly fma: boolean
-  readonly int8: HostTraits['int8']
-}
-
-/** int8 by what the dot does: exact forms only. */
-const int8Of: Readonly<Record<RelaxedDot, HostTraits['int8']>> = {
-  none: 'pairs',
-  vnni: 'u8',
-  sdot: 's8',
-  pmaddubsw: 'pairs',
-  broken: 'pairs',
+  /** How it multiplies bytes by int8 weights where nothing is measured. */
+  readonly int8: ByteForm
 }
 
 /** Compiled builds of one engine. */
@@ -91,7 +84,7 @@ export class Modules {
   }
 
   /** The relaxed build's probe, whatever is chosen; 'none' where the build is not accepted. */
-  async relaxedDot(): Promise<RelaxedDot> {
+  async relaxedDot(): Promise<ByteDot> {
     return (await this.#get('relaxed'))?.relaxed ?? 'none'
   }
 
@@ -126,5 +119,5 @@ function examine(build: WasmBuild, module: WebAssembly.Module): KernelModule {
   const shared = build.endsWith('-threads')
   const memory = createMemory(shared, 0)
   const { relaxed, fma } = knownAnswers(instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
-  return { build, shared, module, relaxed, fma, int8: int8Of[relaxed] }
+  return { build, shared, module, relaxed, fma, int8: byteForm('s8', relaxed) }
 }

@@ -4,12 +4,12 @@
  * by a kernel: they are what a kernel is to be held against. Where the clock stands still they are null.
  */
 import { peakLoops } from '../kernels/probe.ts'
+import type { ByteDot } from '../kernels/row.ts'
 import { clockTicks, now } from '../platform/clock.ts'
 import { type RuntimeName, describeHost } from '../platform/host.ts'
 import { createMemory } from './address.ts'
 import type { WasmBuild } from './assets.ts'
 import { instantiateKernels } from './instance.ts'
-import type { RelaxedDot } from './known-answers.ts'
 import { Modules, type WasmModules } from './module.ts'
 
 /** GMAC/s of one thread, or null where they cannot be measured. */
@@ -23,7 +23,7 @@ export interface Peaks {
 export interface ProbeReport {
   readonly runtime: RuntimeName
   /** What the relaxed byte dot is here; 'none' where relaxed SIMD is not accepted. */
-  readonly relaxed: RelaxedDot
+  readonly relaxed: ByteDot
   /** True when multiply-add is rounded once. */
   readonly fma: boolean
   /** Threads the machine runs at once. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import { createMemory } from '../../src/runtime/address.ts'
-import { type RelaxedDot, knownAnswers } from '../../src/runtime/known-answers.ts'
+import type { ByteDot } from '../../src/kernels/row.ts'
+import { knownAnswers } from '../../src/runtime/known-answers.ts'
 
 type Lane = (a: readonly number[], b: readonly number[], c: number) => number
 
@@ -34,7 +35,7 @@ function fakeHost(memory: WebAssembly.Memory, lane: Lane, fused: boolean) {
 }
 
 describe('knownAnswers', () => {
-  it.each<[RelaxedDot, Lane]>([
+  it.each<[ByteDot, Lane]>([
     ['sdot', signed],
     ['vnni', unsigned],
     ['pmaddubsw', pairs],

@@ -9,6 +9,8 @@ export interface WasmExternal {
   readonly module?: string
   readonly name: string
   readonly kind: 'function' | 'table' | 'memory' | 'global' | 'other'
+  /** Of exports only: its number among those of its kind. */
+  readonly index?: number
 }
 
 export interface WasmSummary {
@@ -24,7 +26,8 @@ const IMPORTS = 2
 const EXPORTS = 7
 const kinds = ['function', 'table', 'memory', 'global'] as const
 
-class Reader {
+/** Walks the bytes of a module. */
+export class WasmReader {
   at: number
   readonly bytes: Uint8Array
   constructor(bytes: Uint8Array, at: number) {
@@ -63,7 +66,7 @@ export function summarizeWasm(wasm: Uint8Array): WasmSummary {
   const exports: WasmExternal[] = []
   let importCount = 0
   let firstImport: WasmExternal | undefined
-  const reader = new Reader(wasm, 8)
+  const reader = new WasmReader(wasm, 8)
   while (reader.at < wasm.length) {
     const id = reader.byte()
     const bytes = reader.number()
@@ -74,8 +77,7 @@ export function summarizeWasm(wasm: Uint8Array): WasmSummary {
       firstImport = { module: reader.name(), name: reader.name(), kind: reader.kind() }
     } else if (id === EXPORTS) {
       for (let left = reader.number(); left > 0; left--) {
-        exports.push({ name: reader.name(), kind: reader.kind() })
-        reader.number()
+        exports.push({ name: reader.name(), kind: reader.kind(), index: reader.number() })
       }
     }
     reader.at = end

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/** A shape as the nodes that the library has for it, by what the weights are. */
+import type { Dtype } from '../../src/tensor/dtype.ts'
+import type { ConvShape, GemmShape, Shape } from './shapes.ts'
+import type { NodeSpec } from './stage.ts'
+
+/** What the weights are, and, but for the last, the rows with them. */
+export type Precision = 'float32' | 'int8' | 'int4' | 'int4 weights'
+
+/** Elements along k that share a scale of 4-bit weights. */
+const block = 32
+
+const value = (dims: readonly number[]) => ({ dtype: 'float32' as const, dims, constant: false })
+const weight = (dtype: Dtype, dims: readonly number[]) => ({ dtype, dims, constant: true })
+
+/** The node, or undefined where there is none of this precision. */
+export function nodeOf(shape: Shape, precision: Precision): NodeSpec | undefined {
+  return shape.kind === 'gemm' ? gemmNode(shape, precision) : convNode(shape, precision)
+}
+
+function gemmNode({ batch, m, k, n }: GemmShape, precision: Precision): NodeSpec | undefined {
+  if (batch > 1) {
+    if (precision !== 'float32') return undefined
+    return { op: 'MatMul', attributes: {}, inputs: [value([batch, m, k]), value([batch, k, n])] }
+  }
+  const [x, bias] = [value([m, k]), weight('float32', [n])]
+  if (precision === 'float32') {
+    return { op: 'whittle.Gemm', attributes: {}, inputs: [x, weight('float32', [n, k]), bias] }
+  }
+  const op = precision === 'int4 weights' ? 'whittle.WeightOnlyGemm' : 'whittle.DynamicQuantizeGemm'
+  if (precision === 'int8') {
+    return { op, attributes: {}, inputs: [x, weight('int8', [n, k]), weight('float32', [n]), bias] }
+  }
+  if (k < block) return undefined
+  const scales = weight('float32', [n, Math.ceil(k / block)])
+  return { op, attributes: { block }, inputs: [x, weight('int4', [n, k]), scales, bias] }
+}
+
+function convNode(shape: ConvShape, precision: Precision): NodeSpec | undefined {
+  const { images, input, output, group, kernel, stride, pad, dilation } = shape
+  const depthwise = group === input[2] && group === output[2]
+  if (precision.startsWith('int4') || (precision === 'int8' && depthwise)) return undefined
+  const behind = [0, 1].map((axis) => {
+    const reach = (output[axis] - 1) * stride[axis] + dilation[axis] * (kernel[axis] - 1) + 1
+    return Math.max(0, reach - input[axis] - pad[axis])
+  })
+  const attributes = { group, strides: stride, dilations: dilation, pads: [...pad, ...behind] }
+  const x = value([images, ...input])
+  const w = [output[2], ...kernel, input[2] / group]
+  const perOutput = weight('float32', [output[2]])
+  if (precision === 'float32') return { op: 'whittle.Conv', attributes, inputs: [x, weight('float32', w), perOutput] }
+  return { op: 'whittle.DynamicQuantizeConv', attributes, inputs: [x, weight('int8', w), perOutput, perOutput] }
+}

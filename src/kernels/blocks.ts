@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * How a product is cut into units: blocks of mb rows x nb columns, each done a tile of rows at a time over all its
+ * columns. nb is as many columns as keep their packed weights in the second-level cache and a tile's results in the
+ * first, in whole tiles; mb is as many rows as use those weights while they are there. Several threads get more and
+ * smaller units. Results do not depend on any of it: every element is summed in the order of k whatever the tile.
+ */
+
+/** Multiple of the rows of the tallest tile, which is 6 or 4 by build and type (assembly/gemm/mac.ts); mb is a multiple of it. */
+const tileRows = 12
+/** Columns of a packed panel (the x8 of the kernels' names). */
+export const panelColumns = 8
+/** Columns of the tiles of one row, and of two or three (assembly/gemm/flat-tile.ts). */
+const flatColumns = [32, 16, 16] as const
+/** Half of the 512 KB that the smallest second-level caches of current hosts have. */
+const weightBlockBytes = 256 * 1024
+/** A tile of 6 rows of them is 12 KB: a good part of a 32 KB first-level cache. */
+const mostColumns = 512
+/** Gathered rows of a convolution: they stay in the second-level cache beside the weights. */
+const gatheredBytes = 96 * 1024
+/** Multiply-adds of a large unit: a fraction of a millisecond. */
+const unitWork = 4 * 1024 * 1024
+/** Units that a step is cut into for several threads where its size allows: enough for eight. */
+const wantedUnits = 16
+/** Multiply-adds below which cutting further costs more than it gives. */
+const leastWork = 64 * 1024
+/** Rows over which widening a panel is little work. */
+const widenedRows = 96
+
+export interface Blocks {
+  readonly mb: number
+  readonly nb: number
+  /** Blocks of one batch. */
+  readonly units: number
+}
+
+/** `batch` products of m x k and k x n share a step. */
+export interface BlockShape {
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly batch?: number
+}
+
+/** What of the kernel and the host matters. */
+export interface BlockTraits {
+  /** Bytes of an element of the packed weights. */
+  readonly weightBytes: number
+  readonly threads: number
+  /** Rows are gathered anew for every block, so a block takes all columns where it can. */
+  readonly gathers?: boolean
+  /** Panels are widened anew for every block, so a block takes many rows where it can. */
+  readonly widens?: boolean
+}
+
+/** The blocks of a product. */
+export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = false, widens = false }: BlockTraits): Blocks {
+  const m = Math.max(1, shape.m)
+  const n = Math.max(1, shape.n)
+  const k = Math.max(1, shape.k)
+  const batch = shape.batch ?? 1
+  const wanted = threads > 1 ? wantedUnits : 1
+  const tile = flatColumns[m - 1] ?? panelColumns
+  const columns = roundUp(n, panelColumns)
+  const cached = floorTo(weightBlockBytes / (k * weightBytes), tile)
+  // weights that are used once gain nothing by staying
+  const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : 32))
+  let nb = Math.min(columns, most)
+  const rows = Math.max(widens ? widenedRows : 0, Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m))
+  let mb = Math.min(roundUp(m, tileRows), Math.max(tileRows, floorTo(rows, tileRows)))
+  const leastRows = (gathers ? 1 : widens ? 4 : 2) * tileRows
+  while (batch * count(m, mb) * count(n, nb) < wanted) {
+    if (mb > leastRows && mb * nb * k > 2 * leastWork) mb = roundUp(mb / 2, tileRows)
+    else if (nb > 32 && Math.min(mb, m) * nb * k > 2 * leastWork) nb = roundUp(nb / 2, tile)
+    else break
+  }
+  return { mb, nb, units: count(m, mb) * count(n, nb) }
+}
+
+/** The least multiple of `step` that is >= `value`. */
+export function roundUp(value: number, step: number): number {
+  return Math.ceil(value / step) * step
+}
+
+function floorTo(value: number, step: number): number {
+  return Math.floor(value / step) * step
+}
+
+function count(size: number, block: number): number {
+  return Math.ceil(size / block)
+}

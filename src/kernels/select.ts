@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Which kernel does a product: from what the rows of the table say they need, and from figures of the host. The choice
+ * changes no result, since only rows that are exact on the host are candidates. Packed weights serve every shape, so it
+ * is made by the host and the weights; the blocks are chosen by the shape (blocks.ts).
+ */
+import type { ByteDot, ByteForm, Form, KernelRow, ProductTraits } from './row.ts'
+import { type KernelName, kernelNames, kernelTable } from './table.ts'
+
+/** GMAC/s of kernels as measured on this host; what was not measured is left out. */
+export type Figures = Readonly<Partial<Record<KernelName, number>>>
+
+/** What is to be multiplied. */
+export type Problem = Pick<ProductTraits, 'family' | 'weights'>
+
+/** A row that does it. */
+export interface Candidate {
+  readonly kernel: KernelName
+  readonly form: Form
+}
+
+/**
+ * GMAC/s of the forms of byte products by host, where they are not measured: large GEMMs on one thread, Node 24 on a Xeon
+ * with VNNI (docs/performance.md). Hosts that are left out have one form that is exact.
+ */
+const usual: Readonly<Partial<Record<ByteDot, Readonly<Partial<Record<Form, number>>>>>> = {
+  vnni: { dot: 95, pairs: 39 },
+  sdot: { dot: 95, pairs: 39 },
+}
+
+/** The rows that do it exactly on a host with this dot, as they stand in the table. */
+export function candidates({ family, weights }: Problem, dot: ByteDot): Candidate[] {
+  return kernelNames.flatMap((kernel) => {
+    const { product }: KernelRow = kernelTable[kernel]
+    if (product?.family !== family || product.weights !== weights) return []
+    return !product.dots || product.dots.includes(dot) ? [{ kernel, form: product.form }] : []
+  })
+}
+
+/** The fastest of them: by the figures where all of them have one, else by what is usual. */
+export function select(problem: Problem, dot: ByteDot, figures: Figures = {}): Candidate {
+  const all = candidates(problem, dot)
+  const isMeasured = all.every(({ kernel }) => figures[kernel] !== undefined)
+  const rate = ({ kernel, form }: Candidate): number => (isMeasured ? figures[kernel] : usual[dot]?.[form]) ?? 0
+  return all.reduce((best, one) => (rate(one) > rate(best) ? one : best))
+}
+
+/** How a host multiplies bytes by these weights. */
+export function byteForm(weights: ProductTraits['weights'], dot: ByteDot, figures: Figures = {}): ByteForm {
+  const { form } = select({ family: 'gemm', weights }, dot, figures)
+  if (form === 'pairs') return form
+  return dot === 'sdot' ? 's8' : 'u8'
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from 'vitest'
+import { type Precision, nodeOf } from '../../bench/pick/nodes.ts'
+import type { Shape } from '../../bench/pick/shapes.ts'
+import { Stage } from '../../bench/pick/stage.ts'
+import { blocksOf } from '../../src/kernels/blocks.ts'
+import { loadOps } from '../../src/ops/table.ts'
+import { buildNames, loadBuild } from '../contract/kernel.ts'
+
+const sizes = [1, 5, 6, 8, 31, 96, 480, 1000, 6625]
+const f32 = { weightBytes: 4, threads: 4 }
+
+test('blocks cover the product, in whole tiles of 6 and of 4 rows except the last', () => {
+  for (const m of sizes) {
+    for (const n of sizes) {
+      for (const k of sizes) {
+        for (const more of [{}, { gathers: true }, { widens: true }, { threads: 1 }]) {
+          const { mb, nb, units } = blocksOf({ m, n, k }, { ...f32, ...more })
+          expect(mb % 12).toBe(0)
+          expect(nb % 8).toBe(0)
+          expect(units).toBe(Math.ceil(m / mb) * Math.ceil(n / nb))
+        }
+      }
+    }
+  }
+})
+
+test('packed weights of a block fit the second-level cache unless a panel of 32 columns is larger', () => {
+  for (const n of sizes)
+    for (const k of sizes) {
+      const { nb } = blocksOf({ m: 96, n, k }, f32)
+      expect(nb <= 32 || nb * k * 4 <= 256 * 1024).toBe(true)
+    }
+})
+
+test('few rows are cut into whole tiles of many columns', () => {
+  for (const n of sizes) {
+    for (const k of sizes) {
+      for (const [m, tile] of [
+        [1, 32],
+        [2, 16],
+        [3, 16],
+      ] as const) {
+        const { nb } = blocksOf({ m, n, k }, f32)
+        expect(nb >= n || nb % tile === 0).toBe(true)
+      }
+    }
+  }
+})
+
+test('several threads get enough units for eight of a large product; a small one, or one for one thread, is not cut', () => {
+  expect(blocksOf({ m: 80, n: 480, k: 120 }, f32).units).toBeGreaterThanOrEqual(16)
+  expect(blocksOf({ m: 1, n: 6625, k: 120 }, f32).units).toBeGreaterThanOrEqual(8)
+  expect(blocksOf({ m: 4, n: 16, k: 16 }, f32).units).toBe(1)
+  expect(blocksOf({ m: 1, n: 6625, k: 120 }, { ...f32, threads: 1 }).units).toBe(1)
+})
+
+const gemm = (m: number, k: number, n: number): Shape => ({ kind: 'gemm', batch: 1, m, k, n })
+const conv: Shape = {
+  kind: 'conv',
+  images: 1,
+  input: [7, 6, 5],
+  output: [7, 6, 19],
+  group: 1,
+  kernel: [3, 3],
+  stride: [1, 1],
+  pad: [1, 1],
+  dilation: [1, 1],
+}
+const shapes: readonly Shape[] = [gemm(13, 70, 45), gemm(1, 64, 77), gemm(5, 33, 9), conv]
+const precisions: readonly Precision[] = ['float32', 'int8', 'int4', 'int4 weights']
+const ops = await loadOps(
+  ['Gemm', 'Conv', 'DynamicQuantizeGemm', 'DynamicQuantizeConv', 'WeightOnlyGemm'].map((op) => `whittle.${op}`),
+)
+
+for (const name of buildNames) {
+  const build = loadBuild(name)
+  if (!build) {
+    test.skip(`build ${name}: this runtime does not validate it`, () => {})
+    continue
+  }
+  test(`build ${name}: blocks of any size give the same bits, of float32 too`, () => {
+    for (const shape of shapes) {
+      for (const precision of precisions) {
+        const node = nodeOf(shape, precision)
+        if (!node) continue
+        const stage = new Stage(build, ops, node, { int8: 'pairs', threads: 1 })
+        stage.run(stage.calls())
+        const want = stage.output()
+        const [m, n] = shape.kind === 'gemm' ? [shape.m, shape.n] : [42, 19]
+        for (const [mb, nb] of [
+          [m, n],
+          [1, 8],
+          [2, 16],
+          [4, 32],
+          [6, 8],
+          [7, 24],
+          [12, 40],
+        ] as const) {
+          stage.run([stage.cut({ mb, nb })])
+          expect(stage.output(), `${precision} ${JSON.stringify(shape)} in ${mb} x ${nb}`).toEqual(want)
+        }
+      }
+    }
+  })
+}
