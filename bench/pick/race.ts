@@ -28,14 +28,14 @@ interface Heat {
 }
 
 const heats: readonly Heat[] = [
-  { rounds: 3, sample: 0.3, keep: 0.2 },
-  { rounds: 7, sample: 0.6, keep: 0.08 },
-  { rounds: 11, sample: 1.2, keep: 0.03 },
+  { rounds: 2, sample: 0.1, keep: 0.25 },
+  { rounds: 5, sample: 0.3, keep: 0.08 },
+  { rounds: 9, sample: 0.6, keep: 0.03 },
 ]
 /** Heats between two, each longer, while they say that the favourite is behind by more than a difference that matters. */
 const duels: readonly Heat[] = [
-  { rounds: 21, sample: 2, keep: 0 },
-  { rounds: 41, sample: 4, keep: 0 },
+  { rounds: 21, sample: 1, keep: 0 },
+  { rounds: 41, sample: 3, keep: 0 },
   { rounds: 81, sample: 6, keep: 0 },
 ]
 

@@ -75,6 +75,8 @@ export type Arg = number | null | Input | Output | Scratch | Same
 export interface KernelCase {
   readonly title: string
   readonly units: number
+  /** Its floats are equal to the bit in every build and on every host, as integers are in any case. */
+  readonly exact?: boolean
   /** One entry for each argument of the row. */
   readonly args: Readonly<Record<string, Arg>>
 }
@@ -102,12 +104,18 @@ export const inPlace = (before: Data, want: Output['want'], bound: Output['bound
 export const scratch = (bytes: number, offset = 0): Scratch => ({ kind: 'scratch', bytes, offset })
 export const same = (as: string, plus = 0): Same => ({ kind: 'same', as, plus })
 
-/** Threads that take turns on the chunks of a split. */
-const THREADS = 2
+/** Threads that take turns on the chunks of a split, and the most that a dispatch may have. */
+const THREADS = 4
 const GUARD = 64
 const CANARY = 0xa5
 /** Operands begin behind the first page. */
 const BASE = 65536
+
+/** Another way to do a case: all units of a kernel whose argument words are at `args`. */
+export interface Dispatch {
+  readonly name: string
+  run(kernel: KernelName, args: number, units: number): void
+}
 
 type Kernel = (args: number, from: number, to: number, thread: number) => void
 
@@ -196,8 +204,16 @@ function splits(units: number, random: () => number): [number, number][][] {
   return [whole, some.filter(([from, to]) => to > from).reverse(), units <= 64 ? single.reverse() : whole]
 }
 
-/** Throws, with the place of the first difference, when the kernel breaks its promise. */
-export function checkCase(build: Build, kernel: KernelName, testCase: KernelCase): void {
+/**
+ * Throws, with the place of the first difference, when the kernel breaks its promise, called directly or by `dispatches`.
+ * @returns the results that are to be equal everywhere
+ */
+export function checkCase(
+  build: Build,
+  kernel: KernelName,
+  testCase: KernelCase,
+  dispatches: readonly Dispatch[] = [],
+): Uint8Array[] {
   const random = seededRandom(testCase.units + kernel.length)
   const { placed, end } = place(build, kernelTable[kernel].args, testCase)
   const memory = new Uint8Array(build.memory.buffer)
@@ -206,29 +222,39 @@ export function checkCase(build: Build, kernel: KernelName, testCase: KernelCase
   }
   const known = Object.keys(kernelTable[kernel].args)
   for (const name of Object.keys(testCase.args)) if (!known.includes(name)) complain(`unknown argument ${name}`)
-  let first: Uint8Array[] | undefined
-  for (const chunks of splits(testCase.units, random)) {
+  const outputs = placed.filter((one) => one.arg.kind === 'output')
+  const attempt = (call: () => void): Uint8Array[] => {
     memory.fill(CANARY, BASE + 4 * known.length, end)
     for (const one of placed) memory.set(one.before, one.at)
-    chunks.forEach(([from, to], i) => {
-      build.exports[kernel]!(BASE, from, to, i % THREADS)
-    })
+    call()
     checkGuards(memory, placed, end, complain)
-    const outputs = placed.filter((one) => one.arg.kind === 'output')
-    const results = outputs.map((one) => memory.slice(one.at, one.at + one.bytes))
-    if (first) {
-      results.forEach((bytes, i) => {
-        const at = bytes.findIndex((byte, j) => byte !== first![i]![j])
-        if (at >= 0)
-          complain(
-            `${outputs[i]!.name} differs at byte ${at} when its ${testCase.units} units are cut as ${JSON.stringify(chunks)}`,
-          )
-      })
-      continue
-    }
-    first = results
-    results.forEach((bytes, i) => checkValues(bytes, outputs[i]!, complain))
+    return outputs.map((one) => memory.slice(one.at, one.at + one.bytes))
   }
+  let first: Uint8Array[] | undefined
+  const hold = (results: readonly Uint8Array[], how: string): void => {
+    results.forEach((bytes, i) => {
+      const at = bytes.findIndex((byte, j) => byte !== first![i]![j])
+      if (at >= 0) complain(`${outputs[i]!.name} differs at byte ${at} when its ${testCase.units} units are ${how}`)
+    })
+  }
+  for (const chunks of splits(testCase.units, random)) {
+    const results = attempt(() =>
+      chunks.forEach(([from, to], i) => {
+        build.exports[kernel]!(BASE, from, to, i % THREADS)
+      }),
+    )
+    if (first) hold(results, `cut as ${JSON.stringify(chunks)}`)
+    first ??= results
+  }
+  first!.forEach((bytes, i) => checkValues(bytes, outputs[i]!, complain))
+  for (const { name, run } of dispatches) {
+    hold(
+      attempt(() => run(kernel, BASE, testCase.units)),
+      `done by ${name}`,
+    )
+  }
+  const isExact = ({ arg }: Placed): boolean => testCase.exact ?? (arg as Output).type !== Float32Array
+  return first!.filter((_, i) => isExact(outputs[i]!))
 }
 
 function checkGuards(

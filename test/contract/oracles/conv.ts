@@ -6,6 +6,7 @@
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
+import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -70,6 +71,10 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
   const x = values(random, images * batchA + group)
   const w =
     kind === 'f32' ? randomFloats(random, groups * n * k) : randomIntegers(Int8Array, random, groups * n * k, -128, 127)
+  if (options.extreme) {
+    makeRowsExtreme(x, pixelStride, channels)
+    makeWeightsExtreme(w, k)
+  }
   const packed = panels(kind, w, groups, n, k)
   const quant = quantised(random, images, w, { groups, n, k }, false)
   // a byte of padding has to be one that every host's dot reads alike
@@ -95,6 +100,7 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
   return {
     title: `${JSON.stringify(s)} ${JSON.stringify(options)}`,
     units: images * groups * Math.ceil(m / mb) * Math.ceil(n / nb),
+    exact: kind !== 'f32' && roundsAlike(options),
     args: {
       a: input(x, kind === 's8_dot' ? (options.offset ?? 0) >> 2 : options.offset),
       lda: 0,
@@ -148,6 +154,8 @@ const convOracle =
         { h: 3, w: 3, channels: 1, n: 2, kernel: [3, 3], groups: 2, pad: [3, 3, 3, 3], stride: [3, 2] },
         { bias: false },
       ),
+      one({ h: 4, w: 5, channels: 6, n: 9, kernel: [3, 3], pad: [1, 1, 1, 1], mb: 7 }, { extreme: true }),
+      one({ h: 5, w: 4, channels: 8, n: 11, kernel: [1, 1] }, { extreme: true }),
       one({ h: 5, w: 5, channels: 20, n: 8, kernel: [2, 2], pad: [0, 0, 1, 1], stride: [1, 2], spare: 4 }),
     ]
   }
@@ -162,6 +170,10 @@ function depthwiseCase(
   const taps = args.kh * args.kw
   const x = randomFloats(random, images * s.h * s.w * channels)
   const w = randomFloats(random, taps * channels)
+  if (options.extreme) {
+    makeRowsExtreme(x, channels, channels)
+    makeWeightsExtreme(w, channels)
+  }
   const sumAt = (image: number, row: number, column: number): Sum => {
     let value = 0
     let size = 0
@@ -196,6 +208,9 @@ const depthwiseOracle: Oracle = (random) => {
     one({ h: 1, w: 30, channels: 6, kernel: [1, 7], pad: [0, 6, 0, 0] }, { bias: false }),
     one({ h: 2, w: 3, channels: 17, kernel: [5, 5], pad: [4, 4, 4, 4] }),
     one({ h: 4, w: 12, channels: 36, kernel: [2, 3], pad: [0, 0, 0, 0] }),
+    one({ h: 6, w: 12, channels: 9, kernel: [3, 3], pad: [1, 1, 1, 1] }, { extreme: true }),
+    one({ h: 6, w: 13, channels: 5, kernel: [5, 5], pad: [2, 2, 2, 2] }, { extreme: true }),
+    one({ h: 7, w: 9, channels: 6, kernel: [3, 3], pad: [1, 1, 1, 1], stride: [2, 2] }, { extreme: true }),
     one({ h: 3, w: 3, channels: 4, kernel: [3, 3], dilation: [5, 5], pad: [5, 5, 5, 5] }),
   ]
 }

@@ -20,6 +20,8 @@ export interface EpilogueOptions {
   readonly gap?: number
   /** Bytes that operands are away from 64-byte alignment. */
   readonly offset?: number
+  /** Operands at the ends of their range (extremes.ts). */
+  readonly extreme?: boolean
 }
 
 export interface Sum {

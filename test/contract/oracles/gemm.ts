@@ -7,6 +7,7 @@ import { activations } from '../../../src/kernels/gemm.ts'
 import { input, type KernelCase, type Oracle, same, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
+import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -33,6 +34,10 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
   const copies = shared ? 1 : batch
   const w =
     kind === 'f32' ? randomFloats(random, copies * n * k) : randomIntegers(Int8Array, random, copies * n * k, -128, 127)
+  if (options.extreme) {
+    makeRowsExtreme(a, lda, k)
+    makeWeightsExtreme(w, k)
+  }
   const packed = panels(kind, w, copies, n, k)
   const quant = quantised(random, perBatch ? batch : batch * m, w, { groups: copies, n, k }, integers)
   const sumAt = (image: number, row: number, column: number): Sum => {
@@ -51,6 +56,7 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
   return {
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: batch * Math.ceil(m / mb) * Math.ceil(n / nb),
+    exact: kind !== 'f32' && roundsAlike(options),
     args: {
       a: input(a, kind === 's8_dot' ? (options.offset ?? 0) >> 2 : options.offset),
       lda,
@@ -101,6 +107,11 @@ function scaledCase(
   const columnTerms = halves(roundUp(n, 8) * blocks)
   const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
   const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
+  if (options.extreme) {
+    makeRowsExtreme(a, lda, k)
+    if (bits === 8) makeWeightsExtreme(w, k)
+    scales.set([0, 1e-40, 1e30])
+  }
   const sumAt = (_: number, row: number, column: number): Sum => {
     let value = 0
     let size = 0
@@ -118,6 +129,7 @@ function scaledCase(
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    exact: roundsAlike(options),
     args: {
       a: input(a),
       lda,
@@ -163,6 +175,7 @@ const scaledOracle =
       one([4, 9, 72], 32),
       one([17, 30, 40], 32, { mb: 11, nb: 24 }),
       one([9, 8, 33], 32, { words: true }),
+      one([9, 11, 128], 64, { extreme: true }),
     ]
   }
 
@@ -181,6 +194,10 @@ function widenedCase(
   const columnTerms = randomIntegers(Int16Array, random, 2 * roundUp(n, 8) * blocks, -15, 0)
   const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
   const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
+  if (options.extreme) {
+    makeRowsExtreme(a, k, k)
+    if (bits === 8) makeWeightsExtreme(w, k)
+  }
   const sumAt = (_: number, row: number, column: number): Sum => {
     let value = 0
     let size = 0
@@ -236,6 +253,7 @@ const widenedOracle =
       one([1, 77, 161], 32, { nb: 40, apart: true }),
       one([3, 45, 96], 16, { residual: true, gap: 1 }),
       one([2, 9, 30], 256),
+      one([9, 11, 64], 32, { extreme: true }),
       one([3, 5, 0], 32),
     ]
   }
@@ -260,6 +278,9 @@ const gemmOracle =
       one(4, 2, 6, { gap: 2 }),
       one(8, 3, 2, { perBatch: true }),
       one(3, 5, 0),
+      one(9, 11, 33, { extreme: true }),
+      one(1, 40, 16, { extreme: true, residual: true }),
+      one(2, 17, 9, { extreme: true }),
       ...activations.map((activation) => one(7, 21, 24, { activation, residual: true, mb: 6, nb: 16 })),
     ]
     if (kind !== 'f32') {
@@ -272,6 +293,7 @@ const gemmOracle =
       ]) {
         cases.push(one(m!, n!, k!, { integers: true }))
       }
+      cases.push(one(9, 11, 150, { integers: true, extreme: true }))
     }
     return cases
   }

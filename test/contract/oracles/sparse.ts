@@ -4,6 +4,7 @@ import type { Activation } from '../../../src/kernels/gemm.ts'
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised } from './epilogue.ts'
+import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -32,6 +33,8 @@ function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): Kern
   const a = randomFloats(random, k * lda + 31)
   const { starts, depths } = joined(Array.from({ length: n }, () => someOf(random, k, density)))
   const values = randomFloats(random, depths.length)
+  // rows of A are the transposed ones here: each row of m has one of the extremes
+  if (options.extreme) for (let i = 0; i < k; i++) a.set([Infinity, NaN, 1e-45, -Infinity, 0], i * lda)
   const sumAt = (_: number, row: number, column: number) => {
     let value = 0
     let size = 0
@@ -70,6 +73,7 @@ const rowsOracle: Oracle = (random) => [
   rowsCase(random, [4, 6, 30], { activation: 'Relu' }),
   rowsCase(random, [70, 13, 25], { density: 0.1, activation: 'Gelu', residual: true, nb: 8 }),
   rowsCase(random, [5, 3, 20], { density: 0 }),
+  rowsCase(random, [40, 9, 24], { extreme: true }),
 ]
 
 function blocksCase(
@@ -87,6 +91,10 @@ function blocksCase(
   )
   const blocks = depths.length
   const stored = randomIntegers(Int8Array, random, blocks * 64, -128, 127)
+  if (options.extreme) {
+    makeRowsExtreme(a, lda, k)
+    makeWeightsExtreme(stored, 64)
+  }
   // dense weights of whole panels and whole blocks of k, which the sums and the zero points are taken of
   const w = new Int8Array(columns * lda)
   for (let p = 0; p < columns / 8; p++) {
@@ -111,6 +119,7 @@ function blocksCase(
   return {
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    exact: roundsAlike(options),
     args: {
       a: input(a),
       lda,
@@ -140,6 +149,7 @@ const blocksOracle =
     blocksCase(kind, random, [4, 19, 24], { activation: 'HardSwish' as Activation }),
     blocksCase(kind, random, [20, 40, 100], { density: 0.2, mb: 12, nb: 24, activation: 'Relu' }),
     blocksCase(kind, random, [7, 9, 16], { density: 0 }),
+    blocksCase(kind, random, [9, 24, 64], { extreme: true, density: 1, integers: true }),
   ]
 
 export const oracles: Readonly<Record<string, Oracle>> = {
