@@ -11,7 +11,7 @@ import { inferNode, infoOfConstant, maxContent } from '../ir/infer.ts'
 import { areKnown } from '../ir/dim.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { Tensor } from '../tensor/tensor.ts'
 import type { OpSet } from './define.ts'
 import type { ReferenceSet } from './references.ts'
 
@@ -85,7 +85,8 @@ export function evaluateNode(
   if (reference === undefined || def === undefined) {
     throw new UnsupportedError({ where: place, expected: 'an operator with a reference', got: node.op })
   }
-  checkNode(evaluator, node, inputs, opset)
+  const empty = checkNode(evaluator, node, inputs, opset)
+  if (empty) return empty
   const evaluate = (graph: Graph, given: readonly (Tensor | null)[]): Tensor[] => {
     const feeds = new Map<string, Tensor>()
     graph.inputs.forEach(({ name }, i) => {
@@ -104,17 +105,24 @@ export function evaluateNode(
 
 /**
  * References trust what they are given: here it is held against inference, and what they would make against a limit.
+ * @returns the outputs where all of them are empty: a reference might walk axes whose lengths no element stands for
  * @throws GraphError, UnsupportedError
  */
-function checkNode({ ops }: Evaluator, node: Node, inputs: readonly (Tensor | null)[], opset: number): void {
+function checkNode(
+  { ops }: Evaluator,
+  node: Node,
+  inputs: readonly (Tensor | null)[],
+  opset: number,
+): Tensor[] | undefined {
   // a branch is inferred when its own nodes come
-  if (subgraphsOf(node).length > 0) return
+  if (subgraphsOf(node).length > 0) return undefined
   const infos = new Map<string, ValueInfo>()
   node.inputs.forEach((name, i) => {
     const tensor = inputs[i]
     if (tensor) infos.set(name, infoOfConstant({ dtype: tensor.type, dims: tensor.dims, tensor }))
   })
-  for (const { dims } of inferNode(node, opset, ops, (name) => infos.get(name))) {
+  const outputs = inferNode(node, opset, ops, (name) => infos.get(name))
+  for (const { dims } of outputs) {
     if (dims === null || !areKnown(dims)) checkIntegers(node, inputs)
     const elements = dims !== null && areKnown(dims) ? sizeOf(dims) : 0
     if (elements <= maxElements) continue
@@ -126,6 +134,9 @@ function checkNode({ ops }: Evaluator, node: Node, inputs: readonly (Tensor | nu
       todo: 'use smaller inputs',
     })
   }
+  const dims = outputs.flatMap((info) => (info.dims !== null && areKnown(info.dims) ? [info.dims] : []))
+  if (dims.length < outputs.length || dims.some((of) => sizeOf(of) > 0)) return undefined
+  return outputs.map(({ dtype }, i) => new Tensor(dtype, [], dims[i]))
 }
 
 /**

@@ -4,6 +4,7 @@
  * image is this done axis by axis. Positions outside are clamped to the border; weights of a position sum to 1. The
  * formulas are those of https://onnx.ai/onnx/operators/onnx__Resize.html.
  */
+import { UnsupportedError } from '../base/errors.ts'
 
 /** Taps of an axis: output i is the sum over k of weights[i * count + k] * input[indices[i * count + k]]. */
 export interface AxisTaps {
@@ -100,7 +101,10 @@ function cubic(a: number, distance: number): number {
   return x < 2 ? ((a * x - 5 * a) * x + 8 * a) * x - 4 * a : 0
 }
 
-/** Taps of an axis of `input` positions resampled to `output`; `scale` is output over input, not rounded. */
+/** Most taps of an axis, which a small scale with antialiasing or a large output asks for: 13 bytes each. */
+const maxTaps = 2 ** 24
+
+/** Taps of an axis of `input` positions resampled to `output`; `scale` is output over input, not rounded. @throws UnsupportedError */
 export function axisTaps(input: number, output: number, scale: number, rule: AxisRule): AxisTaps {
   const axis: Axis = { input, output, scale, roi: rule.roi }
   const place = coordinates[rule.coordinates]
@@ -108,6 +112,10 @@ export function axisTaps(input: number, output: number, scale: number, rule: Axi
   const reach = rule.mode === 'cubic' ? 2 : 1
   const first = Math.floor(-reach / shrink) + 1
   const count = rule.mode === 'nearest' ? 1 : 2 * (1 - first)
+  if (!(output * count <= maxTaps)) {
+    const got = `${output} of ${count}`
+    throw new UnsupportedError({ where: 'resampling', expected: `at most ${maxTaps} taps along an axis`, got })
+  }
   const indices = new Int32Array(output * count)
   const weights = new Float64Array(output * count)
   const outside = new Uint8Array(output)

@@ -4,7 +4,7 @@
  * without antialiasing. Which input positions an output position is made of is interpolation.ts.
  * https://onnx.ai/onnx/operators/onnx__Resize.html
  */
-import { GraphError } from '../base/errors.ts'
+import { GraphError, UnsupportedError } from '../base/errors.ts'
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
@@ -169,13 +169,21 @@ export const ops = defineOps({
   },
 })
 
-/** Resamples one axis of a dense array. */
+/** Most elements after an axis: the result may be smaller again. */
+const maxElements = 2 ** 24
+
+/** Resamples one axis of a dense array. @throws UnsupportedError when that makes it too large */
 function resample(data: Float64Array, dims: readonly number[], one: ResizedAxis, fill: number): Float64Array {
   const inner = sizeOf(dims.slice(one.axis + 1))
   const outer = sizeOf(dims.slice(0, one.axis))
   const input = dims[one.axis]
   const { count, indices, weights, outside } = one.taps
-  const result = new Float64Array(outer * one.output * inner)
+  const size = outer * one.output * inner
+  if (!(size <= maxElements)) {
+    const expected = `at most ${maxElements} elements between two axes`
+    throw new UnsupportedError({ where: 'resampling', expected, got: String(size) })
+  }
+  const result = new Float64Array(size)
   for (let o = 0; o < outer; o++) {
     for (let i = 0; i < one.output; i++) {
       const to = (o * one.output + i) * inner

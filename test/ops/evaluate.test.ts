@@ -46,6 +46,26 @@ describe('evaluateGraph', () => {
     expect((await evaluate(text, { x, c: new Tensor('bool', [1], []) }))[0]).toBe(x)
   })
 
+  it('makes an empty result without walking the axes that it has', async () => {
+    const sizes = new Tensor('int64', [2 ** 30, 0])
+    const text =
+      'input x: float32[2, 3] input s: int64[2] y = Resize(x, "", "", s) {antialias: 1, mode: "linear"} output y: float32[a, b]'
+    const [y] = await evaluate(text, { x: new Tensor('float32', [1, 2, 3, 4, 5, 6], [2, 3]), s: sizes })
+    expect(y.dims).toEqual([2 ** 30, 0])
+  })
+
+  it('refuses to resample with taps without measure', async () => {
+    const scales = new Tensor('float32', [1, 1e-9])
+    const text =
+      'input x: float32[1, 4] input s: float32[2] y = Resize(x, "", s) {antialias: 1, mode: "linear", coordinate_transformation_mode: "asymmetric"} output y: float32[a, b]'
+    const wide = new Tensor('float32', [1, 2, 3, 4], [1, 4])
+    await expect(evaluate(text, { x: wide, s: scales })).resolves.toHaveLength(1)
+    const sizes =
+      'input x: float32[1, 4] input s: int64[2] y = Resize(x, "", "", s) {mode: "linear"} output y: float32[a, b]'
+    const large = new Tensor('int64', [1, 2 ** 24])
+    await expect(evaluate(sizes, { x: wide, s: large })).rejects.toThrow(/taps/)
+  })
+
   it('names the operator without a reference, and the value that is not there', async () => {
     const unknown = evaluate('input x: float32[n] y = Frobnicate(x) @odd output y: float32[n]', { x })
     await expect(unknown).rejects.toThrow(UnsupportedError)

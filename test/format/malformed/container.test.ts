@@ -69,13 +69,24 @@ function fixture({
 
 type Json = ReturnType<typeof JSON.parse>
 
+/** The header's bytes, the graph's name no UTF-8. */
+function withoutUtf8(header: Json): Uint8Array {
+  const text = JSON.stringify(header)
+  const file = encodeUtf8(text)
+  file[text.indexOf('"name":"g"') + 8] = 0xff
+  return file
+}
+
 /** The good file with its header changed, and the header's length and checksum made right. */
 function relabelled(change: (header: Json) => Json): Uint8Array {
   const good = fixture()
   const end = 20 + new DataView(good.buffer).getUint32(12, true)
   const json = JSON.parse(new TextDecoder().decode(good.subarray(20, end))) as Json
   const changed = change(json) as Json
-  const header = encodeUtf8(typeof changed === 'string' ? changed : JSON.stringify(changed ?? json))
+  const header =
+    changed instanceof Uint8Array
+      ? changed
+      : encodeUtf8(typeof changed === 'string' ? changed : JSON.stringify(changed ?? json))
   const data = good.subarray(Math.ceil(end / 64) * 64)
   const start = Math.ceil((20 + header.length) / 64) * 64
   const file = new Uint8Array(start + data.length)
@@ -108,6 +119,7 @@ const wrongBytes: readonly (readonly [way: string, file: () => Uint8Array, error
   ['a byte more', () => Uint8Array.of(...fixture(), 0), /FormatError/],
   ['a byte less', () => fixture().subarray(0, -1), /FormatError/],
   ['a header that is no JSON', () => relabelled(() => '{"graph":'), /FormatError.*JSON/],
+  ['a name that is not UTF-8', () => relabelled(withoutUtf8), /FormatError.*UTF-8/],
   ['a header nested ten thousand deep', () => relabelled(() => nest(10_000, '0')), /FormatError.*levels/],
   ['an unknown key', () => relabelled((h) => ({ ...h, more: 1 })), /FormatError/],
   ['a key less', () => relabelled((h) => void delete h.metadata), /FormatError/],

@@ -248,7 +248,7 @@ test('cut off anywhere, a file is refused by name or holds a whole graph', async
   }
 })
 
-test('external data outside of the folder is refused, be it by name or by a link', async () => {
+test('external data outside of the folder or of its file is refused, be it by name or by a link', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'whittle-'))
   try {
     const inside = join(folder, 'model')
@@ -257,10 +257,10 @@ test('external data outside of the folder is refused, be it by name or by a link
     await writeFile(join(inside, 'weights'), new Uint8Array(24))
     await symlink(join(folder, 'secret'), join(inside, 'link'))
     await symlink(join(inside, 'weights'), join(inside, 'alias'))
-    const load = async (location: string): Promise<void> => {
+    const load = async (location: string, offset = 0): Promise<void> => {
       const w = {
         ...tensorRecord('w', 'float32', new Array<number>(6).fill(0), [2, 3]),
-        external: { location, offset: 0 },
+        external: { location, offset },
       }
       const file = join(inside, 'model.onnx')
       const bytes = fixture({ nodes: [node('Add', ['x', 'w'], ['y'])], initializers: [w] })
@@ -269,6 +269,9 @@ test('external data outside of the folder is refused, be it by name or by a link
     }
     for (const location of ['../secret', '/etc/passwd', 'a/../../secret', 'file:///etc/passwd', 'C:\\x', '']) {
       expect(await refusal(() => load(location)), location).toMatch(/^FormatError/)
+    }
+    for (const offset of [1, 24, 2 ** 40, -8]) {
+      expect(await refusal(() => load('weights', offset)), `offset ${offset}`).toMatch(/^(FormatError|SourceError)/)
     }
     expect(await refusal(() => load('link'))).toMatch(/^SourceError.*leads out/)
     for (const location of ['weights', './weights', 'alias']) {
