@@ -5,6 +5,7 @@
 import { GraphError } from '../base/errors.ts'
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
+import { maxContent } from '../ir/infer.ts'
 import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, integersFrom, needed, printDims, valueOf } from './infer.ts'
@@ -38,6 +39,7 @@ function gatherOffsets(dims: readonly number[], axis: number, indices: readonly 
 function gathered(data: ValueInfo, indices: ValueInfo, axis: number): Dim[] | null {
   const [content, at] = [contentOf(data), integersFrom(indices)]
   if (content === null || at === null || data.dims === null || !dim.areKnown(data.dims)) return null
+  if (at.length > maxContent) return null
   return gatherOffsets(data.dims, axis, at).map((offset) => content[offset])
 }
 

@@ -6,6 +6,7 @@
  * only their product and order count.
  */
 import { type Dim, areKnown } from '../ir/dim.ts'
+import { maxContent } from '../ir/infer.ts'
 import { broadcastStrides, sizeOf, stridesOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { collapse } from './broadcast.ts'
@@ -67,11 +68,12 @@ export function viewed(tensor: Tensor, view: View, dims: readonly number[] = vie
   return pick(tensor, dims, (i) => offsets[i])
 }
 
-/** The content the view reads, where the input's is known; `make` is asked only for known input dims. */
+/** The content the view reads, where the input's is known and it is small; `make` is asked only for known input dims. */
 export function viewedContent(info: ValueInfo, make: (dims: readonly number[]) => View): Dim[] | null {
   const content = contentOf(info)
   if (content === null || info.dims === null || !areKnown(info.dims)) return null
   const view = make(info.dims)
+  if (!(sizeOf(view.dims) <= maxContent)) return null
   return Array.from(offsetsOf(view.dims, view.strides, view.start), (at) => content[at])
 }
 

@@ -55,6 +55,11 @@ describe('shape arithmetic', () => {
     expect(compare('Equal', 3)).toBeUndefined()
   })
 
+  it('follows no content into results that are large, whatever they are made of', () => {
+    expect(contentOf('const a: int64[2] = 1 2 const k: int64[1] = 134217728 y = Tile(a, k)')).toBeUndefined()
+    expect(contentOf('const a: int64[1] = 7 const k: int64[1] = 134217728 y = Expand(a, k)')).toBeUndefined()
+  })
+
   it('drops content that an integer type would wrap around', () => {
     expect(contentOf('const a: uint8[1] = 200 y = Add(a, a)')).toBeUndefined()
     expect(contentOf('const a: int64[1] = 9223372036854775807 const b: int64[1] = 0 y = Add(a, b)')).toBeUndefined()
