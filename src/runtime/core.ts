@@ -8,8 +8,7 @@ import { print } from '../ir/dim.ts'
 import type { Graph, GraphValue } from '../ir/graph.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
-import type { TensorData } from '../tensor/dtype.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import { Tensor, copyOfData } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { Executor } from './execute.ts'
 import { checkFeeds } from './feeds.ts'
@@ -102,13 +101,15 @@ export class SessionCore implements SessionBackend {
 
   /** Runs the model on the feeds as they are now. @throws InputError for feeds that do not fit, StateError when the session has ended */
   async run(feeds: unknown): Promise<Record<string, Tensor>> {
-    const inputs = new Map(
-      [...checkFeeds(this.#open().graph.inputs, feeds)].map(([name, tensor]) => [name, copyOf(tensor)]),
-    )
+    const { graph, stages } = this.#open()
+    const given = checkFeeds(graph.inputs, feeds)
+    // what begins at once and reads its inputs first of all needs no copies of them
+    const ready = this.#queue.isIdle ? stages.readyFor(given) : undefined
+    const inputs = ready ? given : new Map([...given].map(([name, tensor]) => [name, copyOf(tensor)]))
     return this.#queue.add(async () => {
       const model = this.#open()
       try {
-        const { outputs, programs } = await model.stages.run(inputs, this.#options.profile)
+        const { outputs, programs } = await model.stages.run(inputs, this.#options.profile, ready)
         model.last = programs
         return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
       } catch (error) {
@@ -179,7 +180,7 @@ function disposed(): StateError {
 
 /** Inputs are read when their turn comes; until then the caller may do with its arrays what it likes. */
 function copyOf({ type, data, dims }: Tensor): Tensor {
-  return new Tensor(type, (data as Exclude<TensorData, readonly string[]>).slice(), dims)
+  return new Tensor(type, copyOfData(data), dims)
 }
 
 function describeValue({ name, dtype, dims }: GraphValue): ValueDescription {

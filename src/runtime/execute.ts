@@ -7,9 +7,9 @@
 import { GraphError, StateError } from '../base/errors.ts'
 import type { Ref, StepSpec } from '../ir/lowering.ts'
 import { nextTask, now } from '../platform/clock.ts'
-import { type TensorData, byteLengthOf } from '../tensor/dtype.ts'
+import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
+import { Tensor, bytesOf, copyOfData, tensorFromBytes } from '../tensor/tensor.ts'
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
 import type { HostCall, Program } from './compile.ts'
@@ -225,7 +225,8 @@ export class Executor {
     const slot = program.types.get(name)
     if (!slot) return undefined
     const address = resolve({ id: refIds.value(name), offset: 0 })
-    const bytes = this.#heap.view(address, byteLengthOf(slot.dtype, sizeOf(slot.dims))).slice()
+    // unlike slice(), this does not clear the new array first
+    const bytes = new Uint8Array(this.#heap.view(address, byteLengthOf(slot.dtype, sizeOf(slot.dims))))
     return tensorFromBytes(slot.dtype, bytes, slot.dims)
   }
 }
@@ -246,5 +247,5 @@ function failure(got: string, cause?: unknown): StateError {
 }
 
 function ownCopy(tensor: Tensor): Tensor {
-  return new Tensor(tensor.type, (tensor.data as Exclude<TensorData, readonly string[]>).slice(), tensor.dims)
+  return new Tensor(tensor.type, copyOfData(tensor.data), tensor.dims)
 }

@@ -32,6 +32,9 @@ interface CompiledStage {
   readonly next: Stage | undefined
 }
 
+/** A stage that can run at once on the inputs it was asked for. */
+export type ReadyStage = CompiledStage
+
 /** Programs a stage keeps. */
 const mostPrograms = 16
 
@@ -55,17 +58,20 @@ export class Stages {
   /**
    * Runs the model on checked inputs.
    * @param timed whether every step is timed, which takes a call into Wasm for each
+   * @param ready what `readyFor` gave
    * @returns the graph's outputs, and the programs that ran
    */
   async run(
     inputs: ReadonlyMap<string, Tensor>,
     timed: boolean,
+    ready?: ReadyStage,
   ): Promise<{ readonly outputs: ReadonlyMap<string, Tensor>; readonly programs: readonly ProfiledProgram[] }> {
     const programs: ProfiledProgram[] = []
     let outputs = inputs
     let stage: Stage | undefined = this.#first
     while (stage) {
-      const { bound, evaluate, next }: CompiledStage = await this.#compiled(stage, outputs)
+      const compiled: CompiledStage = stage === this.#first && ready ? ready : await this.#compiled(stage, outputs)
+      const { bound, evaluate, next } = compiled
       const timings: Timings = []
       outputs = await this.#executor.run(bound, outputs, evaluate, timed ? timings : undefined)
       programs.push({ program: bound.program, timings })
@@ -74,15 +80,29 @@ export class Stages {
     return { outputs, programs }
   }
 
+  /** The program for these inputs where there is one, and it reads them within the call of `run` and never again. */
+  readyFor(inputs: ReadonlyMap<string, Tensor>): ReadyStage | undefined {
+    const known = this.#known(this.#first, keyOf(this.#inputInfos(this.#first, inputs)))
+    if (!known || known.next) return undefined
+    const { segments, results } = known.bound.program
+    const isPlain = segments.every(({ kind }) => kind === 'stretch') && !results.some((name) => inputs.has(name))
+    return isPlain ? known : undefined
+  }
+
+  /** A compiled stage, now the one used last. */
+  #known(stage: Stage, key: string): CompiledStage | undefined {
+    const known = stage.programs.get(key)
+    if (!known) return undefined
+    stage.programs.delete(key)
+    stage.programs.set(key, known)
+    return known
+  }
+
   async #compiled(stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<CompiledStage> {
     const infos = this.#inputInfos(stage, values)
     const key = keyOf(infos)
-    const known = stage.programs.get(key)
-    if (known) {
-      stage.programs.delete(key)
-      stage.programs.set(key, known)
-      return known
-    }
+    const known = this.#known(stage, key)
+    if (known) return known
     const compiled = await this.#compile(stage, infos)
     stage.programs.set(key, compiled)
     const [oldest] = stage.programs

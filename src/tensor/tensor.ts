@@ -75,6 +75,12 @@ export function tensorFromBytes(type: Dtype, bytes: Uint8Array, dims: readonly n
   return new Tensor(type, new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, length), dims)
 }
 
+/** Elements of its own. Made by the constructor, which copies without clearing the new array first, as slice() does. */
+export function copyOfData(data: TensorData): TensorData {
+  if (!ArrayBuffer.isView(data)) return [...data]
+  return new (data.constructor as new (data: TensorData) => TensorData)(data)
+}
+
 function toData(type: Dtype, source: TensorSource): TensorData {
   const wanted = dtypes[type].array
   if (type === 'string') return Array.from(source as ArrayLike<string>)

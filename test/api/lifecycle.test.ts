@@ -52,13 +52,13 @@ describe('a thread that is ended', () => {
       const { session, helpers } = await loadSeen(2)
       expect(helpers.length).toBe(1)
       await session.run({ x })
-      const running = session.run({ x }).then(
+      // ending takes a moment, a run goes on within its call
+      const ended = helpers[0].terminate()
+      for (let turn = 0; turn < delay; turn++) await Promise.resolve()
+      const first = await session.run({ x }).then(
         () => undefined,
         (error: unknown) => error,
       )
-      for (let turn = 0; turn < delay; turn++) await Promise.resolve()
-      const ended = helpers[0].terminate()
-      const first = await running
       await ended
       const error = first ?? (await session.run({ x }).catch((reason: unknown) => reason))
       expect(error).toBeInstanceOf(StateError)
