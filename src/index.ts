@@ -37,7 +37,9 @@ export { Tensor } from './tensor/tensor.ts'
  * @throws InputError, SourceError, FormatError, GraphError, UnsupportedError, StateError, AbortError
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Session> {
-  const checked = checkOptions(options)
+  const { instances, ...checked } = checkOptions(options)
+  if (instances !== undefined)
+    return new Session(await (await import('./runtime/instances.ts')).openInstances(source, instances, checked))
   const open =
     describeHost().runtime === 'page'
       ? (await import('./runtime/remote.ts')).openRemoteModel

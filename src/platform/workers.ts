@@ -16,6 +16,8 @@ export interface WorkerHandle {
   readonly death: Promise<never>
   /** Lets the program end although the worker lives (Node; elsewhere programs do). */
   unref(): void
+  /** Takes that back. */
+  ref(): void
   /** Ends the worker; its death is not reported. */
   terminate(): Promise<void>
 }
@@ -54,6 +56,7 @@ async function startNodeWorker(url: URL, name: string): Promise<WorkerHandle> {
     endpoint: nodeEndpoint(worker as unknown as NodePort),
     death: lifeline.death,
     unref: () => worker.unref(),
+    ref: () => worker.ref(),
     terminate: async () => {
       lifeline.close()
       await worker.terminate()
@@ -74,6 +77,7 @@ function startWebWorker(url: URL, name: string): WorkerHandle {
     endpoint: worker,
     death: lifeline.death,
     unref: () => undefined,
+    ref: () => undefined,
     terminate: () => {
       lifeline.close()
       worker.terminate()

@@ -28,6 +28,8 @@ export interface CoreOptions {
   readonly kernels: KernelModule
   /** Threads in all; more than 1 needs a shared build. */
   readonly threads: number
+  /** True where each program is to find out with how many of them it runs best. */
+  readonly searchThreads?: boolean
   readonly profile: boolean
   /** Size of the model as far as it was read. */
   bytes(): number
@@ -54,13 +56,13 @@ interface OpenModel {
 export class SessionCore implements SessionBackend {
   readonly inputs: readonly ValueDescription[]
   readonly outputs: readonly ValueDescription[]
-  readonly #options: Pick<CoreOptions, 'threads' | 'profile' | 'bytes'> & { readonly build: string }
+  readonly #options: Pick<CoreOptions, 'profile' | 'bytes'> & { readonly build: string }
   readonly #queue = new Queue()
   #model: OpenModel | undefined
   #failure: WhittleError | undefined
 
-  private constructor({ graph, threads, profile, bytes, kernels }: CoreOptions, model: OpenModel) {
-    this.#options = { threads, profile, bytes, build: kernels.build }
+  private constructor({ graph, profile, bytes, kernels }: CoreOptions, model: OpenModel) {
+    this.#options = { profile, bytes, build: kernels.build }
     this.#model = model
     this.inputs = graph.inputs.map(describeValue)
     this.outputs = graph.outputs.map(describeValue)
@@ -78,7 +80,7 @@ export class SessionCore implements SessionBackend {
     const executor = new Executor(
       heap,
       instance,
-      threads,
+      { count: threads, search: options.searchThreads ?? false },
       (run) => new WeightStore(heap, graph.constants, run, options.refetch),
     )
     const host: HostTraits = { int8: kernels.int8, threads }
@@ -125,8 +127,8 @@ export class SessionCore implements SessionBackend {
       const where = 'session.profile'
       throw new StateError({ where, expected: 'a run before it', got: 'none' })
     }
-    const { build, threads } = this.#options
-    const { arenaBytes: arena, weights } = executor
+    const { build } = this.#options
+    const { arenaBytes: arena, activeThreads: threads, weights } = executor
     return profileOf(last, { weights: weights.bytes, arena, total: heap.memory.buffer.byteLength, build, threads })
   }
 

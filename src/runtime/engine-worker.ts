@@ -25,10 +25,14 @@ class Engine implements EngineApi {
     source: Source,
     options: PlainOptions,
     onProgress: ((event: ProgressEvent) => void) | null,
+    reader?: MessagePort,
   ): Promise<Outcome<ModelDescription>> {
     return outcomeOf(async () => {
       const { signal } = this.#aborter
-      const model = await openModel(source, { ...options, signal, ...(onProgress ? { onProgress } : {}) })
+      const settings = { ...options, signal, ...(onProgress ? { onProgress } : {}) }
+      const model = await (reader
+        ? (await import('./handed-source.ts')).openHanded(String(source), reader, settings)
+        : openModel(source, settings))
       this.#model = model
       return { inputs: model.inputs, outputs: model.outputs, bytes: model.bytes }
     })

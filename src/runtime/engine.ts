@@ -22,10 +22,13 @@ export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'si
 
 /** Loads. @throws what the reader, the graph's checks, the host's probe and the platform throw, each of its named class */
 export async function openModel(source: Source, options: CheckedOptions): Promise<SessionCore> {
+  return openStream(await openSource(source, options.signal), options)
+}
+
+/** The same from a source that was opened by someone else. */
+export async function openStream(stream: ByteStream, options: CheckedOptions): Promise<SessionCore> {
   const { signal } = options
-  const host = describeHost()
-  const threads = threadsFor(options.threads, host, options.wasm)
-  const stream = await openSource(source, signal)
+  const threads = threadsFor(options.threads, describeHost(), options.wasm)
   const compiling = new Modules(options.wasm).choose(options.kernels, threads > 1)
   compiling.catch(() => undefined)
   const content = stream.stream(signal)[Symbol.asyncIterator]()
@@ -60,6 +63,7 @@ async function openContent(
     ops,
     kernels: await compiling,
     threads,
+    searchThreads: options.threads === 'auto',
     profile,
     bytes: () => counter.bytes,
     ...weights,

@@ -16,6 +16,7 @@ import type { HostCall, Program } from './compile.ts'
 import { encodeSteps } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
+import { ThreadSearch } from './thread-search.ts'
 import type { WeightStore } from './weights.ts'
 
 /** A program with its step list in memory. */
@@ -26,6 +27,14 @@ export interface BoundProgram {
   readonly starts: Uint32Array
   /** The arena the words were written for. */
   arena: number
+  /** Where threads are searched for: how many it is to run with. */
+  readonly search?: ThreadSearch
+}
+
+/** Threads of a session: all there are, and whether each program is to find out how many of them it runs best with. */
+export interface Threads {
+  readonly count: number
+  readonly search: boolean
 }
 
 /** Runs a node's reference. */
@@ -48,15 +57,23 @@ const underWay = 3
 export class Executor {
   readonly #heap: Heap
   readonly #kernels: KernelExports
-  readonly #threads: number
+  readonly #threads: Threads
   readonly #weights: WeightStore
   #arena = { address: 0, bytes: 0 }
+  /** Threads called into runs as they are now. */
+  #active: number
 
-  constructor(heap: Heap, kernels: KernelExports, threads: number, weights: (run: Executor['runNow']) => WeightStore) {
+  constructor(heap: Heap, kernels: KernelExports, threads: Threads, weights: (run: Executor['runNow']) => WeightStore) {
     this.#heap = heap
     this.#kernels = kernels
     this.#threads = threads
+    this.#active = threads.count
     this.#weights = weights(this.runNow)
+  }
+
+  /** Threads the last run was done with. */
+  get activeThreads(): number {
+    return this.#active
   }
 
   get weights(): WeightStore {
@@ -94,7 +111,9 @@ export class Executor {
     const { words, starts } = encodeSteps(program.steps, this.#resolver(program))
     const list = this.#heap.allocate(words.byteLength)
     this.#write(list, words)
-    return { program, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+    const { count, search } = this.#threads
+    const bound = { program, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+    return search ? { ...bound, search: new ThreadSearch(count) } : bound
   }
 
   /** Gives a bound program's memory back. */
@@ -109,6 +128,20 @@ export class Executor {
    * @throws StateError when a helper died
    */
   async run(
+    bound: BoundProgram,
+    inputs: ReadonlyMap<string, Tensor>,
+    evaluate: EvaluateHost,
+    timings?: Timings,
+  ): Promise<Map<string, Tensor>> {
+    const { search } = bound
+    this.#active = search?.count ?? this.#threads.count
+    const start = now()
+    const outputs = await this.#execute(bound, inputs, evaluate, timings)
+    search?.note(now() - start)
+    return outputs
+  }
+
+  async #execute(
     bound: BoundProgram,
     inputs: ReadonlyMap<string, Tensor>,
     evaluate: EvaluateHost,
@@ -171,11 +204,11 @@ export class Executor {
   }
 
   #start(list: number, words: number): number {
-    return trapped(() => this.#kernels.run(list, words, controlAddress, 0, this.#threads))
+    return trapped(() => this.#kernels.run(list, words, controlAddress, 0, this.#active))
   }
 
   #resume(): number {
-    return trapped(() => this.#kernels.resume(controlAddress, 0, this.#threads))
+    return trapped(() => this.#kernels.resume(controlAddress, 0, this.#active))
   }
 
   #reserveArena(bytes: number): void {

@@ -6,6 +6,7 @@ import type { Host } from '../platform/host.ts'
 import { mostThreads } from './address.ts'
 import type { WasmBuild } from './assets.ts'
 import type { KernelChoice, WasmModules } from './module.ts'
+import { mostSearched } from './thread-search.ts'
 
 /** How far loading is. */
 export interface ProgressEvent {
@@ -21,10 +22,25 @@ export interface ProgressEvent {
 }
 
 export interface LoadOptions {
-  /** Threads to compute with; as many as the machine has but at most 4 where left out. 1 where memory can't be shared. */
-  readonly threads?: number
+  /**
+   * Threads to compute with; as many as the machine has but at most 4 where left out. 1 where memory can't be shared.
+   * 'auto' starts up to 8 and finds out: the first runs of each set of input shapes are timed with 1, 2, 4 … of them, and
+   * the fastest count stays. `session.profile().threads` tells which.
+   */
+  readonly threads?: number | 'auto'
+  /**
+   * Serves overlapping runs on so many workers of one thread each, which need no shared memory: a page scales without
+   * cross-origin isolation. Each has a copy of the packed weights; the source is read once.
+   */
+  readonly instances?: number
   /** Which builds may be used; 'auto' takes the best this host runs correctly. */
   readonly kernels?: KernelChoice
+  /**
+   * True fixes build (`simd`), kernels and the order of sums, so that float32 results are equal to the bit on every host
+   * and with any number of threads, as far as steps run in Wasm (`session.profile().hostSteps` is empty). Costs speed
+   * where relaxed SIMD would be used.
+   */
+  readonly deterministic?: boolean
   readonly onProgress?: (event: ProgressEvent) => void
   readonly signal?: AbortSignal
   /** Times every step; costs a call into Wasm for each. */
@@ -41,8 +57,10 @@ export interface LoadOptions {
 /** The part of the options that is plain data. */
 export interface PlainOptions {
   /** 0: as many as suit the host. */
-  readonly threads: number
+  readonly threads: number | 'auto'
   readonly kernels: KernelChoice
+  /** Nothing that is chosen may depend on the host; `kernels` is 'simd' then. */
+  readonly deterministic: boolean
   readonly profile: boolean
   readonly passes: boolean
   readonly wasm?: WasmModules
@@ -50,7 +68,9 @@ export interface PlainOptions {
 
 const names: readonly (keyof LoadOptions)[] = [
   'threads',
+  'instances',
   'kernels',
+  'deterministic',
   'onProgress',
   'signal',
   'profile',
@@ -64,8 +84,13 @@ const builds: readonly WasmBuild[] = ['simd', 'simd-threads', 'relaxed', 'relaxe
 /** Threads used where nobody says how many: beyond, small models gain nothing. */
 const defaultThreads = 4
 
+/** More workers than any machine has cores for. */
+const mostInstances = 64
+
 /** Checks. @throws InputError naming the option */
-export function checkOptions(options: unknown): PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'> {
+export function checkOptions(
+  options: unknown,
+): PlainOptions & Pick<LoadOptions, 'instances' | 'onProgress' | 'signal'> {
   if (typeof options !== 'object' || options === null) {
     throw new InputError({ where: 'options', expected: 'an object', got: describe(options) })
   }
@@ -78,22 +103,43 @@ export function checkOptions(options: unknown): PlainOptions & Pick<LoadOptions,
       })
     }
   }
-  const { threads, kernels = 'auto', onProgress, signal, profile = false, passes = true, wasm } = options as LoadOptions
+  const { threads, instances, deterministic = false, onProgress, signal, wasm } = options as LoadOptions
+  const { kernels = deterministic ? 'simd' : 'auto', profile = false, passes = true } = options as LoadOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new InputError({ where: 'options.onProgress', expected: 'a function', got: describe(onProgress) })
   }
   if (signal !== undefined && typeof (signal as Partial<AbortSignal>)?.addEventListener !== 'function') {
     throw new InputError({ where: 'options.signal', expected: 'an AbortSignal', got: describe(signal) })
   }
+  checkBoolean('options.deterministic', deterministic)
+  checkOneOf('options.kernels', kernels, deterministic ? ['simd'] : ['auto', 'simd', 'relaxed'])
+  if (instances !== undefined) {
+    checkInteger('options.instances', instances, 1, mostInstances)
+    if (threads !== undefined && threads !== 1) {
+      throw new InputError({
+        where: 'options.threads',
+        expected: '1 beside instances, each of which has one thread',
+        got: describe(threads),
+        todo: 'leave one of the two out',
+      })
+    }
+  }
   return {
-    threads: threads === undefined ? 0 : checkInteger('options.threads', threads, 1, mostThreads),
-    kernels: checkOneOf('options.kernels', kernels, ['auto', 'simd', 'relaxed']),
+    threads: instances === undefined ? checkThreads(threads) : 1,
+    kernels,
+    deterministic,
     profile: checkBoolean('options.profile', profile),
     passes: checkBoolean('options.passes', passes),
+    ...(instances === undefined ? {} : { instances }),
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
     ...(wasm === undefined ? {} : { wasm: checkModules(wasm) }),
   }
+}
+
+function checkThreads(threads: LoadOptions['threads']): PlainOptions['threads'] {
+  if (threads === undefined) return 0
+  return threads === 'auto' ? threads : checkInteger('options.threads', threads, 1, mostThreads)
 }
 
 /** `wasm` as compiled builds. @throws InputError naming what is not one */
@@ -111,7 +157,8 @@ export function checkModules(wasm: unknown): WasmModules {
 }
 
 /** Threads to start for the `threads` of PlainOptions, with the builds that were given, if any were. */
-export function threadsFor(threads: number, host: Host, wasm?: WasmModules): number {
+export function threadsFor(threads: PlainOptions['threads'], host: Host, wasm?: WasmModules): number {
   if (!host.sharedMemory || (wasm && !wasm['simd-threads'] && !wasm['relaxed-threads'])) return 1
+  if (threads === 'auto') return Math.min(host.threads, mostSearched)
   return threads === 0 ? Math.min(host.threads, defaultThreads) : threads
 }

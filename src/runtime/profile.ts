@@ -43,6 +43,8 @@ export interface Profile {
   /** Wasm build. */
   readonly build: string
   readonly threads: number
+  /** With the option `instances`: workers there are; everything else is of the one whose run ended last. */
+  readonly instances?: number
 }
 
 /** What profiles are made of. */

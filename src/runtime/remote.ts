@@ -34,6 +34,8 @@ export interface EngineApi {
     source: Exclude<Source, URL>,
     options: PlainOptions,
     onProgress: ((event: ProgressEvent) => void) | null,
+    /** Behind it a SourceReader, where `source` is only a name and the bytes are handed over. */
+    reader?: MessagePort,
   ): Promise<Outcome<ModelDescription>>
   abort(): void
   run(feeds: unknown): Promise<Outcome<PlainTensors>>
@@ -44,22 +46,33 @@ export interface EngineApi {
 }
 
 /** The engine's worker seen from the page. */
-class Engine {
+export class Engine {
   readonly #worker: WorkerHandle
   readonly api: Remote<EngineApi>
+  #calls = 0
 
   private constructor(worker: WorkerHandle) {
     this.#worker = worker
     this.api = wrap<EngineApi>(worker.endpoint)
   }
 
-  static async start(): Promise<Engine> {
-    return new Engine(await startWorker(workerUrl('engine-worker'), 'whittle engine'))
+  static async start(name = 'whittle engine'): Promise<Engine> {
+    return new Engine(await startWorker(workerUrl('engine-worker'), name))
   }
 
-  /** The call's result, unless the worker dies first. */
+  /** Rejects when the worker dies by itself. */
+  get death(): Promise<never> {
+    return this.#worker.death
+  }
+
+  /** The call's result, unless the worker dies first. Between calls the worker keeps no program from ending. */
   async call<T>(outcome: Promise<Outcome<T>>): Promise<T> {
-    return unwrap(await Promise.race([outcome, this.#worker.death]))
+    if (this.#calls++ === 0) this.#worker.ref()
+    try {
+      return unwrap(await Promise.race([outcome, this.#worker.death]))
+    } finally {
+      if (--this.#calls === 0) this.#worker.unref()
+    }
   }
 
   async end(): Promise<void> {
@@ -101,7 +114,8 @@ export async function probeRemotely(wasm?: WasmModules): Promise<ProbeReport> {
   }
 }
 
-class RemoteModel implements SessionBackend {
+/** A model in an engine's worker. */
+export class RemoteModel implements SessionBackend {
   readonly inputs: readonly ValueDescription[]
   readonly outputs: readonly ValueDescription[]
   readonly bytes: number
@@ -113,6 +127,11 @@ class RemoteModel implements SessionBackend {
     this.inputs = inputs
     this.outputs = outputs
     this.bytes = bytes
+  }
+
+  /** Rejects when its worker dies by itself. */
+  get death(): Promise<never> {
+    return this.#engine.death
   }
 
   async run(feeds: unknown): Promise<Record<string, Tensor>> {
@@ -151,7 +170,7 @@ class RemoteModel implements SessionBackend {
 }
 
 /** Addresses are resolved here: the worker's base is another. */
-function portable(source: Source): Exclude<Source, URL> {
+export function portable(source: Source): Exclude<Source, URL> {
   if (source instanceof URL) return source.href
   if (typeof source !== 'string') return source
   return URL.canParse(source, document.baseURI) ? new URL(source, document.baseURI).href : source

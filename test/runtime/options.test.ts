@@ -5,7 +5,20 @@ import { checkOptions, threadsFor } from '../../src/runtime/options.ts'
 
 describe('checkOptions', () => {
   it('fills in what is left out', () => {
-    expect(checkOptions({})).toEqual({ threads: 0, kernels: 'auto', profile: false, passes: true })
+    expect(checkOptions({})).toEqual({
+      threads: 0,
+      kernels: 'auto',
+      deterministic: false,
+      profile: false,
+      passes: true,
+    })
+  })
+
+  it('takes the simd build where results are to be the same everywhere, and one thread for each instance', () => {
+    expect(checkOptions({ deterministic: true })).toMatchObject({ deterministic: true, kernels: 'simd' })
+    expect(checkOptions({ deterministic: true, kernels: 'simd' })).toMatchObject({ kernels: 'simd' })
+    expect(checkOptions({ instances: 3 })).toMatchObject({ instances: 3, threads: 1 })
+    expect(checkOptions({ instances: 3, threads: 1 })).toMatchObject({ instances: 3, threads: 1 })
   })
 
   it.each([
@@ -13,6 +26,14 @@ describe('checkOptions', () => {
     [{ threads: 1.5 }, 'options.threads'],
     [{ threads: '2' }, 'options.threads'],
     [{ threads: 100000 }, 'options.threads'],
+    [{ threads: 2, instances: 2 }, 'options.threads'],
+    [{ threads: 'auto', instances: 2 }, 'options.threads'],
+    [{ instances: 0 }, 'options.instances'],
+    [{ instances: 65 }, 'options.instances'],
+    [{ instances: 'auto' }, 'options.instances'],
+    [{ deterministic: 1 }, 'options.deterministic'],
+    [{ deterministic: true, kernels: 'relaxed' }, 'options.kernels'],
+    [{ deterministic: true, kernels: 'auto' }, 'options.kernels'],
     [{ kernels: 'fast' }, 'options.kernels'],
     [{ profile: 1 }, 'options.profile'],
     [{ passes: 'no' }, 'options.passes'],
@@ -36,6 +57,7 @@ describe('threadsFor', () => {
     expect(threadsFor(0, host)).toBe(4)
     expect(threadsFor(0, { ...host, threads: 2 })).toBe(2)
     expect(threadsFor(9, host)).toBe(9)
+    expect(threadsFor('auto', host)).toBe(8)
   })
 
   it('falls back to one where no build that was given has threads', () => {

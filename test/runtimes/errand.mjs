@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What every runtime is sent to do: run the exact layers on each build and number of threads, and read text lines with
- * the int8 recogniser. It uses nothing but the language and what it is given, so it runs in pages too; what comes back
+ * What every runtime is sent to do: run the exact layers on each build and number of threads, read text lines with the
+ * int8 recogniser in one session and on two instances, and hash what deterministic sessions give. It uses nothing but the language and what it is given, so it runs in pages too; what comes back
  * is plain data.
  */
 /* global TextDecoder */
@@ -26,17 +26,56 @@ export async function runErrand({ load, probe, Tensor }, read, address) {
       exact.push({ name, kernels, threads, ...outcome })
     }
   }
-  const session = await load(address('recogniser.whittle'))
+  const recogniser = address('recogniser.whittle')
   const keys = JSON.parse(new TextDecoder().decode(await read('keys.json')))
-  const texts = []
+  const images = []
   for (const { name, dims } of lines) {
     const bytes = await read(name)
-    const data = new Float32Array(bytes.slice().buffer)
-    const outputs = await session.run({ [session.inputs[0].name]: new Tensor('float32', data, dims) })
-    texts.push(textOf(outputs[session.outputs[0].name], keys))
+    images.push(new Tensor('float32', new Float32Array(bytes.slice().buffer), dims))
   }
-  await session.dispose()
-  return { host: { relaxed, runtime, sharedMemory, fma, build }, exact, texts }
+  const [texts] = await runAll(load, recogniser, {}, images, (output) => textOf(output, keys))
+  const bits = []
+  for (const [name, feeds] of [
+    [recogniser, images],
+    [address('floats.whittle'), [floats(Tensor)]],
+  ]) {
+    for (const threads of [1, 2])
+      bits.push((await runAll(load, name, { deterministic: true, threads }, feeds, hashOf))[0])
+  }
+  let instances
+  try {
+    const [read, profile] = await runAll(load, recogniser, { instances: 2 }, images, (output) => textOf(output, keys))
+    instances = { texts: read, count: profile.instances, threads: profile.threads }
+  } catch (error) {
+    instances = { error: error.name }
+  }
+  return { host: { relaxed, runtime, sharedMemory, fma, build }, exact, texts, bits, instances }
+}
+
+/** What `see` makes of the output for each input, all runs begun at once; and the profile. */
+async function runAll(load, source, options, inputs, see) {
+  const session = await load(source, options)
+  try {
+    const runs = inputs.map((input) => session.run({ [session.inputs[0].name]: input }))
+    const seen = (await Promise.all(runs)).map((outputs) => see(outputs[session.outputs[0].name]))
+    return [seen, await session.profile()]
+  } finally {
+    await session.dispose()
+  }
+}
+
+/** Input of floats.whittle; no function of Math that runtimes may round differently. */
+function floats(Tensor) {
+  const data = Float32Array.from({ length: 130 * 64 }, (_, i) => ((i * 7919) % 1013) / 253 - 2)
+  return new Tensor('float32', data, [130, 64])
+}
+
+/** FNV-1a over the bits of float32 values. */
+function hashOf({ data }) {
+  let hash = 0x811c9dc5
+  for (const byte of new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
 }
 
 async function runOnce(load, source, options, feeds) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The built package in every runtime: the same files load and run in each, an int8 layer's integers are those of plain
- * loops on every build and number of threads, and the recogniser reads the same text. A runtime that this machine does
+ * loops on every build and number of threads, the recogniser reads the same text, on instances too, and deterministic
+ * sessions give the same bits. A runtime that this machine does
  * not have is fetched on first use, and its test skipped with the reason where that fails.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,7 +11,10 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compress } from '../../src/compress.ts'
+import { writeContainer } from '../../src/format/container.ts'
 import * as whittle from '../../src/index.ts'
+import { parseGraph } from '../../src/ir/text-parse.ts'
+import { toContainer } from '../../src/model/to-container.ts'
 import { ocrModel } from '../models/data.ts'
 import { launchChromium, missingChromium } from '../page/chromium.ts'
 import { serve } from '../page/server.ts'
@@ -38,6 +42,14 @@ interface Findings {
     readonly error?: string
   }[]
   readonly texts: readonly string[]
+  /** Hashes of deterministic outputs: of the recogniser with 1 and 2 threads, then of a float32 model. */
+  readonly bits: readonly (readonly number[])[]
+  readonly instances: {
+    readonly texts?: readonly string[]
+    readonly count?: number
+    readonly threads?: number
+    readonly error?: string
+  }
 }
 
 interface Demo {
@@ -65,12 +77,33 @@ const runtimes: Readonly<Record<string, readonly string[]>> = {
 
 const layers = exactLayers()
 
+const weights = (count: number): string =>
+  Array.from({ length: count }, (_, i) => ((i * 31) % 127) / 256 - 0.25).join(' ')
+
+/** Products, transcendental functions and reductions in float32. */
+const floats = `graph main opset 20 {
+  input x: float32[n, 64]
+  const w: float32[64, 72] = ${weights(64 * 72)}
+  const v: float32[72, 64] = ${weights(64 * 72)}
+  const scale: float32[72] = ${weights(72)}
+  const shift: float32[72] = ${weights(72)}
+  a = MatMul(x, w)
+  b = LayerNormalization(a, scale, shift)
+  c = Gelu(b)
+  d = Sigmoid(a)
+  e = Mul(c, d)
+  f = MatMul(e, v)
+  g = Tanh(f)
+  y = Softmax(g)
+  output y: float32[n, 64]
+}`
+
 /** Text lines that each runtime reads: the shortest ones. */
 const lineCount = 4
 
 describe('the built package', () => {
   let folder: string
-  let expectedTexts: readonly string[]
+  let expected: Findings
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'whittle-runtimes-'))
@@ -79,6 +112,7 @@ describe('the built package', () => {
     const { model } = await compress(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
     const files = new Map<string, Uint8Array | string>([
       ['recogniser.whittle', model],
+      ['floats.whittle', writeContainer(toContainer(parseGraph(floats)))],
       ['keys.json', JSON.stringify(await demo.readKeys())],
       ...layers.map((layer) => [`${layer.name}.whittle`, layer.model] as const),
       ...lines.map(({ data }, i) => [`line-${i}.f32`, new Uint8Array(data.buffer)] as const),
@@ -95,14 +129,14 @@ describe('the built package', () => {
       async (name) => new Uint8Array(await readFile(join(folder, name))),
       (name) => pathToFileURL(join(folder, name)).href,
     )
+    expected = here
     check(here)
-    expectedTexts = here.texts
-    expect(expectedTexts.every((text) => text.length > 0)).toBe(true)
+    expect(here.texts.every((text) => text.length > 0)).toBe(true)
   }, 120_000)
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  /** Integers to the bit, on the builds that the host has. */
-  function check({ host, exact }: Findings): void {
+  /** Integers to the bit, on the builds that the host has; the same text; floats to the bit where that was asked for. */
+  function check({ host, exact, texts, bits, instances }: Findings): void {
     const hasRelaxed = host.relaxed !== 'none' && host.relaxed !== 'broken'
     for (const { name, kernels, threads, y, used, error } of exact) {
       const which = `${name}, ${kernels}, ${threads} threads`
@@ -116,6 +150,11 @@ describe('the built package', () => {
       expect(used, which).toBe(host.sharedMemory ? threads : 1)
     }
     expect(exact.length).toBe(layers.length * 6)
+    expect(texts).toEqual(expected.texts)
+    const [recogniser, , product] = expected.bits
+    expect(bits).toEqual([recogniser, recogniser, product, product])
+    if (host.runtime === 'edge') expect(instances).toEqual({ error: 'UnsupportedError' })
+    else expect(instances).toEqual({ texts, count: 2, threads: 1 })
   }
 
   it.for(Object.keys(runtimes))(
@@ -129,7 +168,6 @@ describe('the built package', () => {
       const findings = JSON.parse(printed) as Findings
       check(findings)
       expect(findings.host.sharedMemory).toBe(true)
-      expect(findings.texts).toEqual(expectedTexts)
     },
   )
 
@@ -142,7 +180,6 @@ describe('the built package', () => {
     const findings = JSON.parse(printed) as Findings
     check(findings)
     expect(findings.host).toMatchObject({ runtime: 'edge', sharedMemory: false })
-    expect(findings.texts).toEqual(expectedTexts)
   }, 300_000)
 
   it.skipIf(missingChromium !== undefined).each([true, false])(
@@ -166,7 +203,6 @@ describe('the built package', () => {
         })()`)
         check(findings)
         expect(findings.host.sharedMemory).toBe(isolated)
-        expect(findings.texts).toEqual(expectedTexts)
       } finally {
         await browser.close()
         await served.close()
