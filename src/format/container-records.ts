@@ -91,3 +91,14 @@ export interface ContainerContent {
 export function alignUp(at: number): number {
   return Math.ceil(at / alignment) * alignment
 }
+
+/** Kinds of model files. */
+export type ModelFormat = 'whittle' | 'onnx'
+
+/** Bytes at the start of a file that tell any kind. */
+export const tellingBytes = 8
+
+/** True where a file begins as a `.whittle` file does. */
+export function isContainer(start: Uint8Array): boolean {
+  return start.length >= magic.length && magic.every((byte, i) => start[i] === byte)
+}

@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Tells model files by their content. The first bytes are enough, so a stream can be told before it is read. */
-import { concatBytes } from '../base/bytes.ts'
+/** Tells model files by their content: the first bytes are enough. */
 import { FormatError } from '../base/errors.ts'
-import { magic } from './container-records.ts'
-
-export type ModelFormat = 'whittle' | 'onnx'
-
-/** Bytes that tell any format. */
-const enough = 8
+import { type ModelFormat, isContainer, tellingBytes } from './container-records.ts'
 
 /** Starts of files that are taken for models, and what they are. */
 const others: readonly (readonly [start: string, what: string, todo?: string])[] = [
@@ -25,10 +19,10 @@ const others: readonly (readonly [start: string, what: string, todo?: string])[]
  * @throws FormatError naming what it looks like instead
  */
 export function detectFormat(start: Uint8Array, where = 'model'): ModelFormat {
-  if (start.length >= magic.length && magic.every((byte, i) => start[i] === byte)) return 'whittle'
-  const text = Array.from(start.subarray(0, enough), (byte) => String.fromCharCode(byte)).join('')
+  if (isContainer(start)) return 'whittle'
+  const text = Array.from(start.subarray(0, tellingBytes), (byte) => String.fromCharCode(byte)).join('')
   const other = others.find(
-    ([sign]) => text !== '' && (text.startsWith(sign) || (sign.length > enough && sign.startsWith(text))),
+    ([sign]) => text !== '' && (text.startsWith(sign) || (sign.length > tellingBytes && sign.startsWith(text))),
   )
   if (other === undefined && looksLikeOnnx(start)) return 'onnx'
   throw new FormatError({
@@ -55,34 +49,4 @@ const modelFields = new Map([
 function looksLikeOnnx(start: Uint8Array): boolean {
   const [tag] = start
   return start.length > 1 && modelFields.get(tag >>> 3) === (tag & 7)
-}
-
-/** Detects the format of a stream; `chunks` is the whole stream again. @throws FormatError */
-export async function detectStream(
-  source: AsyncIterable<Uint8Array>,
-  where = 'model',
-): Promise<{ readonly format: ModelFormat; readonly chunks: AsyncIterable<Uint8Array> }> {
-  const iterator = source[Symbol.asyncIterator]()
-  const held: Uint8Array[] = []
-  for (let length = 0; length < enough; length += held[held.length - 1].byteLength) {
-    const next = await iterator.next()
-    if (next.done === true) break
-    held.push(next.value)
-  }
-  let format: ModelFormat
-  try {
-    format = detectFormat(concatBytes([...held, new Uint8Array(0)]), where)
-  } catch (error) {
-    await iterator.return?.()
-    throw error
-  }
-  async function* chunks(): AsyncGenerator<Uint8Array> {
-    try {
-      yield* held
-      for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) yield next.value
-    } finally {
-      await iterator.return?.()
-    }
-  }
-  return { format, chunks: chunks() }
 }

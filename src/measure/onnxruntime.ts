@@ -89,8 +89,9 @@ class Peer implements SessionBackend {
     )
   }
 
-  profile(): Profile {
-    throw new StateError({ where: 'onnxruntime-web', expected: 'a session of whittle', got: 'a session of another' })
+  profile(): Promise<Profile> {
+    const complaint = { where: 'onnxruntime-web', expected: 'a session of whittle', got: 'a session of another' }
+    return Promise.reject(new StateError(complaint))
   }
 
   dispose(): Promise<void> {

@@ -7,27 +7,15 @@
  */
 import { concatBytes } from '../base/bytes.ts'
 import { checkAborted, describe } from '../base/check.ts'
-import { AbortError, InputError, SourceError, WhittleError } from '../base/errors.ts'
+import { InputError, SourceError } from '../base/errors.ts'
+import type { ByteStream } from './byte-stream.ts'
+import { guarded } from './guarded.ts'
 import { hasFiles, importNode } from './node-modules.ts'
+
+export type { ByteStream }
 
 /** What a model can be loaded from. Strings are URLs where they have a scheme, else paths (in pages: relative URLs). */
 export type Source = string | URL | Uint8Array | ArrayBuffer
-
-export interface ByteStream {
-  /** For messages: the path, the URL, or 'bytes'. */
-  readonly name: string
-  /** Bytes in all, where known. */
-  readonly size?: number
-  /** The content in pieces, front to back. A piece is the consumer's to keep. */
-  stream(signal?: AbortSignal): AsyncIterable<Uint8Array>
-  /** The whole content. */
-  bytes(signal?: AbortSignal): Promise<Uint8Array>
-  /** Opens what lies at a relative path beside this source. @throws SourceError for bytes in memory */
-  resolve(relative: string, signal?: AbortSignal): Promise<ByteStream>
-}
-
-/** Bytes read from a file at a time. */
-const chunkSize = 2 ** 18
 
 /**
  * Opens a source.
@@ -59,7 +47,7 @@ function asBytes(source: ArrayBuffer | ArrayBufferView): Uint8Array {
 async function openText(source: string, signal: AbortSignal | undefined): Promise<ByteStream> {
   // a scheme has at least two letters: 'C:\model.onnx' is a path
   if (/^[A-Za-z][\w+.-]+:/.test(source) && URL.canParse(source)) return openUrl(new URL(source), signal)
-  if (hasFiles()) return openFile(source)
+  if (hasFiles()) return openPath(source)
   const base = (globalThis as { location?: { href: string } }).location?.href
   if (base === undefined || !URL.canParse(source, base)) {
     throw new SourceError({
@@ -76,7 +64,12 @@ async function openUrl(url: URL, signal: AbortSignal | undefined): Promise<ByteS
   if (url.protocol !== 'file:') return openFetch(url, signal)
   if (!hasFiles()) throw new SourceError({ where: `source '${url.href}'`, expected: 'a URL to fetch', got: 'a file' })
   const { fileURLToPath } = await importNode('node:url')
-  return openFile(fileURLToPath(url))
+  return openPath(fileURLToPath(url))
+}
+
+/** What opens files is left out where there are none. */
+async function openPath(path: string): Promise<ByteStream> {
+  return (await import('./file-source.ts')).openFile(path)
 }
 
 /** A ByteStream over bytes in memory: `stream` gives them in one piece, uncopied. */
@@ -98,48 +91,6 @@ export function memoryStream(bytes: Uint8Array, name = 'bytes'): ByteStream {
         expected: `the file '${relative}' beside it`,
         got: 'bytes in memory',
         todo: 'load it by path or URL',
-      })
-    },
-  }
-}
-
-async function openFile(path: string): Promise<ByteStream> {
-  const fs = await importNode('node:fs/promises')
-  const { dirname, join, sep } = await importNode('node:path')
-  const stat = await guarded(path, undefined, () => fs.stat(path))
-  if (!stat.isFile()) throw new SourceError({ where: path, expected: 'a file', got: 'a folder or device' })
-  return {
-    name: path,
-    size: stat.size,
-    async *stream(signal) {
-      const file = await guarded(path, signal, () => fs.open(path, 'r'))
-      try {
-        for (;;) {
-          const chunk = new Uint8Array(chunkSize)
-          const { bytesRead } = await guarded(path, signal, () => file.read(chunk, 0, chunkSize, null))
-          if (bytesRead === 0) return
-          yield chunk.subarray(0, bytesRead)
-        }
-      } finally {
-        await file.close()
-      }
-    },
-    async bytes(signal) {
-      const buffer = await guarded(path, signal, () => fs.readFile(path, { signal }))
-      return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
-    },
-    async resolve(relative) {
-      const target = join(dirname(path), relative)
-      const [own, real] = await Promise.all(
-        [path, target].map((one) => guarded(one, undefined, () => fs.realpath(one))),
-      )
-      const homes = [dirname(own), await fs.realpath(dirname(path))]
-      if (homes.some((home) => real.startsWith(home.endsWith(sep) ? home : home + sep))) return openFile(real)
-      throw new SourceError({
-        where: target,
-        expected: "a file inside the model's folder",
-        got: 'a link that leads out of it',
-        todo: 'the model is not to be trusted',
       })
     },
   }
@@ -199,28 +150,4 @@ function contentLength(response: Response): number | undefined {
   if ((response.headers.get('content-encoding') ?? 'identity') !== 'identity') return undefined
   const length = Number(response.headers.get('content-length') ?? NaN)
   return Number.isSafeInteger(length) && length >= 0 ? length : undefined
-}
-
-/** Runs a platform call; its failure comes out as an AbortError or a SourceError. */
-async function guarded<T>(name: string, signal: AbortSignal | undefined, body: () => Promise<T>): Promise<T> {
-  checkAborted(name, signal)
-  try {
-    return await body()
-  } catch (cause) {
-    if (cause instanceof WhittleError) throw cause
-    if (signal?.aborted === true)
-      throw new AbortError({ where: name, expected: 'to go on', got: 'an aborted signal' }, { cause })
-    throw new SourceError(
-      { where: name, expected: 'to read it', got: reasonOf(cause), todo: 'check the path or URL' },
-      { cause },
-    )
-  }
-}
-
-/** The innermost message of a platform error: fetch hides the reason in `cause`. */
-function reasonOf(error: unknown): string {
-  const { cause, code, message } = error as { cause?: unknown; code?: unknown; message?: unknown }
-  if (code === 'ENOENT') return 'no such file'
-  if (cause instanceof Error) return reasonOf(cause)
-  return typeof message === 'string' && message !== '' ? message : String(code ?? error)
 }

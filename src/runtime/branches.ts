@@ -74,6 +74,26 @@ export function cutAtConditions(graph: Graph): Cut | undefined {
   return { lead, tail, conditions: [...new Set(conditions)] }
 }
 
+/**
+ * A graph without what the known conditions leave out, and where it is to be cut for those that are not known.
+ * @param isGiven tells conditions that an earlier graph was run to learn
+ * @throws GraphError for a condition that is there and is no truth value
+ */
+export function cutBranches(
+  graph: Graph,
+  infos: ReadonlyMap<string, ValueInfo>,
+  isGiven: (name: string, isConstant: boolean) => boolean,
+): { readonly whole: Graph; readonly cut: Cut | undefined } {
+  const whole = withoutUntaken(graph, infos)
+  const cut = cutAtConditions(whole)
+  const isThere = (name: string): boolean => isGiven(name, whole.constants.has(name))
+  if (cut?.lead.nodes.length === 0 && cut.conditions.every(isThere)) {
+    const [name] = cut.conditions
+    throw new GraphError({ where: `condition '${name}'`, expected: 'one truth value', got: 'none that is known' })
+  }
+  return { whole, cut }
+}
+
 /** Nodes that these values depend on, in the graph's order. */
 function nodesBehind(graph: Graph, names: readonly string[], reads: (node: Node) => readonly string[]): Node[] {
   const needed = new Set(names)

@@ -16,7 +16,7 @@ import { foreseenWeights } from './foresee.ts'
 import { instantiateKernels } from './instance.ts'
 import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
-import { type Profile, type ProfiledProgram, profileOf } from './profile.ts'
+import type { Profile, ProfiledProgram } from './profile.ts'
 import { Queue } from './queue.ts'
 import type { SessionBackend, ValueDescription } from './session.ts'
 import { Stages } from './stages.ts'
@@ -121,7 +121,7 @@ export class SessionCore implements SessionBackend {
   }
 
   /** Of the last run. @throws StateError before the first one */
-  profile(): Profile {
+  async profile(): Promise<Profile> {
     const { heap, executor, last } = this.#open()
     if (!last) {
       const where = 'session.profile'
@@ -129,6 +129,7 @@ export class SessionCore implements SessionBackend {
     }
     const { build } = this.#options
     const { arenaBytes: arena, activeThreads: threads, weights } = executor
+    const { profileOf } = await import('./profile.ts')
     return profileOf(last, { weights: weights.bytes, arena, total: heap.memory.buffer.byteLength, build, threads })
   }
 

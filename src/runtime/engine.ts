@@ -5,7 +5,7 @@
  */
 import { concatBytes } from '../base/bytes.ts'
 import { checkAborted } from '../base/check.ts'
-import { detectStream } from '../format/detect.ts'
+import { detectStream } from '../format/detect-stream.ts'
 import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
 import { definitionOf } from '../ir/infer.ts'
 import type { OpSet } from '../ir/op-set.ts'

@@ -16,7 +16,7 @@ import type { HostCall, Program } from './compile.ts'
 import { encodeSteps } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
-import { ThreadSearch } from './thread-search.ts'
+import type { ThreadSearch } from './thread-search.ts'
 import type { WeightStore } from './weights.ts'
 
 /** A program with its step list in memory. */
@@ -113,7 +113,7 @@ export class Executor {
     this.#write(list, words)
     const { count, search } = this.#threads
     const bound = { program, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
-    return search ? { ...bound, search: new ThreadSearch(count) } : bound
+    return search ? { ...bound, search: new (await import('./thread-search.ts')).ThreadSearch(count) } : bound
   }
 
   /** Gives a bound program's memory back. */

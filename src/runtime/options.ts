@@ -6,7 +6,6 @@ import type { Host } from '../platform/host.ts'
 import { mostThreads } from './address.ts'
 import type { WasmBuild } from './assets.ts'
 import type { KernelChoice, WasmModules } from './module.ts'
-import { mostSearched } from './thread-search.ts'
 
 /** How far loading is. */
 export interface ProgressEvent {
@@ -86,6 +85,9 @@ const defaultThreads = 4
 
 /** More workers than any machine has cores for. */
 const mostInstances = 64
+
+/** Threads that 'auto' goes up to: beyond, models of the size a page loads gain nothing. */
+export const mostSearched = 8
 
 /** Checks. @throws InputError naming the option */
 export function checkOptions(

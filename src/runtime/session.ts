@@ -23,7 +23,7 @@ export interface SessionBackend {
   /** Size of the model as it was read. */
   readonly bytes: number
   run(feeds: unknown): Promise<Record<string, Tensor>>
-  profile(): Profile | Promise<Profile>
+  profile(): Promise<Profile>
   dispose(): Promise<void>
 }
 

@@ -4,14 +4,13 @@
  * ends early (a shape only data tells) hands its results to the stage behind it, which has programs of its own, kept per
  * what it was given. The least recently used program of a stage goes when there are too many.
  */
-import { GraphError, StateError } from '../base/errors.ts'
+import { StateError } from '../base/errors.ts'
 import { print } from '../ir/dim.ts'
 import type { Graph, ValueInfo } from '../ir/graph.ts'
 import { inferGraph } from '../ir/infer.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { cutAtConditions, withoutUntaken } from './branches.ts'
 import { compile } from './compile.ts'
 import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
 import type { ProfiledProgram } from './profile.ts'
@@ -115,15 +114,11 @@ export class Stages {
 
   async #compile(stage: Stage, inputs: ReadonlyMap<string, ValueInfo>): Promise<CompiledStage> {
     const ops = this.#ops
-    const whole = withoutUntaken(stage.graph, inputs)
-    const cut = cutAtConditions(whole)
-    const isFollowed = (name: string): boolean =>
-      stage.follows(name) && (stage.infos.has(name) || whole.constants.has(name))
-    if (cut?.lead.nodes.length === 0 && cut.conditions.every(isFollowed)) {
-      // this stage was made to learn just these conditions
-      const [name] = cut.conditions
-      throw new GraphError({ where: `condition '${name}'`, expected: 'one truth value', got: 'none that is known' })
-    }
+    const isGiven = (name: string, isConstant: boolean): boolean =>
+      stage.follows(name) && (isConstant || stage.infos.has(name))
+    const { whole, cut } = stage.graph.nodes.some(({ op }) => op === 'whittle.Select')
+      ? (await import('./branches.ts')).cutBranches(stage.graph, inputs, isGiven)
+      : { whole: stage.graph, cut: undefined }
     const graph = cut?.lead ?? whole
     const behind = cut && { nodes: cut.tail, outputs: whole.outputs }
     const infos = inferGraph(graph, ops, { inputs })

@@ -11,9 +11,6 @@ const rounds = 3
 /** A larger count has to be faster by this: threads are other programs' too. */
 const margin = 0.97
 
-/** Threads that a search goes up to: beyond, models of the size a page loads gain nothing. */
-export const mostSearched = 8
-
 /** Counts that are tried: powers of two and the most there are. */
 export function candidatesFor(most: number): readonly number[] {
   const counts: number[] = []

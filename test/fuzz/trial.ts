@@ -5,7 +5,7 @@
  */
 import { StateError, WhittleError } from '../../src/base/errors.ts'
 import { seededRandom } from '../../src/base/rng.ts'
-import { detectStream } from '../../src/format/detect.ts'
+import { detectStream } from '../../src/format/detect-stream.ts'
 import { type Dim, symbolsOf, substitute } from '../../src/ir/dim.ts'
 import { type Graph, type GraphValue, type Node, subgraphsOf } from '../../src/ir/graph.ts'
 import { definitionOf, inferGraph } from '../../src/ir/infer.ts'

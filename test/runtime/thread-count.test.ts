@@ -8,7 +8,8 @@ import { parseGraph } from '../../src/ir/text-parse.ts'
 import { toContainer } from '../../src/model/to-container.ts'
 import { describeHost } from '../../src/platform/host.ts'
 import { workerUrl } from '../../src/runtime/assets.ts'
-import { candidatesFor, mostSearched } from '../../src/runtime/thread-search.ts'
+import { mostSearched } from '../../src/runtime/options.ts'
+import { candidatesFor } from '../../src/runtime/thread-search.ts'
 
 const missing = existsSync(workerUrl('helper-worker')) ? undefined : 'skipped: dist/helper-worker.js is not built'
 if (missing) console.warn(missing)
