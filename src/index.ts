@@ -38,8 +38,10 @@ export { Tensor } from './tensor/tensor.ts'
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Session> {
   const { instances, ...checked } = checkOptions(options)
-  if (instances !== undefined)
-    return new Session(await (await import('./runtime/instances.ts')).openInstances(source, instances, checked))
+  if (instances !== undefined) {
+    const { openInstances } = await import('./runtime/instances.ts')
+    return new Session(await openInstances(await import('./runtime/remote.ts'), source, instances, checked))
+  }
   const open =
     describeHost().runtime === 'page'
       ? (await import('./runtime/remote.ts')).openRemoteModel

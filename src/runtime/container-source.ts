@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** From the bytes of a .whittle file, as they arrive, to a graph and the stream of its large weights. */
-import { FormatError } from '../base/errors.ts'
 import { type StreamedContainer, streamModel } from '../model/from-container.ts'
 import type { ByteStream } from '../platform/source.ts'
 import type { LoadOptions } from './options.ts'
@@ -15,24 +14,7 @@ export async function openContainer(
   return streamModel(chunks, { where: name, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) })
 }
 
-/** Reads a weight again from the start of the source: for layouts nobody foresaw. */
+/** Reads a weight again. */
 export function refetchFrom(stream: ByteStream): Refetch {
-  return async (constant) => {
-    const { weights } = await streamModel(stream.stream(), { where: stream.name })
-    let whole: Uint8Array | undefined
-    let have = 0
-    for await (const { constants, length, offset, bytes } of weights) {
-      if (!constants.includes(constant)) continue
-      whole ??= new Uint8Array(length)
-      whole.set(bytes, offset)
-      have += bytes.byteLength
-      if (have === length) return whole
-    }
-    throw new FormatError({
-      where: stream.name,
-      expected: `the weight '${constant}'`,
-      got: 'a source that changed',
-      todo: 'load it again',
-    })
-  }
+  return async (constant) => (await import('./refetch.ts')).refetch(stream, constant)
 }

@@ -16,33 +16,41 @@ import type { SourceReader } from './handed-source.ts'
 import type { LoadOptions, PlainOptions } from './options.ts'
 import { outcomeOf } from './plain-errors.ts'
 import type { Profile } from './profile.ts'
-import { Engine, RemoteModel, portable } from './remote.ts'
+import type { Engine, RemoteModel } from './remote.ts'
 import type { SessionBackend, ValueDescription } from './session.ts'
 
 type Options = PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>
 
+/** What instances are made with; a value, so that a page's own way to its engine stays one file. */
+type Remote = typeof import('./remote.ts')
+
 /** Loads a model into `count` engines. @throws what loading into one throws; no worker is left behind then */
-export async function openInstances(source: Source, count: number, options: Options): Promise<SessionBackend> {
+export async function openInstances(
+  remote: Remote,
+  source: Source,
+  count: number,
+  options: Options,
+): Promise<SessionBackend> {
   const { signal, onProgress, ...plain } = options
   const { runtime } = describeHost()
   if (runtime === 'edge' || (runtime !== 'node' && typeof Worker === 'undefined')) {
     const where = 'options.instances'
     throw new UnsupportedError({ where, expected: 'a host that starts workers', got: runtime, todo: 'leave it out' })
   }
-  const stream = await openSource(runtime === 'page' ? portable(source) : source, signal)
+  const stream = await openSource(runtime === 'page' ? remote.portable(source) : source, signal)
   const reading = new Reading(stream, options)
   const engines: Engine[] = []
   const abort = (): void => engines.forEach(({ api }) => void api.abort())
   signal?.addEventListener('abort', abort)
   const open = async (_: unknown, index: number): Promise<RemoteModel> => {
-    const engine = await Engine.start(`whittle instance ${index + 1}`)
+    const engine = await remote.Engine.start(`whittle instance ${index + 1}`)
     engines.push(engine)
     checkAborted('load', signal)
     const { port1, port2 } = new MessageChannel()
     expose(reading.readerFor(index), port1)
     // in Node a port that is listened to would keep the program from ending
     ;(port1 as { unref?(): void }).unref?.()
-    return new RemoteModel(
+    return new remote.RemoteModel(
       engine,
       await engine.call(engine.api.open(stream.name, plain, null, transfer(port2, [port2]))),
     )

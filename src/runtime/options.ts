@@ -120,9 +120,9 @@ export function checkOptions(
     if (threads !== undefined && threads !== 1) {
       throw new InputError({
         where: 'options.threads',
-        expected: '1 beside instances, each of which has one thread',
+        expected: '1 beside options.instances',
         got: describe(threads),
-        todo: 'leave one of the two out',
+        todo: 'leave one out',
       })
     }
   }
