@@ -20,7 +20,7 @@ export const controlAddress = 4096
 /** Threads the control block has room for. */
 export const mostThreads = 256
 
-/** Beyond what is asked for, memory grows by a quarter of its size but not by more pages than this. */
+/** Beyond what is asked for, memory grows by a sixteenth of its size but not by more pages than this. */
 const mostSparePages = 1024
 
 interface Block {
@@ -117,7 +117,7 @@ export class Heap {
     const have = this.memory.buffer.byteLength / pageBytes
     const need = Math.ceil(end / pageBytes) - have
     if (need <= 0) return
-    const spare = Math.min(mostSparePages, have >> 2, mostPages - have)
+    const spare = Math.min(mostSparePages, have >> 4, mostPages - have)
     for (const pages of need < spare ? [spare, need] : [need]) {
       try {
         this.memory.grow(pages)
