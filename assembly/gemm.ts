@@ -12,6 +12,7 @@ import {
   GemmS4ScaledDotArgs,
   GemmS4ScaledF32Args,
   GemmS4ScaledPairsArgs,
+  GemmS4ScaledShortArgs,
   GemmS8DotArgs,
   GemmS8PairsArgs,
   GemmS8ScaledDotArgs,
@@ -23,6 +24,7 @@ import { convolveDepthwise } from './gemm/depthwise'
 import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
 import { multiplyHalves, multiplyScaled } from './gemm/scaled'
+import { multiplyShort } from './gemm/short'
 import { Epilogue, Product, Scaled, Taps } from './gemm/views'
 import { multiplyWidened } from './gemm/widened'
 
@@ -94,6 +96,12 @@ export function gemm_s4_scaled_dot(args: usize, from: u32, to: u32, thread: u32)
 
 export function gemm_s4_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   halves<GemmS4ScaledPairsArgs, S4Pairs, S8Pairs>(args, from, to, thread)
+}
+
+export function gemm_s4_scaled_short(args: usize, from: u32, to: u32, thread: u32): void {
+  const parts = changetype<Scaled>(args + offsetof<GemmS4ScaledShortArgs>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<GemmS4ScaledShortArgs>('bias'))
+  multiplyShort(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
 export function gemm_s8_scaled_f32(args: usize, from: u32, to: u32, thread: u32): void {

@@ -121,6 +121,39 @@ function pairs12(iterations: u32): i32 {
   return sumLanesI32(i32x4.add(s0, i32x4.add(i32x4.add(s8, s9), i32x4.add(s10, s11))))
 }
 
+/** 12 chains x 16 products of acc += dot(acc, c) in int16, as sums of 4-bit weights that stay there. */
+export function peak_short(iterations: u32): i32 {
+  const c = i8x16.splat(<i8>(iterations & 7))
+  let s0 = i32x4.splat(0)
+  let s1 = i32x4.splat(1)
+  let s2 = i32x4.splat(2)
+  let s3 = i32x4.splat(3)
+  let s4 = i32x4.splat(4)
+  let s5 = i32x4.splat(5)
+  let s6 = i32x4.splat(6)
+  let s7 = i32x4.splat(7)
+  let s8 = i32x4.splat(8)
+  let s9 = i32x4.splat(9)
+  let s10 = i32x4.splat(10)
+  let s11 = i32x4.splat(11)
+  for (; iterations; iterations--) {
+    s0 = i16x8.add(s0, dotBytes16(s0, c))
+    s1 = i16x8.add(s1, dotBytes16(s1, c))
+    s2 = i16x8.add(s2, dotBytes16(s2, c))
+    s3 = i16x8.add(s3, dotBytes16(s3, c))
+    s4 = i16x8.add(s4, dotBytes16(s4, c))
+    s5 = i16x8.add(s5, dotBytes16(s5, c))
+    s6 = i16x8.add(s6, dotBytes16(s6, c))
+    s7 = i16x8.add(s7, dotBytes16(s7, c))
+    s8 = i16x8.add(s8, dotBytes16(s8, c))
+    s9 = i16x8.add(s9, dotBytes16(s9, c))
+    s10 = i16x8.add(s10, dotBytes16(s10, c))
+    s11 = i16x8.add(s11, dotBytes16(s11, c))
+  }
+  s0 = i32x4.add(i32x4.add(i32x4.add(s0, s1), i32x4.add(s2, s3)), i32x4.add(i32x4.add(s4, s5), i32x4.add(s6, s7)))
+  return sumLanesI32(i32x4.add(s0, i32x4.add(i32x4.add(s8, s9), i32x4.add(s10, s11))))
+}
+
 /** One packed vector of 32 nibbles, unpacked and multiplied with four rows. */
 export function peak_s4(iterations: u32): i32 {
   const a0 = i8x16.splat(<i8>(iterations & 15))

@@ -87,7 +87,7 @@ export function multiplyHalves<N extends Mac, M extends Mac>(
     let c = p.c + <usize>row * ldc + (<usize>col << 2)
     if (tallest >= 4 && rows >= 4) {
       for (let j: u32 = 0; j < cols; j += 8) {
-        widen<N>(b, scratch + TILE, panel)
+        widen<N>(s, b, scratch + TILE, panel)
         for (let i: u32 = 0; i < rows; ) {
           const tile: u32 = tallest >= 6 && rows >= 6 && rows - i > 4 ? 6 : 4
           const at = min(i, rows - tile)
@@ -113,7 +113,7 @@ export function multiplyHalves<N extends Mac, M extends Mac>(
 }
 
 /** The epilogue of rows whose columns are summed. */
-function finishScaled(
+export function finishScaled(
   s: Scaled,
   epilogue: Epilogue,
   c: usize,
@@ -131,10 +131,11 @@ function finishScaled(
 }
 
 /** A panel of 4-bit weights as int8: of the bytes of two groups the low halves, then the high halves. */
-function widen<N extends Mac>(b: usize, to: usize, bytes: usize): void {
+function widen<N extends Mac>(s: Scaled, b: usize, to: usize, bytes: usize): void {
   const pair: usize = 2 * changetype<N>(0).step
   const end = b + bytes
-  const mask = i8x16.splat(15)
+  // A constant would be built anew at each use.
+  const mask = i8x16.splat(<i8>min<u32>(s.block, 15))
   while (b != end) {
     for (let i: usize = 0; i < pair; i += 16) {
       const x = v128.load(b + i)
@@ -228,7 +229,7 @@ function scaledFlat<M extends Mac>(
 }
 
 /** The first `cols` (1..7) columns of a tile in scratch to C. */
-function copyRows(scratch: usize, c: usize, ldc: usize, rows: u32, cols: u32): void {
+export function copyRows(scratch: usize, c: usize, ldc: usize, rows: u32, cols: u32): void {
   for (; rows != 0; --rows) {
     storeColumns(c, v128.load(scratch), v128.load(scratch, 16), cols)
     scratch += TILE_ROW

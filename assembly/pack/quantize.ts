@@ -78,10 +78,10 @@ function zeroOf(low: f32, scale: f32): i32 {
 /** Four float32 at `x` as int32 in 0..255. */
 // @ts-ignore: decorator
 @inline
-function quantize4(x: usize, inverse: v128, least: v128, most: v128, unround: v128): v128 {
+function quantize4(x: usize, inverse: v128, least: v128, most: v128, round: v128, unround: v128): v128 {
   const v = v128.load(x)
   const scaled = f32x4.mul(v128.and(v, f32x4.eq(v, v)), inverse)
-  return i32x4.sub(f32x4.add(f32x4.pmin(f32x4.pmax(scaled, least), most), f32x4.splat(ROUND_BIAS)), unround)
+  return i32x4.sub(f32x4.add(f32x4.pmin(f32x4.pmax(scaled, least), most), round), unround)
 }
 
 /** `count` float32 as elements T (u8 or i16), minus `bias`; elements up to `stored` are 0. */
@@ -90,24 +90,27 @@ function quantizeRun<T>(x: usize, q: usize, count: u32, stored: u32, scale: f32,
   const inverses = f32x4.splat(inverse)
   const least = f32x4.splat(<f32>(-zero))
   const most = f32x4.splat(<f32>(<i32>255 - zero))
+  // A constant would be built anew at each use; count is below 2^31.
+  const round = f32x4.splat(ROUND_BIAS + <f32>(count >> 31))
   const unround = i32x4.splat(ROUND_BITS - zero)
+  const biases = sizeof<T>() == 1 ? i8x16.splat(<i8>bias) : i16x8.splat(<i16>bias)
   const lanes: u32 = 16 / sizeof<T>()
   let i: u32 = 0
   if (count >= lanes) {
     for (;;) {
       const at = x + (<usize>i << 2)
       const low = i16x8.narrow_i32x4_s(
-        quantize4(at, inverses, least, most, unround),
-        quantize4(at + 16, inverses, least, most, unround),
+        quantize4(at, inverses, least, most, round, unround),
+        quantize4(at + 16, inverses, least, most, round, unround),
       )
       if (sizeof<T>() == 1) {
         const high = i16x8.narrow_i32x4_s(
-          quantize4(at + 32, inverses, least, most, unround),
-          quantize4(at + 48, inverses, least, most, unround),
+          quantize4(at + 32, inverses, least, most, round, unround),
+          quantize4(at + 48, inverses, least, most, round, unround),
         )
-        v128.store(q + i, i8x16.sub(i8x16.narrow_i16x8_u(low, high), i8x16.splat(<i8>bias)))
+        v128.store(q + i, i8x16.sub(i8x16.narrow_i16x8_u(low, high), biases))
       } else {
-        v128.store(q + (<usize>i << 1), i16x8.sub(low, i16x8.splat(<i16>bias)))
+        v128.store(q + (<usize>i << 1), i16x8.sub(low, biases))
       }
       if (i == count - lanes) break
       i = min(i + lanes, count - lanes)

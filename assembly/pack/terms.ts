@@ -3,7 +3,7 @@
  * What the zero points of both sides add to a product of weights in blocks of K: a word of two int16 per column and
  * block, and one per row and block (src/kernels/gemm.ts).
  */
-import { BlockTermsS8Args, PackZerosS4Args, RowTermsU8Args } from '../generated/args'
+import { BlockTermsS8Args, PackZerosS4Args, RowTermsU8Args, ShortTermsS4Args } from '../generated/args'
 import { RowParams } from '../gemm/views'
 import { sumLanesI32 } from '../simd/lanes'
 import { ceilDiv } from '../units'
@@ -41,7 +41,33 @@ export function pack_zeros_s4(args: usize, from: u32, to: u32, thread: u32): voi
     for (let block: u32 = 0; block < s.blocks; ++block) {
       for (let j: u32 = 0; j < 8; ++j) {
         const col = panel * 8 + j
-        store<i32>(dst, col < s.n ? -halfAt(s.src, <usize>col * s.colStride + block) << 16 : 0)
+        store<i32>(dst, col < s.n ? (s.from - halfAt(s.src, <usize>col * s.colStride + block)) << 16 : 0)
+        dst += 4
+      }
+    }
+  }
+}
+
+/** Negated half sums of runs of 32 k, centred. */
+export function short_terms_s4(args: usize, from: u32, to: u32, thread: u32): void {
+  const s = changetype<ShortTermsS4Args>(args)
+  const panel = <usize>ceilDiv(s.k, 8) << 5
+  const runs = ceilDiv(s.k, 32)
+  let dst = s.dst + ((<usize>from * runs) << 5)
+  for (let unit = from; unit < to; ++unit) {
+    const src = s.src + <usize>unit * panel
+    for (let run: u32 = 0; run < runs; ++run) {
+      const end = min(run * 32 + 32, s.k)
+      for (let j: u32 = 0; j < 8; ++j) {
+        let first = 0
+        let last = 0
+        for (let i = run * 32; i < end; ++i) {
+          const byte = <i32>load<u8>(src + ((i >> 3) << 5) + (j << 2) + (i & 3))
+          const w = (i & 4 ? byte >> 4 : byte & 15) - 8
+          if (i & 2) last -= w
+          else first -= w
+        }
+        store<i32>(dst, (first & 0xffff) | (last << 16))
         dst += 4
       }
     }

@@ -56,6 +56,8 @@ export type StepSpec = {
 export interface HostTraits {
   /** Fastest exact way to multiply bytes on this host and build. `u8`/`s8`: relaxed dot with an unsigned/signed activation operand; `pairs`: int16 dot. */
   readonly int8: 'u8' | 's8' | 'pairs'
+  /** `short`: 4-bit weights are fastest with sums in int16, which are exact here (kernels/gemm.ts); else as int8. */
+  readonly int4?: 'short'
   readonly threads: number
 }
 

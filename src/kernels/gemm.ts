@@ -144,6 +144,14 @@ export const gemm = kernels({
   gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'dot', dots: wholeBytes, widens: true } },
   gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', widens: true } },
   /**
+   * Panels of the dot with sums of 32 k in int16: exact where the host's 16-bit byte dot reads its second operand as
+   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0, and the row's zero is
+   * read from aParams. wTerms is [n/8][ceil(k / 32)][8] words (pack: short_terms_s4). Where weights have zero points,
+   * wZeros has words {0, 8 - zero} and the row's terms are those of row_terms_u8; else both may be null. The scratch is 256
+   * bytes, a panel of k x 8 int8 with k rounded up to 8, and 8 bytes for each 32 k.
+   */
+  gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
+  /**
    * A is float32 and not quantised: C = sum over k of a * (w - zero) * wScale, with the panels of the dot. aParams and the
    * row terms are not read; the zero is the negated high half of the column's word, 0 where wTerms is null. The scratch
    * is for four panels of float32, 4 x 8 x k rounded up to 8; for s8 a block may be of any size that is a multiple of 4.

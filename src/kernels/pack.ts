@@ -52,8 +52,13 @@ export const pack = kernels({
   pack_s4_x8c2: { args: packHalvesArgs },
   /** dst[i] = min(src[i], most), unsigned: indices that kernels follow. A unit is `block` elements. */
   clip_u32: { args: { src: 'ptr', dst: 'ptr', size: 'u32', block: 'u32', most: 'u32' } },
-  /** Terms of zero points of 4-bit weights: dst as terms above, words {0, -src half j * colStride + block}. */
-  pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32' } },
+  /** Terms of zero points of 4-bit weights: dst as terms above, words {0, from - src half j * colStride + block}. */
+  pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32', from: 'u32' } },
+  /**
+   * Column terms of gemm_s4_scaled_short, from the panels that pack_s4_x8c4 wrote: dst [n/8][ceil(k / 32)][8] words of two
+   * int16, the negated sums of w - 8 over the first two and the last two k of each four. A unit is one panel of 8 columns.
+   */
+  short_terms_s4: { args: { src: 'ptr', dst: 'ptr', k: 'u32' } },
   /**
    * Row terms of 4-bit weights (kernels/gemm.ts) for rows that quantize_rows_u8 (_i16) wrote: terms
    * [m][ceil(k / block)] words {zero, sum over the block of q - zero}, `bias` as there. A unit is one row.

@@ -25,11 +25,13 @@ export interface PeakLoop {
 
 /**
  * Loops that hold all operands in registers. `s8` is the dot of bytes (in simd builds the pair step), `pairs` the dot
- * of int16 pairs, `s4` unpacks 4-bit weights and multiplies them with four rows of bytes.
+ * of int16 pairs, `s4` unpacks 4-bit weights and multiplies them with four rows of bytes, `short` is the dot of bytes with
+ * sums in int16.
  */
 export const peakLoops = {
   f32: { name: 'peak_f32', macs: 40 },
   s8: { name: 'peak_s8', macs: 160 },
   pairs: { name: 'peak_pairs', macs: 96 },
   s4: { name: 'peak_s4', macs: 128 },
+  short: { name: 'peak_short', macs: 192 },
 } as const satisfies Readonly<Record<string, PeakLoop>>

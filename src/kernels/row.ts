@@ -16,8 +16,8 @@ export type ArgKind = 'ptr' | 'u32' | 'i32' | 'f32'
  */
 export type ByteDot = 'none' | 'vnni' | 'sdot' | 'pmaddubsw' | 'broken'
 
-/** How the rows of A and the panels of B lie that a product reads (kernels/gemm.ts). */
-export type Form = 'float' | 'dot' | 'pairs'
+/** How the rows of A and the panels of B lie that a product reads (kernels/gemm.ts); 'short': as for the dot, sums in int16. */
+export type Form = 'float' | 'dot' | 'pairs' | 'short'
 
 /**
  * How activations of a byte product are stored: unsigned or signed bytes for the dot, or int16 for pairs. Rows of one

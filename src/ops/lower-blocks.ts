@@ -25,6 +25,11 @@ export const blockSizes: readonly number[] = [32, 64, 128]
 
 /** Bytes of a thread's scratch for a tile of 6 x 8 float32. */
 const tileBytes = 6 * panelColumns * 4
+/** The same for 4 x 8 float32 and as many int32, and k whose sum fits int16, of gemm_s4_scaled_short. */
+const shortTileBytes = 2 * 4 * panelColumns * 4
+const shortRun = 32
+/** What is taken off 4-bit weights that have no zero points. */
+const middle = 8
 
 /** By HostTraits.int8. */
 const kernels = {
@@ -59,6 +64,10 @@ interface Shape {
 export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWeights, epilogue: EpilogueArgs): void {
   const { m, n, k } = shape
   const { inputs, bits, block } = weights
+  if (bits === 4 && lowering.host.int4 === 'short') {
+    emitShortGemm(lowering, shape, weights, epilogue)
+    return
+  }
   const recipe = byteRecipes[lowering.host.int8]
   const names = kernelsOf(lowering.host)
   const blocks = Math.ceil(k / block)
@@ -87,6 +96,36 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 })
   const parts = { aParams: params, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes }
   lowering.step({ kernel: bits === 8 ? names.s8 : names.s4, units, args: { ...args, ...parts } })
+}
+
+/** The same with 4-bit weights whose sums stay in int16: rows are bytes, and only zero points of weights need row terms. */
+function emitShortGemm(lowering: Lowering, { m, n, k }: Shape, weights: BlockWeights, epilogue: EpilogueArgs): void {
+  const { inputs, block } = weights
+  const blocks = Math.ceil(k / block)
+  const packing = packShort(n, k, weights)
+  const b = packedWeight(lowering, inputs[0], packing)
+  const wScale = packedWeight(lowering, inputs[1], packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }))
+  const ldq = roundUp(k, 2 * byteRecipes.u8.group)
+  const q = lowering.scratch(m * ldq)
+  const params = lowering.scratch(m * 8)
+  const quantize = { x: lowering.input(0)!.ref, ldx: k, q, ldq, params, m, k, bias: 0 }
+  lowering.step({ kernel: 'quantize_rows_u8', units: m, grain: grainOf(k), args: quantize })
+  let zeros: { rowTerms: Ref | null; wZeros: Ref | null } = { rowTerms: null, wZeros: null }
+  if (inputs[2] !== null) {
+    zeros = {
+      rowTerms: lowering.scratch(m * blocks * 4),
+      wZeros: packedWeight(lowering, inputs[2], packZeros(n, blocks, weights, middle)),
+    }
+    const args = { q, ldq, params, terms: zeros.rowTerms, k, block, bias: 0 }
+    lowering.step({ kernel: 'row_terms_u8', units: m, grain: grainOf(k), args })
+  }
+  const scratchBytes = roundUp(shortTileBytes + panelColumns * ldq + 8 * Math.ceil(k / shortRun), 16)
+  const scratch = lowering.threadScratch(scratchBytes)
+  const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 1 / 2, widens: true })
+  const rows = { aParams: params, rowTermsRow: blocks, rowTermsBlock: 1 }
+  const parts = { ...rows, ...zeros, wScale, wTerms: shifted(b, packing.sums), block, scratch, scratchBytes }
+  lowering.step({ kernel: 'gemm_s4_scaled_short', units, args: { ...args, ...parts } })
 }
 
 /**
@@ -151,7 +190,7 @@ function packHalves(
 ): Packing {
   const sums = roundUp((roundUp(n, panelColumns) * roundUp(k, 2 * group)) / 2, 16)
   const flip = signed ? 8 : 0
-  const zero = inputs[2] === null ? 8 : 0
+  const zero = inputs[2] === null ? middle : 0
   const layout: WeightLayout = {
     key: [kernel, n, k, block, rowStride, flip, zero].join(':'),
     bytes: sums + wordBytes(n, k, block),
@@ -166,13 +205,33 @@ function packHalves(
   return { batchBytes: 0, sums, layout }
 }
 
-/** Zero points of 4-bit weights as the other half of their terms. */
-function packZeros(n: number, blocks: number, { zeroStride = blocks }: BlockWeights): Packing {
+/** The panels of packHalves for the dot, and the terms of sums in int16 in place of its own. */
+function packShort(n: number, k: number, weights: BlockWeights): Packing {
+  const halves = packHalves(n, k, weights, kernels.dot.pack, byteRecipes.u8.group)
+  const terms = (target: Ref): StepSpec => ({
+    kernel: 'short_terms_s4',
+    units: Math.ceil(n / panelColumns),
+    args: { src: target, dst: shifted(target, halves.sums), k },
+  })
+  return {
+    ...halves,
+    layout: {
+      key: `${halves.layout.key}:short`,
+      bytes: halves.sums + wordBytes(n, k, shortRun),
+      steps: (source, target) => [...halves.layout.steps(source, target), terms(target)],
+    },
+  }
+}
+
+/** Zero points of 4-bit weights, less `from`, as the other half of their terms. */
+function packZeros(n: number, blocks: number, { zeroStride = blocks }: BlockWeights, from = 0): Packing {
   const units = Math.ceil(n / panelColumns)
   const layout: WeightLayout = {
-    key: ['zeros4', n, blocks, zeroStride].join(':'),
+    key: ['zeros4', n, blocks, zeroStride, from].join(':'),
     bytes: units * blocks * panelColumns * 4,
-    steps: (src, dst) => [{ kernel: 'pack_zeros_s4', units, args: { src, dst, n, blocks, colStride: zeroStride } }],
+    steps: (src, dst) => [
+      { kernel: 'pack_zeros_s4', units, args: { src, dst, n, blocks, colStride: zeroStride, from } },
+    ],
   }
   return { batchBytes: 0, sums: 0, layout }
 }

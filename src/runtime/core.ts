@@ -83,7 +83,7 @@ export class SessionCore implements SessionBackend {
       { count: threads, search: options.searchThreads ?? false },
       (run) => new WeightStore(heap, graph.constants, run, options.refetch),
     )
-    const host: HostTraits = { int8: kernels.int8, threads }
+    const host: HostTraits = { int8: kernels.int8, int4: kernels.int4, threads }
     const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
     const core = new SessionCore(options, model)
     const receive = async (): Promise<void> => {

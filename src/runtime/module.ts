@@ -7,8 +7,9 @@
  * a `Modules` that whoever needs it passes on; there is no cache outside it.
  */
 import { UnsupportedError } from '../base/errors.ts'
+import type { HostTraits } from '../ir/lowering.ts'
 import type { ByteDot, ByteForm } from '../kernels/row.ts'
-import { byteForm } from '../kernels/select.ts'
+import { byteForm, select } from '../kernels/select.ts'
 import { runtimeOf } from '../platform/host.ts'
 import { openSource } from '../platform/source.ts'
 import { createMemory } from './address.ts'
@@ -33,6 +34,8 @@ export interface KernelModule {
   readonly fma: boolean
   /** How it multiplies bytes by int8 weights where nothing is measured. */
   readonly int8: ByteForm
+  /** Set where 4-bit weights take another way than int8. */
+  readonly int4: HostTraits['int4']
 }
 
 /** Compiled builds of one engine. */
@@ -119,5 +122,7 @@ function examine(build: WasmBuild, module: WebAssembly.Module): KernelModule {
   const shared = build.endsWith('-threads')
   const memory = createMemory(shared, 0)
   const { relaxed, fma } = knownAnswers(instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
-  return { build, shared, module, relaxed, fma, int8: byteForm('s8', relaxed) }
+  const s4 = select({ family: 'gemm', weights: 's4 blocks' }, relaxed)
+  const int4 = s4.form === 'short' ? s4.form : undefined
+  return { build, shared, module, relaxed, fma, int8: byteForm('s8', relaxed), int4 }
 }

@@ -50,7 +50,7 @@ export async function probeHost(wasm?: WasmModules): Promise<ProbeReport> {
   const peaks = {
     f32: peak(peakLoops.f32),
     int8: peak(kernels.int8 === 'pairs' ? peakLoops.pairs : peakLoops.s8),
-    int4: peak(peakLoops.s4),
+    int4: peak(kernels.int4 === 'short' ? peakLoops.short : peakLoops.s4),
   }
   return {
     runtime,

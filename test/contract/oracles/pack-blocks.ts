@@ -5,7 +5,7 @@
  */
 import { exact, input, type Oracle, output } from '../kernel.ts'
 import { randomIntegers } from '../values.ts'
-import { halfPanels, roundUp } from './panels.ts'
+import { halfPanels, roundUp, shortTerms } from './panels.ts'
 
 const termsOracle: Oracle = (random) =>
   [
@@ -77,22 +77,36 @@ const halvesOracle =
 
 const zerosOracle: Oracle = (random) =>
   [
-    { n: 8, blocks: 4, colStride: 4 },
-    { n: 13, blocks: 3, colStride: 4 },
-    { n: 3, blocks: 5, colStride: 5 },
-  ].map(({ n, blocks, colStride }) => {
+    { n: 8, blocks: 4, colStride: 4, from: 0 },
+    { n: 13, blocks: 3, colStride: 4, from: 8 },
+    { n: 3, blocks: 5, colStride: 5, from: 0 },
+  ].map(({ n, blocks, colStride, from }) => {
     const src = randomIntegers(Uint8Array, random, (n * colStride + 1) >> 1, 0, 255)
     const want = new Array<number>(roundUp(n, 8) * blocks).fill(0)
     for (let j = 0; j < n; j++) {
       for (let block = 0; block < blocks; block++) {
         const at = j * colStride + block
-        want[((j >> 3) * blocks + block) * 8 + (j & 7)] = -((src[at >> 1]! >> (4 * (at & 1))) & 15) << 16
+        want[((j >> 3) * blocks + block) * 8 + (j & 7)] = (from - ((src[at >> 1]! >> (4 * (at & 1))) & 15)) << 16
       }
     }
     return {
-      title: JSON.stringify({ n, blocks, colStride }),
+      title: JSON.stringify({ n, blocks, colStride, from }),
       units: Math.ceil(n / 8),
-      args: { src: input(src, 1), dst: output(Int32Array, want), n, blocks, colStride },
+      args: { src: input(src, 1), dst: output(Int32Array, want), n, blocks, colStride, from },
+    }
+  })
+
+const shortTermsOracle: Oracle = (random) =>
+  [
+    { n: 8, k: 64 },
+    { n: 13, k: 77 },
+    { n: 1, k: 3 },
+  ].map(({ n, k }) => {
+    const w = randomIntegers(Uint8Array, random, roundUp(n, 8) * k, 0, 15)
+    return {
+      title: `${n} x ${k}`,
+      units: Math.ceil(n / 8),
+      args: { src: input(halfPanels(4, w, roundUp(n, 8), k)), dst: output(Int32Array, shortTerms(w, n, k)), k },
     }
   })
 
@@ -144,6 +158,7 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   pack_s4_x8c4: halvesOracle(4),
   pack_s4_x8c2: halvesOracle(2),
   pack_zeros_s4: zerosOracle,
+  short_terms_s4: shortTermsOracle,
   row_terms_u8: rowTermsOracle(Uint8Array),
   row_terms_i16: rowTermsOracle(Int16Array),
 }

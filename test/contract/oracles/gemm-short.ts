@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * The oracle of 4-bit products whose sums stay in int16 (src/kernels/gemm.ts): words follow from the weights, rows and
+ * weights at the ends of their ranges are among them. Bytes of A stay below 128, where the dot of every host agrees.
+ */
+import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
+import { randomFloats, randomIntegers } from '../values.ts'
+import { type EpilogueOptions, finished, type Sum } from './epilogue.ts'
+import { halfPanels, roundUp, shortTerms } from './panels.ts'
+
+interface ShortOptions extends EpilogueOptions {
+  readonly mb?: number
+  readonly nb?: number
+  /** Weights have zero points. */
+  readonly zeros?: boolean
+}
+
+/** A product of blocks of 32, 64 or 128. */
+function shortCase(
+  random: () => number,
+  [m, n, k]: readonly [number, number, number],
+  block: number,
+  options: ShortOptions = {},
+): KernelCase {
+  const { mb = m, nb = n, zeros = false } = options
+  const columns = roundUp(n, 8)
+  const lda = roundUp(k, 8)
+  const a = new Uint8Array(m * lda)
+  const w = randomIntegers(Uint8Array, random, columns * k, 0, 15)
+  const params = new DataView(new ArrayBuffer(8 * m))
+  const blocks = Math.ceil(k / block)
+  const rowTerms = new Int16Array(2 * m * blocks)
+  const weightZeros = randomIntegers(Int32Array, random, columns * blocks, zeros ? 0 : 8, zeros ? 15 : 8)
+  const scales = randomFloats(random, columns * blocks, 0.01)
+  for (let row = 0; row < m; row++) {
+    const extreme = row % 3 === 2
+    const zero = extreme ? (row & 1) * 255 : Math.floor(random() * 256)
+    params.setFloat32(8 * row, random(), true)
+    params.setInt32(8 * row + 4, zero, true)
+    for (let i = 0; i < k; i++) {
+      a[row * lda + i] = extreme ? 127 - (zero & 127) : Math.floor(random() * 128)
+      rowTerms[2 * (row * blocks + Math.floor(i / block)) + 1]! += a[row * lda + i]! - zero
+      if (extreme) for (let j = 0; j < columns; j += 3) w[j * k + i] = (j & 1) * 15
+    }
+  }
+  const sumAt = (_: number, row: number, column: number): Sum => {
+    let value = 0
+    let size = 0
+    for (let at = 0; at < blocks; at++) {
+      const theirs = ((column >> 3) * blocks + at) * 8 + (column & 7)
+      let acc = 0
+      for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) {
+        acc += (a[row * lda + i]! - params.getInt32(8 * row + 4, true)) * (w[column * k + i]! - weightZeros[theirs]!)
+      }
+      value += scales[theirs]! * acc
+      size += Math.abs(scales[theirs]! * acc)
+    }
+    const scale = params.getFloat32(8 * row, true)
+    return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
+  }
+  const scratchBytes = 256 + 8 * lda + 8 * Math.ceil(k / 32)
+  return {
+    title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
+    units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    args: {
+      a: input(a),
+      lda,
+      batchA: 0,
+      b: input(halfPanels(4, w, columns, k)),
+      batchBBytes: 0,
+      batch: 1,
+      m,
+      n,
+      k,
+      mb,
+      nb,
+      ...finished(random, 1, m, n, options, sumAt),
+      aParams: input(new Int32Array(params.buffer)),
+      rowTerms: zeros ? input(rowTerms) : null,
+      rowTermsRow: blocks,
+      rowTermsBlock: 1,
+      wScale: input(scales, 4),
+      wTerms: input(shortTerms(w, n, k)),
+      wZeros: zeros ? input(weightZeros.map((zero) => (8 - zero) << 16)) : null,
+      block,
+      scratch: scratch(scratchBytes),
+      scratchBytes,
+    },
+  }
+}
+
+const shortOracle: Oracle = (random) => {
+  const one = (shape: readonly [number, number, number], block: number, options?: ShortOptions) =>
+    shortCase(random, shape, block, options)
+  return [
+    one([1, 1, 1], 32),
+    one([6, 8, 64], 32, { bias: false }),
+    one([13, 21, 100], 32, { residual: true, gap: 3, zeros: true }),
+    one([31, 43, 67], 32, { mb: 12, nb: 16, activation: 'Relu' }),
+    one([7, 16, 130], 64, { activation: 'Gelu' }),
+    one([5, 2, 257], 128, { residual: true }),
+    one([1, 77, 161], 32, { nb: 40 }),
+    one([1, 77, 161], 32, { nb: 40, zeros: true }),
+    one([1, 45, 300], 128),
+    one([2, 45, 96], 64, { residual: true, gap: 1, zeros: true }),
+    one([2, 24, 40], 32),
+    one([3, 5, 0], 32),
+    one([3, 9, 72], 64),
+    one([4, 9, 72], 32, { zeros: true }),
+    one([17, 30, 40], 32, { mb: 11, nb: 24 }),
+  ]
+}
+
+export const oracles: Readonly<Record<string, Oracle>> = { gemm_s4_scaled_short: shortOracle }
