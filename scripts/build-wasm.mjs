@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Compiles `assembly/` into the four builds of `asconfig.json`, at `build/wasm/<target>.wasm`.
+ * Compiles `assembly/` into the four builds of `asconfig.json`, at `build/wasm/<target>.wasm`; vector constants leave their
+ * loops at the end (hoist-constants.mjs).
  *
  * The sources are hashed together with the configuration and the compiler's version; a target whose stamp in
  * `build/wasm/stamps/` equals that hash is left alone, so a build without changes costs nothing. Targets compile in
@@ -15,6 +16,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { generateAssembly } from './generate-assembly.mjs'
+import { hoistConstants } from './hoist-constants.mjs'
 import { root } from './load-source.mjs'
 
 const self = fileURLToPath(import.meta.url)
@@ -31,6 +33,7 @@ async function sourceHash() {
   const files = entries.filter((name) => name.endsWith('.ts')).sort()
   for (const name of files) hash.update(name).update(await readFile(path.join(root, 'assembly', name)))
   hash.update(await readFile(path.join(root, 'asconfig.json')))
+  hash.update(await readFile(path.join(root, 'scripts/hoist-constants.mjs')))
   hash.update(await readFile(path.join(root, 'node_modules/assemblyscript/package.json')))
   return hash.digest('hex')
 }
@@ -40,19 +43,35 @@ async function compile(target, text) {
   const asc = await import('assemblyscript/asc')
   const config = JSON.parse(await readFile(path.join(root, 'asconfig.json'), 'utf8'))
   const outFile = config.targets[target].outFile
-  const unfinished = `${outFile}.${process.pid}.tmp`
-  const args = ['--config', 'asconfig.json', '--target', target, '--outFile', unfinished]
-  if (text) args.push('--textFile', outFile.replace(/\.wasm$/, '.wat'))
-  const { error } = await asc.main(args, {
+  let module = ''
+  const { error } = await asc.main(['--config', 'asconfig.json', '--target', target, '--textFile', `${target}.wat`], {
     stdout: { write: (s) => process.stdout.write(s) },
     stderr: { write: (s) => process.stderr.write(s) },
+    writeFile: (name, contents) => {
+      if (name === `${target}.wat`) module = contents
+    },
   })
   if (error) {
     process.stderr.write(`asc ${target}: ${error.message}\n`)
     return false
   }
+  const hoisted = hoistConstants(module)
+  const unfinished = `${outFile}.${process.pid}.tmp`
+  await writeFile(unfinished, await assemble(hoisted))
+  if (text) await writeFile(outFile.replace(/\.wasm$/, '.wat'), hoisted)
   await rename(unfinished, outFile)
   return true
+}
+
+/** The bytes of a module in text form. */
+async function assemble(text) {
+  const { default: binaryen } = await import('assemblyscript/binaryen')
+  const module = binaryen.parseText(text)
+  module.setFeatures(binaryen.Features.All)
+  if (!module.validate()) throw new Error('wasm: the module is not valid')
+  const bytes = module.emitBinary()
+  module.dispose()
+  return bytes
 }
 
 function compileElsewhere(target, text) {
