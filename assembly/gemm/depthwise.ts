@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Depthwise convolution over NHWC: one kernel per channel, so channels are the lanes. A unit is one output row; it is
- * done in tiles of four neighbouring pixels where their windows lie inside the image, else pixel by pixel with the
- * taps that do. Which rows and columns of the kernel count is decided outside the loops, which check nothing.
+ * done in tiles of eight or four neighbouring pixels where their windows lie inside the image, else pixel by pixel with
+ * the taps that do. Which rows and columns of the kernel count is decided outside the loops, which check nothing.
  */
 import { DwconvF32Args } from '../generated/args'
 import { ceilDiv } from '../units'
 import { finish } from './epilogue'
-import { slide3, slide5 } from './slide'
+import { Five, SLID, Three, slide } from './slide'
 import { onePixel, fourPixels } from './window'
 import { Epilogue } from './views'
 
@@ -16,7 +16,15 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
   const pixel = <usize>s.channels << 2
   const line = pixel * s.inW
   const ldr = <usize>epilogue.ldr << 2
-  const slides = (s.strideW | s.dilationW) == 1 && s.channels >= 4
+  const lineStep = line * s.dilationH
+  const tapStep = pixel * s.dilationW
+  const pixelStep = pixel * s.strideW
+  const weightLine = pixel * s.kw
+  const slides = (s.strideW | s.dilationW) == 1 && s.channels >= 4 && (s.kw == 3 || s.kw == 5)
+  // Output columns whose windows lie inside the image.
+  const room = <i32>s.inW + s.padLeft - <i32>((s.kw - 1) * s.dilationW)
+  const end = room > 0 ? min(ceilDiv(<u32>room, s.strideW), s.outW) : 0
+  const begin = s.padLeft > 0 ? ceilDiv(<u32>s.padLeft, s.strideW) : 0
   for (let unit = from; unit < to; ++unit) {
     const image = unit / s.outH
     const outY = unit % s.outH
@@ -24,24 +32,22 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
     const firstY = firstTap(top, s.dilationH, s.kh)
     const taps = endTap(top, s.inH, s.dilationH, s.kh) - firstY
     const x = s.x + <usize>image * s.inH * line + <usize>(top + <i32>(firstY * s.dilationH)) * line
-    const w = s.w + <usize>(firstY * s.kw) * pixel
+    const w = s.w + <usize>firstY * weightLine
     let y = s.y + <usize>unit * s.outW * pixel
     let residual = epilogue.residual
       ? epilogue.residual + (<usize>image * epilogue.batchR << 2) + <usize>(outY * s.outW) * ldr
       : 0
-    const lineStep = line * s.dilationH
-    const tapStep = pixel * s.dilationW
-    const weightLine = pixel * s.kw
-    const reach = <i32>((s.kw - 1) * s.dilationW)
     for (let outX: u32 = 0; outX < s.outW; ) {
       const left = <i32>(outX * s.strideW) - s.padLeft
+      const inside = outX >= begin && outX < end ? end - outX : 0
       let pixels: u32 = 1
-      if (left >= 0 && outX + 4 <= s.outW && left + 3 * <i32>s.strideW + reach < <i32>s.inW) {
+      if (slides && inside >= SLID) {
+        pixels = SLID
+        if (s.kw == 3) slide<Three>(x + <usize>left * pixel, lineStep, w, taps, y, s.channels)
+        else slide<Five>(x + <usize>left * pixel, lineStep, w, taps, y, s.channels)
+      } else if (inside >= 4) {
         pixels = 4
-        const at = x + <usize>left * pixel
-        if (slides && s.kw == 3) slide3(at, lineStep, w, taps, y, s.channels)
-        else if (slides && s.kw == 5) slide5(at, lineStep, w, taps, y, s.channels)
-        else fourPixels(at, pixel * s.strideW, lineStep, tapStep, w, weightLine, taps, s.kw, y, s.channels)
+        fourPixels(x + <usize>left * pixel, pixelStep, lineStep, tapStep, w, weightLine, taps, s.kw, y, s.channels)
       } else {
         const firstX = firstTap(left, s.dilationW, s.kw)
         const count = endTap(left, s.inW, s.dilationW, s.kw) - firstX
@@ -60,12 +66,14 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
 
 /** The first of `count` taps `dilation` apart, the first at `start`, that is not before 0. */
 function firstTap(start: i32, dilation: u32, count: u32): u32 {
-  return start < 0 ? min(ceilDiv(<u32>-start, dilation), count) : 0
+  if (start >= 0) return 0
+  return min(dilation == 1 ? <u32>-start : ceilDiv(<u32>-start, dilation), count)
 }
 
 /** One past the last of these taps that is below `size`, and not below firstTap. */
 function endTap(start: i32, size: u32, dilation: u32, count: u32): u32 {
   const inside = <i32>size - start
-  const end = inside > 0 ? min(ceilDiv(<u32>inside, dilation), count) : 0
+  if (inside <= 0) return firstTap(start, dilation, count)
+  const end = min(dilation == 1 ? <u32>inside : ceilDiv(<u32>inside, dilation), count)
   return max(end, firstTap(start, dilation, count))
 }

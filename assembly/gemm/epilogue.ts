@@ -52,17 +52,85 @@ export function finish(
   }
   // The numbers are positions in `activations` of src/kernels/gemm.ts.
   switch (epilogue.activation) {
-    case 1: rowsOf<Relu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    case 2: rowsOf<Clip>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    case 3: rowsOf<LeakyRelu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    case 4: rowsOf<HardSigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    case 5: rowsOf<HardSwish>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    case 1: shortRowsOf<Relu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    case 2: shortRowsOf<Clip>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    case 3: shortRowsOf<LeakyRelu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    case 4: shortRowsOf<HardSigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    case 5: shortRowsOf<HardSwish>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 6: rowsOf<Sigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 7: rowsOf<Silu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 8: rowsOf<Tanh>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 9: rowsOf<Gelu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 10: rowsOf<GeluTanh>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    default: rowsOf<None>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual)
+    default: shortRowsOf<None>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual)
+  }
+}
+
+/** The rows under an activation of a few instructions: the two common forms have loops of their own, which ask nothing. */
+function shortRowsOf<F extends Activation>(
+  epilogue: Epilogue,
+  c: usize,
+  ldc: usize,
+  rows: u32,
+  cols: u32,
+  params: usize,
+  paramsStep: usize,
+  wScale: usize,
+  wSum: usize,
+  bias: usize,
+  residual: usize,
+): void {
+  if (bias && !residual && (cols & 3) == 0) {
+    if (!params) {
+      wholeRows<F>(epilogue, c, ldc, rows, cols, 0, 0, 0, 0, bias)
+      return
+    }
+    if (wSum) {
+      wholeRows<F>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias)
+      return
+    }
+  }
+  rowsOf<F>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual)
+}
+
+/** Rows of whole vectors with a bias and no residual; `wSum` is 0 for float32 sums, known where this is inlined. */
+// @ts-ignore: decorator
+@inline
+function wholeRows<F extends Activation>(
+  epilogue: Epilogue,
+  c: usize,
+  ldc: usize,
+  rows: u32,
+  cols: u32,
+  params: usize,
+  paramsStep: usize,
+  wScale: usize,
+  wSum: usize,
+  bias: usize,
+): void {
+  const p0 = f32x4.splat(epilogue.p0)
+  const p1 = f32x4.splat(epilogue.p1)
+  const postScale = f32x4.splat(epilogue.postScale)
+  const postShift = f32x4.splat(epilogue.postShift)
+  const width = <usize>cols << 2
+  for (; rows != 0; --rows) {
+    let aScale = f32x4.splat(1)
+    let aZero = i32x4.splat(0)
+    if (wSum) {
+      aScale = v128.load32_splat(params, offsetof<RowParams>('scale'))
+      aZero = v128.load32_splat(params, offsetof<RowParams>('zero'))
+      params += paramsStep
+    }
+    for (let j: usize = 0; j < width; j += 16) {
+      let x = v128.load(c + j)
+      if (wSum) {
+        x = f32x4.convert_i32x4_s(i32x4.sub(x, i32x4.mul(aZero, v128.load(wSum + j))))
+        x = f32x4.mul(x, f32x4.mul(aScale, v128.load(wScale + j)))
+      }
+      x = f32x4.add(x, v128.load(bias + j))
+      v128.store(c + j, f32x4.add(f32x4.mul(changetype<F>(0).apply(x, p0, p1), postScale), postShift))
+    }
+    c += ldc
   }
 }
 

@@ -159,6 +159,9 @@ export function onePixel(
 ): void {
   const pixel = <usize>channels << 2
   let at: usize = 0
+  for (; at + 128 <= pixel; at += 128) {
+    onePixel32(x + at, lineStep, tapStep, w + at, weightLine, lines, taps, y + at, pixel)
+  }
   for (; at + 64 <= pixel; at += 64) {
     onePixel16(x + at, lineStep, tapStep, w + at, weightLine, lines, taps, y + at, pixel)
   }
@@ -170,6 +173,54 @@ export function onePixel(
     at = min(at, pixel - 16)
     onePixel4(x + at, lineStep, tapStep, w + at, weightLine, lines, taps, y + at, pixel)
   }
+}
+
+/** 1 pixel x 32 channels: as many sums as hide the latency of a multiply-add. */
+function onePixel32(
+  x: usize,
+  lineStep: usize,
+  tapStep: usize,
+  w: usize,
+  weightLine: usize,
+  lines: u32,
+  taps: u32,
+  y: usize,
+  pixel: usize,
+): void {
+  let s0 = f32x4.splat(0)
+  let s1 = f32x4.splat(0)
+  let s2 = f32x4.splat(0)
+  let s3 = f32x4.splat(0)
+  let s4 = f32x4.splat(0)
+  let s5 = f32x4.splat(0)
+  let s6 = f32x4.splat(0)
+  let s7 = f32x4.splat(0)
+  for (; lines != 0; --lines) {
+    let u = x
+    let v = w
+    for (let t = taps; t != 0; --t) {
+      s0 = madd(v128.load(u), v128.load(v), s0)
+      s1 = madd(v128.load(u, 16), v128.load(v, 16), s1)
+      s2 = madd(v128.load(u, 32), v128.load(v, 32), s2)
+      s3 = madd(v128.load(u, 48), v128.load(v, 48), s3)
+      s4 = madd(v128.load(u, 64), v128.load(v, 64), s4)
+      s5 = madd(v128.load(u, 80), v128.load(v, 80), s5)
+      s6 = madd(v128.load(u, 96), v128.load(v, 96), s6)
+      s7 = madd(v128.load(u, 112), v128.load(v, 112), s7)
+      u += tapStep
+      v += pixel
+    }
+    x += lineStep
+    w += weightLine
+  }
+  v128.store(y, s0)
+  v128.store(y, s1, 16)
+  v128.store(y, s2, 32)
+  v128.store(y, s3, 48)
+  v128.store(y, s4, 64)
+  v128.store(y, s5, 80)
+  v128.store(y, s6, 96)
+  v128.store(y, s7, 112)
 }
 
 /** 1 pixel x 16 channels. */
