@@ -47,15 +47,38 @@ export function gatherRows(args: usize, from: u32, to: u32): void {
   const a = changetype<GatherRowsArgs>(args)
   const axis = <i64>a.axis
   if (!axis) return
+  const bytes = a.rowBytes
+  const whole = <usize>a.axis * bytes
+  const wide = a.indexBytes == 8
+  let i = from % a.count
+  let base = a.src + <usize>(from / a.count) * whole
+  let dst = a.dst + <usize>from * bytes
   for (let unit = from; unit < to; unit++) {
-    const o = unit / a.count
-    const i = unit - o * a.count
-    let at = a.indexBytes == 8 ? load<i64>(a.index + (<usize>i << 3)) : <i64>load<i32>(a.index + (<usize>i << 2))
+    let at = wide ? load<i64>(a.index + (<usize>i << 3)) : <i64>load<i32>(a.index + (<usize>i << 2))
     if (at < 0) at += axis
     at = at < 0 ? 0 : at >= axis ? axis - 1 : at
-    const src = a.src + (<usize>o * a.axis + <usize>at) * a.rowBytes
-    const dst = a.dst + <usize>unit * a.rowBytes
-    if (a.rowBytes == 4) store<u32>(dst, load<u32>(src))
-    else memory.copy(dst, src, a.rowBytes)
+    copyRow(dst, base + <usize>at * bytes, bytes)
+    dst += bytes
+    if (++i == a.count) {
+      i = 0
+      base += whole
+    }
   }
+}
+
+/** Rows that do not overlap; short ones by hand, since a block copy is a call into the host. */
+// @ts-ignore: decorator
+@inline
+function copyRow(dst: usize, src: usize, bytes: u32): void {
+  if (bytes == 4) {
+    store<u32>(dst, load<u32>(src))
+    return
+  }
+  if (bytes < 16 || bytes > 512) {
+    memory.copy(dst, src, bytes)
+    return
+  }
+  const last = bytes - 16
+  for (let at: u32 = 0; at < last; at += 16) v128.store(dst + at, v128.load(src + at))
+  v128.store(dst + last, v128.load(src + last))
 }

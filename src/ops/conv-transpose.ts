@@ -3,22 +3,17 @@
  * ConvTranspose: the transpose of Conv, channels first, any number of spatial axes. Weights are [C, M / group, …kernel].
  * Each input pixel adds a scaled kernel to the output, `stride` apart; pads cut the rim off.
  *
- * Its steps spread the pixels `stride` apart over zeros and convolve with the kernel turned round, channels last
- * (one group, one or two spatial axes). https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
+ * Its steps are a convolution for all places of a stride at once (lower-transposed.ts), one or two spatial axes.
+ * https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
  */
 import { GraphError } from '../base/errors.ts'
 import { type Dim, add, ceilDiv, floorDiv, max, mul, sub } from '../ir/dim.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { asPlane, checkVector, convAttributes, mayEqual } from './conv-types.ts'
 import { convolveTransposed } from './convolve.ts'
-import { noEpilogue } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { type ConvShape, convMatrix, emitConv, isDepthwise } from './lower-conv.ts'
 import { isFloat32 } from './lower-elementwise.ts'
-import { packF32 } from './lower-gemm.ts'
-import { fromChannelsLast, toChannelsLast } from './lower-layout.ts'
-import { emitReversed, emitSpread } from './lower-spread.ts'
-import type { Lowering } from './lower.ts'
+import { lowerTransposed } from './lower-transposed.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 import { type Window, axisValues, extentOfKernel } from './window.ts'
@@ -63,41 +58,6 @@ function transposedWindow(
   return { window: { kernel, strides, dilations, begin, end, out: input }, spatial }
 }
 
-/** The convolution over the spread input that gives the same numbers. */
-function lowerTransposed(lowering: Lowering, window: Window<number>, spatial: readonly number[]): void {
-  const x = lowering.input(0)!
-  const w = lowering.input(1)!
-  const [images, inC] = x.dims
-  const outC = w.dims[1]
-  const plane = asPlane(window)
-  const [inH, inW] = plane.out
-  const out = spatial.length === 1 ? [1, spatial[0]] : spatial
-  const pixels = toChannelsLast(lowering, x.ref, { images, channels: inC, pixels: inH * inW })
-  const spread = emitSpread(lowering, pixels, { images, height: inH, width: inW, channels: inC }, plane.strides)
-  const begin = plane.kernel.map((k, i) => (k - 1) * plane.dilations[i] - plane.begin[i])
-  const end = plane.kernel.map(
-    (k, i) => out[i] - [spread.height, spread.width][i] - begin[i] + (k - 1) * plane.dilations[i],
-  )
-  const shape: ConvShape = {
-    images,
-    inH: spread.height,
-    inW: spread.width,
-    inC,
-    outC,
-    group: 1,
-    window: { ...plane, strides: [1, 1], begin, end, out },
-  }
-  const packing = packF32(convMatrix(shape))
-  const packed = lowering.scratch(packing.layout.bytes)
-  const turned = emitReversed(lowering, w.ref, { inC, outC, kh: plane.kernel[0], kw: plane.kernel[1] })
-  for (const step of packing.layout.steps(turned, packed)) lowering.step(step)
-  const result = { images, channels: outC, pixels: out[0] * out[1] }
-  fromChannelsLast(lowering, lowering.output(0).ref, result, (y) => {
-    const bias = lowering.input(2)?.ref ?? null
-    emitConv(lowering, { shape, x: spread.ref, w: packed, packing, y, epilogue: { ...noEpilogue, bias } })
-  })
-}
-
 export const ops = defineOps({
   ConvTranspose: {
     inputs: [2, 3],
@@ -121,9 +81,10 @@ export const ops = defineOps({
       const [x, w] = [lowering.input(0)!, lowering.input(1)!]
       if (!isFloat32(x, w, lowering.input(2)) || x.dims.length > 4 || x.size === 0 || w.size === 0) return false
       const { window, spatial } = transposedWindow(x.dims.slice(2), w.dims.slice(2), attributes)
-      // one channel in and out would go the depthwise way, whose weights lie otherwise
-      if (attributes.group !== 1 || isDepthwise({ inC: w.dims[0], outC: w.dims[1], group: 1 })) return false
-      lowerTransposed(lowering, window as Window<number>, spatial as readonly number[])
+      if (lowering.output(0).size === 0) return false
+      const out = spatial as readonly number[]
+      const plane = asPlane(window as Window<number>)
+      lowerTransposed(lowering, attributes.group as number, plane, out.length === 1 ? [1, ...out] : out)
       return true
     },
   },
@@ -163,5 +124,12 @@ export const samples = {
     sample(random, [1, 2, 3, 3], [2, 3, 3, 3], { strides: [3, 2], output_shape: [8, 7] }),
     sample(random, [1, 2, 7], [2, 3, 4], { strides: [2] }),
     sample(random, [1, 1, 3, 3], [1, 1, 2, 2], {}),
+    sample(random, [2, 6, 3, 4], [6, 1, 3, 3], { group: 6, pads: [1, 1, 1, 1] }),
+    sample(random, [1, 4, 3, 4], [4, 1, 4, 4], { group: 4, strides: [2, 2], pads: [1, 1, 1, 1] }),
+    sample(random, [2, 6, 3, 2], [6, 2, 3, 5], { group: 3, strides: [2, 3], pads: [1, 0, 2, 1], dilations: [2, 1] }),
+    sample(random, [1, 5, 4, 3], [5, 3, 1, 2], { strides: [3, 4], output_padding: [2, 1] }),
+    sample(random, [1, 8, 4, 6], [8, 5, 2, 2], { strides: [2, 2] }),
+    sample(random, [1, 3, 6], [3, 1, 5], { strides: [3], pads: [4, 2] }),
+    sample(random, [1, 2, 4, 4], [2, 2, 3, 3], { strides: [2, 2], auto_pad: 'SAME_LOWER' }, false),
   ],
 } satisfies Record<string, Samples>

@@ -63,3 +63,31 @@ for (const name of ['whittle.Conv', 'whittle.DynamicQuantizeConv'] as const) {
     }
   })
 }
+
+test('ConvTranspose of 60 random shapes has steps, which agree with its reference', async () => {
+  const { ops, references } = await opTable.ConvTranspose()
+  const def = (ops as Record<string, OpDef>).ConvTranspose
+  const reference = (references as Record<string, Reference>).ConvTranspose
+  for (let i = 0; i < 60; i++) {
+    const group = [1, 1, 2, 3][pick(0, 3)]
+    const [images, deep, wide] = [pick(1, 2), pick(1, 4), pick(1, 4)]
+    const rank = pick(1, 2)
+    const axes = (low: number, high: number): number[] => Array.from({ length: rank }, () => pick(low, high))
+    const [kernel, strides, dilations] = [axes(1, 5), axes(1, 3), axes(1, 2)]
+    const pads = [...axes(0, 1), ...axes(0, 1)].map((pad, at) => Math.min(pad, kernel[at % rank] - 1))
+    const attributes = { group, strides, dilations, pads, output_padding: strides.map((s) => pick(0, s - 1)) }
+    const x = [images, group * deep, ...axes(2, 6)]
+    const inputs = [floats(random, x), floats(random, [x[1], wide, ...kernel]), floats(random, [group * wide])]
+    const sample: Sample = { inputs, attributes }
+    const { context } = nodeOf('ConvTranspose', def, sample)
+    const [want] = reference(inputs, context.attributes, { opset: 21, outputs: 1, evaluate: () => [] })
+    const [got] = runLowered(build, 'ConvTranspose', def, sample, {
+      host: { int8: 'pairs', threads: 1 },
+      constants: (input) => input > 0,
+    })!
+    const [a, b] = [numbersOf(got), numbersOf(want)]
+    expect(got.dims).toEqual(want.dims)
+    const far = Array.from(b).findIndex((v, at) => !(Math.abs(a[at] - v) <= 2e-5 + 1e-5 * Math.abs(v)))
+    expect(far, JSON.stringify({ x, wide, kernel, attributes })).toBe(-1)
+  }
+})
