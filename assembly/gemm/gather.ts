@@ -72,6 +72,12 @@ export function gatherWindows(
         row += channelBytes * kw
       } else if (dense) {
         const line = image + <usize>inY * rowBytes
+        if (left >= 0 && left + kw <= inW) {
+          copyRun(row, line + <usize>left * pixelBytes, channelBytes * kw)
+          row += channelBytes * kw
+          inY += <i32>taps.dilationH
+          continue
+        }
         const before = min(max(-left, 0), kw)
         const end = max(min(inW - left, kw), before)
         fillRun(row, channelBytes * before, padding)

@@ -76,6 +76,13 @@ function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23)
 }
 
+/** 2^n of lanes that hold n as ROUND_BITS + n: those bits are shifted out, and what is left is added to the bits of 1. */
+// @ts-ignore: decorator
+@inline
+function powerOfRounded(biased: v128): v128 {
+  return i32x4.add(i32x4.shl(biased, 23), i32x4.splat(0x3f800000))
+}
+
 /** e^x, over the whole range and with denormal results; error below 1.1 ulp. */
 // @ts-ignore: decorator
 @inline
@@ -99,10 +106,9 @@ export function exp(x: v128): v128 {
 export function expNormal(x: v128): v128 {
   const clamped = f32x4.pmin(f32x4.pmax(x, splat(EXP_NORMAL)), splat(88.7))
   const biased = madd(clamped, splat(LOG2_E), splat(ROUND_BIAS))
-  const n = i32x4.sub(biased, i32x4.splat(ROUND_BITS))
   const nf = f32x4.sub(biased, splat(ROUND_BIAS))
   const r = nmadd(nf, splat(LN2_LOW), nmadd(nf, splat(LN2_HIGH), clamped))
-  return v128.andnot(f32x4.mul(expReduced(r), powerOfTwo(n)), f32x4.lt(x, splat(EXP_NORMAL)))
+  return v128.andnot(f32x4.mul(expReduced(r), powerOfRounded(biased)), f32x4.lt(x, splat(EXP_NORMAL)))
 }
 
 /**
@@ -206,7 +212,7 @@ export function sigmoid(x: v128): v128 {
 export function expm1Negative(x: v128): v128 {
   const clamped = f32x4.pmax(x, splat(-18))
   const biased = madd(clamped, splat(LOG2_E), splat(ROUND_BIAS))
-  const scale = powerOfTwo(i32x4.sub(biased, i32x4.splat(ROUND_BITS)))
+  const scale = powerOfRounded(biased)
   const nf = f32x4.sub(biased, splat(ROUND_BIAS))
   const r = nmadd(nf, splat(LN2_LOW), nmadd(nf, splat(LN2_HIGH), clamped))
   return madd(expm1Reduced(r), scale, f32x4.sub(scale, splat(1)))
