@@ -66,7 +66,7 @@ export function finish(
   }
 }
 
-/** The rows under an activation of a few instructions: the two common forms have loops of their own, which ask nothing. */
+/** The rows under an activation of a few instructions: the common forms have loops of their own, which ask nothing. */
 function shortRowsOf<F extends Activation>(
   epilogue: Epilogue,
   c: usize,
@@ -82,21 +82,26 @@ function shortRowsOf<F extends Activation>(
 ): void {
   if (bias && !residual && (cols & 3) == 0) {
     if (!params) {
-      wholeRows<F>(epilogue, c, ldc, rows, cols, 0, 0, 0, 0, bias)
+      wholeRows<F>(PLAIN, epilogue, c, ldc, rows, cols, 0, 0, 0, 0, bias)
       return
     }
-    if (wSum) {
-      wholeRows<F>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias)
-      return
-    }
+    if (wSum) wholeRows<F>(BYTES, epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias)
+    else wholeRows<F>(SCALED, epilogue, c, ldc, rows, cols, params, paramsStep, 0, 0, bias)
+    return
   }
   rowsOf<F>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual)
 }
 
-/** Rows of whole vectors with a bias and no residual; `wSum` is 0 for float32 sums, known where this is inlined. */
+/** What sums are: float32, int32 of bytes, or float32 that take the scale of their row. */
+const PLAIN: u32 = 0
+const BYTES: u32 = 1
+const SCALED: u32 = 2
+
+/** Rows of whole vectors with a bias and no residual; `form` is known where this is inlined. */
 // @ts-ignore: decorator
 @inline
 function wholeRows<F extends Activation>(
+  form: u32,
   epilogue: Epilogue,
   c: usize,
   ldc: usize,
@@ -116,16 +121,18 @@ function wholeRows<F extends Activation>(
   for (; rows != 0; --rows) {
     let aScale = f32x4.splat(1)
     let aZero = i32x4.splat(0)
-    if (wSum) {
+    if (form != PLAIN) {
       aScale = v128.load32_splat(params, offsetof<RowParams>('scale'))
       aZero = v128.load32_splat(params, offsetof<RowParams>('zero'))
       params += paramsStep
     }
     for (let j: usize = 0; j < width; j += 16) {
       let x = v128.load(c + j)
-      if (wSum) {
+      if (form == BYTES) {
         x = f32x4.convert_i32x4_s(i32x4.sub(x, i32x4.mul(aZero, v128.load(wSum + j))))
         x = f32x4.mul(x, f32x4.mul(aScale, v128.load(wScale + j)))
+      } else if (form == SCALED) {
+        x = f32x4.mul(x, aScale)
       }
       x = f32x4.add(x, v128.load(bias + j))
       v128.store(c + j, f32x4.add(f32x4.mul(changetype<F>(0).apply(x, p0, p1), postScale), postShift))
