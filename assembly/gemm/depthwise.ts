@@ -65,12 +65,16 @@ export function convolveDepthwise(s: DwconvF32Args, epilogue: Epilogue, from: u3
 }
 
 /** The first of `count` taps `dilation` apart, the first at `start`, that is not before 0. */
+// @ts-ignore: decorator
+@inline
 function firstTap(start: i32, dilation: u32, count: u32): u32 {
   if (start >= 0) return 0
   return min(dilation == 1 ? <u32>-start : ceilDiv(<u32>-start, dilation), count)
 }
 
 /** One past the last of these taps that is below `size`, and not below firstTap. */
+// @ts-ignore: decorator
+@inline
 function endTap(start: i32, size: u32, dilation: u32, count: u32): u32 {
   const inside = <i32>size - start
   if (inside <= 0) return firstTap(start, dilation, count)
