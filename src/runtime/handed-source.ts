@@ -17,15 +17,21 @@ export interface SourceReader {
 }
 
 /** Loads from a source that is read at the other end of `port`. @throws as `openModel`, and what the reader's errors were */
-export function openHanded(name: string, port: MessagePort, options: CheckedOptions): Promise<SessionCore> {
+export async function openHanded(name: string, port: MessagePort, options: CheckedOptions): Promise<SessionCore> {
   const reader = wrap<SourceReader>(port)
+  const told: Promise<void>[] = []
   const onProgress = ({ phase, loaded, total }: ProgressEvent): void => {
-    void reader.progress(phase, loaded, total ?? null)
+    const telling = reader.progress(phase, loaded, total ?? null)
+    telling.catch(() => undefined)
+    told.push(telling)
   }
-  return openStream(
+  const core = await openStream(
     handedStream(name, (location) => reader.read(location)),
     { ...options, onProgress },
   )
+  // two ports keep no order: what is told here comes before the answer that the model is loaded
+  await Promise.all(told)
+  return core
 }
 
 /** The source as a stream; each reading asks once more. */

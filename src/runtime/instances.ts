@@ -13,7 +13,7 @@ import { describeHost } from '../platform/host.ts'
 import { type ByteStream, type Source, openSource } from '../platform/source.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { SourceReader } from './handed-source.ts'
-import type { LoadOptions, PlainOptions } from './options.ts'
+import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
 import { outcomeOf } from './plain-errors.ts'
 import type { Profile } from './profile.ts'
 import type { Engine, RemoteModel } from './remote.ts'
@@ -58,7 +58,7 @@ export async function openInstances(
   try {
     const outcomes = await Promise.allSettled(Array.from({ length: count }, open))
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (failed) throw failed.reason
+    if (failed || reading.failure) throw reading.failure ? reading.failure.error : failed?.reason
     checkAborted('load', signal)
     const models = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
     onProgress?.({ phase: 'ready', loaded: models[0].bytes, total: models[0].bytes })
@@ -78,6 +78,8 @@ class Reading {
   readonly #stream: ByteStream
   readonly #options: Options
   #files: Map<string | null, Promise<Uint8Array>> | undefined = new Map()
+  /** What the listener threw: it ends the load as it is. */
+  failure: { readonly error: unknown } | undefined
 
   constructor(stream: ByteStream, options: Options) {
     this.#stream = stream
@@ -96,8 +98,17 @@ class Reading {
         }),
       progress: (phase, loaded, total) => {
         if (index > 0 || phase === 'read' || phase === 'ready') return
-        this.#options.onProgress?.({ phase, loaded, ...(total === null ? {} : { total }) })
+        this.#tell({ phase, loaded, ...(total === null ? {} : { total }) })
       },
+    }
+  }
+
+  #tell(event: ProgressEvent): void {
+    try {
+      this.#options.onProgress?.(event)
+    } catch (error) {
+      this.failure ??= { error }
+      throw error
     }
   }
 
@@ -107,14 +118,15 @@ class Reading {
   }
 
   async #readModel(): Promise<Uint8Array> {
-    const { signal, onProgress } = this.#files ? this.#options : {}
+    const isLoading = this.#files !== undefined
+    const signal = isLoading ? this.#options.signal : undefined
     const { size } = this.#stream
     const parts: Uint8Array[] = []
     let loaded = 0
     for await (const part of this.#stream.stream(signal)) {
       parts.push(part)
       loaded += part.byteLength
-      onProgress?.({ phase: 'read', loaded, ...(size === undefined ? {} : { total: size }) })
+      if (isLoading) this.#tell({ phase: 'read', loaded, ...(size === undefined ? {} : { total: size }) })
       checkAborted('load', signal)
     }
     return parts.length === 1 ? parts[0] : concatBytes(parts)

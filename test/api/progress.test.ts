@@ -108,11 +108,11 @@ describe.each(cases)('%s from %s', (name, _, make) => {
   })
 })
 
-describe('external data', () => {
+describe.each([{ threads: 1 }, { instances: 2 }])('external data, with %o', (options) => {
   it('is told with its own bytes and counts as part of the model', async () => {
     const seen: ProgressEvent[] = []
     const onProgress = (event: ProgressEvent): unknown => seen.push(event)
-    await using session = await load(join(folder, 'external.onnx'), { threads: 1, onProgress })
+    await using session = await load(join(folder, 'external.onnx'), { ...options, onProgress })
     expect([...new Set(seen.map(({ phase }) => phase))]).toEqual(['read', 'external data', 'optimise', 'ready'])
     const total = externalBytes.byteLength
     expect(seen.filter(({ phase }) => phase === 'external data')).toEqual([
@@ -125,17 +125,17 @@ describe('external data', () => {
   it('ends with an AbortError when the signal is raised while it is read', async () => {
     const controller = new AbortController()
     const onProgress = ({ phase }: ProgressEvent): void => (phase === 'external data' ? controller.abort() : undefined)
-    const loading = load(join(folder, 'external.onnx'), { threads: 1, signal: controller.signal, onProgress })
+    const loading = load(join(folder, 'external.onnx'), { ...options, signal: controller.signal, onProgress })
     await expect(loading).rejects.toThrow(AbortError)
   })
 })
 
-describe('a listener that throws', () => {
-  it.each(['read', 'ready'])('ends the load with its own error in phase %s', async (at) => {
+describe.each([{ threads: 1 }, { instances: 2 }])('a listener that throws, with %o', (options) => {
+  it.each(['read', 'optimise', 'ready'])('ends the load with its own error in phase %s', async (at) => {
     const onProgress = ({ phase }: ProgressEvent): void => {
       if (phase === at) throw new RangeError('enough')
     }
-    await expect(load(whittleFile, { threads: 1, onProgress })).rejects.toThrow(RangeError)
+    await expect(load(onnxFile, { ...options, onProgress })).rejects.toThrow(RangeError)
   })
 })
 
