@@ -3,6 +3,7 @@
  * The probe's exports in every build, as plain data. They are not kernels: the host calls them by name at start-up, to
  * learn what the relaxed instructions do here and how fast a thread can multiply. Vectors are 16 bytes in memory.
  */
+import type { Form } from './row.ts'
 
 /**
  * Known-answer functions, by name, with their arguments (all byte addresses of vectors).
@@ -35,3 +36,11 @@ export const peakLoops = {
   s4: { name: 'peak_s4', macs: 128 },
   short: { name: 'peak_short', macs: 192 },
 } as const satisfies Readonly<Record<string, PeakLoop>>
+
+/** The inner loops of the forms of products. */
+export const formLoops: Readonly<Record<Form, PeakLoop>> = {
+  float: peakLoops.f32,
+  dot: peakLoops.s8,
+  pairs: peakLoops.pairs,
+  short: peakLoops.short,
+}

@@ -7,8 +7,8 @@
 import type { ByteDot, ByteForm, Form, KernelRow, ProductTraits } from './row.ts'
 import { type KernelName, kernelNames, kernelTable } from './table.ts'
 
-/** GMAC/s of kernels as measured on this host; what was not measured is left out. */
-export type Figures = Readonly<Partial<Record<KernelName, number>>>
+/** GMAC/s of the inner loops of forms; what is not known is left out. */
+export type Figures = Readonly<Partial<Record<Form, number>>>
 
 /** What is to be multiplied. */
 export type Problem = Pick<ProductTraits, 'family' | 'weights'>
@@ -23,7 +23,7 @@ export interface Candidate {
  * GMAC/s of the forms of byte products by host, where they are not measured: large GEMMs on one thread, Node 24 on a Xeon
  * with VNNI (docs/performance.md), 4-bit weights on a Zen 3 for pmaddubsw. Hosts that are left out have one form that is exact.
  */
-const usual: Readonly<Partial<Record<ByteDot, Readonly<Partial<Record<Form, number>>>>>> = {
+const usual: Readonly<Partial<Record<ByteDot, Figures>>> = {
   vnni: { dot: 95, pairs: 39 },
   sdot: { dot: 95, pairs: 39 },
   pmaddubsw: { short: 31, pairs: 20 },
@@ -38,16 +38,16 @@ export function candidates({ family, weights }: Problem, dot: ByteDot): Candidat
   })
 }
 
-/** The fastest of them: by the figures where all of them have one, else by what is usual. */
+/** The fastest of them: by the figures where all of their forms have one, else by what is usual. */
 export function select(problem: Problem, dot: ByteDot, figures: Figures = {}): Candidate {
   const all = candidates(problem, dot)
-  const isMeasured = all.every(({ kernel }) => figures[kernel] !== undefined)
-  const rate = ({ kernel, form }: Candidate): number => (isMeasured ? figures[kernel] : usual[dot]?.[form]) ?? 0
+  const known = all.every(({ form }) => figures[form]) ? figures : (usual[dot] ?? {})
+  const rate = ({ form }: Candidate): number => known[form] ?? 0
   return all.reduce((best, one) => (rate(one) > rate(best) ? one : best))
 }
 
 /** How a host multiplies bytes by these weights. */
-export function byteForm(weights: ProductTraits['weights'], dot: ByteDot, figures: Figures = {}): ByteForm {
+export function byteForm(weights: ProductTraits['weights'], dot: ByteDot, figures?: Figures): ByteForm {
   const { form } = select({ family: 'gemm', weights }, dot, figures)
   if (form === 'pairs') return form
   return dot === 'sdot' ? 's8' : 'u8'

@@ -31,6 +31,8 @@ export interface CoreOptions {
   /** True where each program is to find out with how many of them it runs best. */
   readonly searchThreads?: boolean
   readonly profile: boolean
+  /** Whether a choice between kernels is timed; else what is usual decides. */
+  readonly measure?: boolean
   /** Size of the model as far as it was read. */
   bytes(): number
   /** Weights the graph has no tensors for, as they arrive. */
@@ -83,7 +85,8 @@ export class SessionCore implements SessionBackend {
       { count: threads, search: options.searchThreads ?? false },
       (run) => new WeightStore(heap, graph.constants, run, options.refetch),
     )
-    const host: HostTraits = { int8: kernels.int8, int4: kernels.int4, threads }
+    const usual: HostTraits = { int8: kernels.int8, int4: kernels.int4, threads }
+    const host = options.measure ? (await import('./traits.ts')).hostTraits(kernels, graph, usual) : usual
     const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
     const core = new SessionCore(options, model)
     const receive = async (): Promise<void> => {

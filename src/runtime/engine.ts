@@ -10,7 +10,7 @@ import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
 import { definitionOf } from '../ir/infer.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import { loadOps } from '../ops/table.ts'
-import { describeHost } from '../platform/host.ts'
+import { describeHost, runtimeOf } from '../platform/host.ts'
 import { type ByteStream, type Source, openSource } from '../platform/source.ts'
 import { openContainer, refetchFrom } from './container-source.ts'
 import { SessionCore } from './core.ts'
@@ -65,6 +65,8 @@ async function openContent(
     threads,
     searchThreads: options.threads === 'auto',
     profile,
+    // in a page clocks are coarse and every byte is fetched
+    measure: !options.deterministic && runtimeOf() !== 'page',
     bytes: () => counter.bytes,
     ...weights,
   })

@@ -31,12 +31,12 @@ test('without figures a host with an exact dot uses it, with the operand that th
   expect(byteForm('s8', 'sdot')).toBe('s8')
 })
 
-test('figures decide where every candidate has one, and only there', () => {
+test('figures decide where the form of every candidate has one, and only there', () => {
   const problem: Pick<ProductTraits, 'family' | 'weights'> = { family: 'gemm', weights: 's8' }
-  expect(select(problem, 'vnni', { gemm_s8_dot: 20, gemm_s8_pairs: 40 }).kernel).toBe('gemm_s8_pairs')
-  expect(select(problem, 'vnni', { gemm_s8_dot: 80, gemm_s8_pairs: 40 }).kernel).toBe('gemm_s8_dot')
-  expect(select(problem, 'vnni', { gemm_s8_pairs: 40 }).kernel).toBe('gemm_s8_dot')
-  expect(select(problem, 'pmaddubsw', { gemm_s8_dot: 80, gemm_s8_pairs: 40 }).kernel).toBe('gemm_s8_pairs')
+  expect(select(problem, 'vnni', { dot: 20, pairs: 40 }).kernel).toBe('gemm_s8_pairs')
+  expect(select(problem, 'vnni', { dot: 80, pairs: 40 }).kernel).toBe('gemm_s8_dot')
+  expect(select(problem, 'vnni', { pairs: 40 }).kernel).toBe('gemm_s8_dot')
+  expect(select(problem, 'pmaddubsw', { dot: 80, pairs: 40 }).kernel).toBe('gemm_s8_pairs')
 })
 
 test('GEMMs and convolutions of the same weights take the same form, since they share packed weights', () => {
