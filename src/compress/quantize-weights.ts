@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Symmetric integer quantisation of weights, one scale per output channel (Krishnamoorthi 2018, arXiv:1806.08342,
- * section 3): q = round(w / s), s = max|w| / 127, or / 7 with 4 bits. The least value of the type is never used, so that w
- * and -w are equally exact.
+ * section 3): q = round(w / s), with s at most max|w| / 127, or / 7 with 4 bits. The least value of the type is never
+ * used, so that w and -w are equally exact. Where a few large weights would make the steps of all others coarse, s is
+ * smaller and those are clipped: of a few scales the one with the least squared error is taken (Choukroun et al. 2019,
+ * arXiv:1902.06822).
  *
  * Rounding to nearest lets the errors of a channel add up: over a flat input (a white page) the output then drifts by
  * the sum of them. As in SQuant (Guo et al. 2022, arXiv:2202.07471) some weights are therefore rounded the other way,
@@ -59,10 +61,32 @@ export function quantizeWeights(
   return { codes, scales, run }
 }
 
+/** Scales that are tried: the one that clips nothing, and so many smaller ones, each this share of it below the last. */
+const clipping = { steps: 12, share: 0.03 } as const
+
 function scaleOf(row: Float32Array, largest: number): number {
   let peak = 0
   for (const weight of row) peak = Math.max(peak, Math.abs(weight))
-  return Math.fround(peak / largest) || 1
+  const whole = Math.fround(peak / largest)
+  let [best, least] = [whole, Infinity]
+  for (let i = 0; i < clipping.steps; i++) {
+    const scale = Math.fround(whole * (1 - clipping.share * i))
+    const error = scale === 0 ? Infinity : squaredError(row, scale, largest)
+    if (error > 1.2 * least) break
+    if (error < least) [best, least] = [scale, error]
+  }
+  return best || 1
+}
+
+function squaredError(row: Float32Array, scale: number, largest: number): number {
+  const steps = 1 / scale
+  let sum = 0
+  for (let i = 0; i < row.length; i++) {
+    const exact = row[i] * steps
+    const error = Math.max(-largest, Math.min(largest, Math.round(exact))) - exact
+    sum += error * error
+  }
+  return sum * scale * scale
 }
 
 /** The rounding of one output channel: codes, and how far each is above the weight, in steps. */

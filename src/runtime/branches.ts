@@ -77,21 +77,45 @@ export function cutAtConditions(graph: Graph): Cut | undefined {
 /**
  * A graph without what the known conditions leave out, and where it is to be cut for those that are not known.
  * @param isGiven tells conditions that an earlier graph was run to learn
+ * @param infer what is known of the values of a graph: of conditions that hang on words of the input, for one
  * @throws GraphError for a condition that is there and is no truth value
  */
 export function cutBranches(
   graph: Graph,
   infos: ReadonlyMap<string, ValueInfo>,
   isGiven: (name: string, isConstant: boolean) => boolean,
+  infer: (lead: Graph) => ReadonlyMap<string, ValueInfo>,
 ): { readonly whole: Graph; readonly cut: Cut | undefined } {
-  const whole = withoutUntaken(graph, infos)
-  const cut = cutAtConditions(whole)
+  let whole = withoutUntaken(graph, infos)
+  let cut = cutAtConditions(whole)
+  while (cut && cut.lead.nodes.length > 0) {
+    const found = infer(cut.lead)
+    const known = cut.conditions.filter((name) => typeof found.get(name)?.content?.[0] === 'number')
+    if (known.length === 0) break
+    whole = withoutUntaken(whole, new Map([...infos, ...known.map((name) => [name, found.get(name)!] as const)]))
+    cut = cutAtConditions(whole)
+  }
   const isThere = (name: string): boolean => isGiven(name, whole.constants.has(name))
   if (cut?.lead.nodes.length === 0 && cut.conditions.every(isThere)) {
     const [name] = cut.conditions
     throw new GraphError({ where: `condition '${name}'`, expected: 'one truth value', got: 'none that is known' })
   }
   return { whole, cut }
+}
+
+/**
+ * Inputs that conditions depend on; none where they depend on other data too: models are steered by a few words (a
+ * sample rate, a flag), and once those are known so are the conditions.
+ */
+export function steeringInputs(graph: Graph): ReadonlySet<string> {
+  const cut = cutAtConditions(graph)
+  if (!cut) return new Set()
+  const lead = nodesBehind(graph, cut.conditions, readNames)
+  const read = new Set([...cut.conditions, ...lead.flatMap(readNames)])
+  const inputs = graph.inputs.filter(({ name }) => read.has(name))
+  const isWord = ({ dtype }: (typeof inputs)[number]): boolean =>
+    dtype === 'int64' || dtype === 'int32' || dtype === 'bool'
+  return new Set(inputs.every(isWord) ? inputs.map(({ name }) => name) : [])
 }
 
 /** Nodes that these values depend on, in the graph's order. */

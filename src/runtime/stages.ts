@@ -37,8 +37,11 @@ export type ReadyStage = CompiledStage
 /** Programs a stage keeps. */
 const mostPrograms = 16
 
-/** Elements of an integer tensor whose content a later stage is compiled for. */
+/** Elements of an integer tensor whose content a stage is compiled for. */
 const mostContent = 16
+
+/** Contents of the model's inputs that are compiled for before conditions are waited for instead. */
+const mostFollowed = 8
 
 /** A model's stages over one executor. */
 export class Stages {
@@ -46,12 +49,17 @@ export class Stages {
   readonly #host: HostTraits
   readonly #executor: Executor
   readonly #first: Stage
+  /** Inputs that conditions hang on; undefined before the first run. */
+  #steering: ReadonlySet<string> | undefined
+  /** Their contents so far. */
+  readonly #steered = new Set<string>()
 
   constructor(graph: Graph, ops: OpSet, host: HostTraits, executor: Executor) {
     this.#ops = ops
     this.#host = host
     this.#executor = executor
-    this.#first = { graph, infos: new Map(), follows: () => false, programs: new Map() }
+    const follows = (name: string): boolean => this.#steered.size < mostFollowed && !!this.#steering?.has(name)
+    this.#first = { graph, infos: new Map(), follows, programs: new Map() }
   }
 
   /**
@@ -98,11 +106,16 @@ export class Stages {
   }
 
   async #compiled(stage: Stage, values: ReadonlyMap<string, Tensor>): Promise<CompiledStage> {
+    this.#steering ??= hasChoices(this.#first.graph)
+      ? (await import('./branches.ts')).steeringInputs(this.#first.graph)
+      : new Set()
     const infos = this.#inputInfos(stage, values)
     const key = keyOf(infos)
     const known = this.#known(stage, key)
     if (known) return known
     const compiled = await this.#compile(stage, infos)
+    if (stage === this.#first)
+      this.#steered.add(JSON.stringify([...infos].map(([, { content }]) => content?.map(print))))
     stage.programs.set(key, compiled)
     const [oldest] = stage.programs
     if (stage.programs.size > mostPrograms) {
@@ -116,8 +129,9 @@ export class Stages {
     const ops = this.#ops
     const isGiven = (name: string, isConstant: boolean): boolean =>
       stage.follows(name) && (isConstant || stage.infos.has(name))
-    const { whole, cut } = stage.graph.nodes.some(({ op }) => op === 'whittle.Select')
-      ? (await import('./branches.ts')).cutBranches(stage.graph, inputs, isGiven)
+    const infer = (lead: Graph): Map<string, ValueInfo> => inferGraph(lead, ops, { inputs })
+    const { whole, cut } = hasChoices(stage.graph)
+      ? (await import('./branches.ts')).cutBranches(stage.graph, inputs, isGiven, infer)
       : { whole: stage.graph, cut: undefined }
     const graph = cut?.lead ?? whole
     const behind = cut && { nodes: cut.tail, outputs: whole.outputs }
@@ -155,6 +169,11 @@ export class Stages {
     }
     return infos
   }
+}
+
+/** Only such graphs need branches.ts. */
+function hasChoices({ nodes }: Graph): boolean {
+  return nodes.some(({ op }) => op === 'whittle.Select')
 }
 
 function keyOf(infos: ReadonlyMap<string, ValueInfo>): string {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
-import { quantizeWeights, signalToNoise } from '../../src/compress/quantize-weights.ts'
+import { dequantizeWeights, quantizeWeights, signalToNoise } from '../../src/compress/quantize-weights.ts'
 
 const random = seededRandom(5)
 const normal = (length: number): Float32Array => Float32Array.from({ length }, () => randomNormal(random))
@@ -14,18 +14,21 @@ describe('quantizeWeights', () => {
     { channels: 1, taps: 1, inputs: 1 },
   ]
 
-  test.each(shapes)('rounds each weight up or down, on a scale per output channel: %o', (shape) => {
+  test.each(shapes)('rounds each weight up or down or clips it, on a scale per output channel: %o', (shape) => {
     const length = shape.taps * shape.inputs
     const weights = normal(shape.channels * length)
     const { codes, scales } = quantizeWeights(weights, shape)
     expect(scales).toHaveLength(shape.channels)
     scales.forEach((scale, channel) => {
       const row = weights.subarray(channel * length, (channel + 1) * length)
-      expect(scale).toBe(Math.fround(Math.max(...row.map(Math.abs)) / 127))
+      const peak = Math.max(...row.map(Math.abs))
+      expect(scale).toBeLessThanOrEqual(Math.fround(peak / 127))
+      expect(scale).toBeGreaterThan((0.6 * peak) / 127)
       row.forEach((weight, i) => {
         const code = codes[channel * length + i]
         expect(Math.abs(code)).toBeLessThanOrEqual(127)
-        expect(Math.abs(code - weight / scale)).toBeLessThan(1)
+        const nearest = Math.max(-127, Math.min(127, weight / scale))
+        expect(Math.abs(code - nearest)).toBeLessThan(1)
       })
     })
   })
@@ -46,6 +49,18 @@ describe('quantizeWeights', () => {
     const { codes, scales } = quantizeWeights(weights, { channels: 1, taps: 1, inputs: 6 })
     expect([...codes]).toEqual([127, -127, 5, 0, -64, 1])
     expect([...scales]).toEqual([1 / 64])
+  })
+
+  test('clips a few large weights where that makes the others finer', () => {
+    const weights = normal(4096)
+    weights[7] = 8
+    const shape = { channels: 1, taps: 1, inputs: weights.length }
+    const { codes, scales } = quantizeWeights(weights, shape)
+    expect(scales[0]).toBeLessThan(8 / 127)
+    expect(codes[7]).toBe(127)
+    const after = dequantizeWeights({ codes, scales, run: weights.length }, weights.length)
+    const coarse = weights.map((w) => Math.round((w * 127) / 8) * (8 / 127))
+    expect(signalToNoise(weights, after)).toBeGreaterThan(signalToNoise(weights, coarse))
   })
 
   test('gives a channel of zeros the scale 1', () => {

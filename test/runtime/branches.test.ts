@@ -2,7 +2,7 @@
 /** A graph with Selects is cut where conditions become known, and loses what only the other value needs. */
 import { describe, expect, it } from 'vitest'
 import { parseGraph } from '../../src/ir/text-parse.ts'
-import { cutAtConditions, withoutUntaken } from '../../src/runtime/branches.ts'
+import { cutAtConditions, steeringInputs, withoutUntaken } from '../../src/runtime/branches.ts'
 
 const graph = parseGraph(`graph g opset 28 {
   input x: float32[4] input p: bool[] input q: bool[]
@@ -35,6 +35,15 @@ describe('branches', () => {
     ['numbers', 'float32', []],
   ] as const)('refuses a condition of %s, which would never be known', (_, dtype, dims) => {
     expect(() => withoutUntaken(graph, new Map([['r', { dtype, dims }]]))).toThrow(/one bool/)
+  })
+
+  it('finds the inputs that steer: all that conditions depend on, where those are words', () => {
+    expect([...steeringInputs(graph)]).toEqual(['p', 'q'])
+    const data = parseGraph(`graph g opset 28 {
+      input x: float32[] const c: float32[] = 1
+      p = Less(x, c) a = Neg(x) y = whittle.Select(p, a, x) output y: float32[]
+    }`)
+    expect([...steeringInputs(data)]).toEqual([])
   })
 
   it('leaves a graph whose conditions are all known uncut', () => {
