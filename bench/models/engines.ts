@@ -8,9 +8,22 @@ import { Tensor, load } from '../../src/index.ts'
 
 export type EngineName = 'whittle' | 'onnxruntime-web' | 'onnxruntime-node'
 
-export interface Input {
-  readonly data: Float32Array
+/** One input as it is measured with. */
+export interface NamedInput {
+  readonly type: 'float32' | 'int64'
+  readonly data: Float32Array | BigInt64Array
   readonly dims: readonly number[]
+}
+
+/** A float32 value for the only input, or values for several by name. */
+export type Input =
+  | { readonly data: Float32Array; readonly dims: readonly number[] }
+  | { readonly feeds: Readonly<Record<string, NamedInput>> }
+
+function feedsOf<T>(input: Input, first: string, tensor: (given: NamedInput) => T): Record<string, T> {
+  const named: Readonly<Record<string, NamedInput>> =
+    'feeds' in input ? input.feeds : { [first]: { type: 'float32', data: input.data, dims: input.dims } }
+  return Object.fromEntries(Object.entries(named).map(([name, given]) => [name, tensor(given)]))
 }
 
 export interface OpenedModel {
@@ -23,7 +36,7 @@ type Open = (bytes: Uint8Array, input: Input, threads: number) => Promise<Opened
 /** The part of ONNX Runtime's API that is used. */
 interface OnnxRuntime {
   readonly env: { readonly wasm: { numThreads?: number }; logLevel?: string }
-  readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => object
+  readonly Tensor: new (type: string, data: NamedInput['data'], dims: readonly number[]) => object
   readonly InferenceSession: {
     create(
       bytes: Uint8Array,
@@ -46,14 +59,15 @@ async function openOnnxRuntime(
   input: Input,
 ): Promise<OpenedModel> {
   const session = await runtime.InferenceSession.create(bytes, options)
-  const feeds = { [session.inputNames[0]]: new runtime.Tensor('float32', input.data, input.dims) }
+  const make = ({ type, data, dims }: NamedInput): object => new runtime.Tensor(type, data, dims)
+  const feeds = feedsOf(input, session.inputNames[0], make)
   return { run: () => session.run(feeds), close: () => session.release() }
 }
 
 const engines: Readonly<Record<EngineName, Open>> = {
   async whittle(bytes, input, threads) {
     const session = await load(bytes, { threads })
-    const feeds = { [session.inputs[0].name]: new Tensor('float32', input.data, input.dims) }
+    const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
     return { run: () => session.run(feeds), close: () => session.dispose() }
   },
   /** Its threads are set for the whole process. */

@@ -8,7 +8,14 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { compress } from '../../src/compress.ts'
-import type { EngineName, Input } from './engines.ts'
+import type { Tensor } from '../../src/index.ts'
+import { ocrModel } from '../../test/models/data.ts'
+import { angleInput, angles, readLines } from '../../test/models/lines.ts'
+import { sentenceFeeds, sentencePairs, sentences } from '../../test/models/sentences.ts'
+import { speech, speechClip, speechFeeds } from '../../test/models/speech.ts'
+import type { Task } from '../../test/models/task.ts'
+import { missing } from '../../test/models/tasks.ts'
+import type { EngineName, Input, NamedInput } from './engines.ts'
 import { type ProductForm, type ProductShape, productInput, productModel } from './operators.ts'
 
 export interface Entrant {
@@ -88,7 +95,7 @@ function modelEntrants(file: string): Entrant[] {
 /** What demo/ocr.mjs gives. */
 interface Recogniser {
   readonly recogniserPath: string
-  readLines(): Promise<(Input & { readonly name: string })[]>
+  readLines(): Promise<{ readonly name: string; readonly data: Float32Array; readonly dims: readonly number[] }[]>
 }
 
 async function recogniserCases(root: string): Promise<Case[]> {
@@ -101,6 +108,51 @@ async function recogniserCases(root: string): Promise<Case[]> {
     entrants: modelEntrants(demo.recogniserPath),
     input: () => line,
   }))
+}
+
+/** Real models of the shared data, each on an input of its task. */
+function realCases(name: string, task: Task, inputs: () => readonly (readonly [string, Record<string, Tensor>])[]) {
+  return (): Promise<Case[]> => {
+    const skip = missing(task)
+    if (skip !== undefined) {
+      console.error(`${name}: skipped, ${skip} is not there`)
+      return Promise.resolve([])
+    }
+    const cases = inputs().map(([title, feeds]): Case => ({
+      name: title,
+      macs: null,
+      entrants: modelEntrants(task.model()),
+      input: () => ({ feeds: feeds as Record<string, NamedInput> }),
+    }))
+    return Promise.resolve(cases)
+  }
+}
+
+/** The shortest, a common and the longest sentence. */
+function sentenceInputs() {
+  const lengths = sentencePairs().map(({ a }) => a)
+  const sorted = [...lengths].sort((p, q) => p.length - q.length)
+  return [sorted[0], sorted[sorted.length >> 1], sorted[sorted.length - 1]].map(
+    (ids) => [`${ids.length} tokens`, sentenceFeeds(ids)] as const,
+  )
+}
+
+function angleInputs() {
+  const { items, rgb } = readLines()
+  return [['48x192', { x: angleInput(rgb, items[0], false) }] as const]
+}
+
+/** The detector on a page of lines, one below the other. */
+function detectorCases(): Promise<Case[]> {
+  const dims = [1, 3, 320, 320]
+  const data = Float32Array.from({ length: 3 * 320 * 320 }, (_, i) => {
+    const [y, x] = [Math.floor(i / 320) % 320, i % 320]
+    return y % 40 > 10 && y % 40 < 28 && (x * 7 + y * 3) % 23 < 7 ? -1.5 : 1.8
+  })
+  const file = ocrModel('ch_PP-OCRv4_det_infer.onnx')
+  return Promise.resolve([
+    { name: '320x320', macs: null, entrants: modelEntrants(file), input: () => ({ data, dims }) },
+  ])
 }
 
 function mnistCases(root: string): Promise<Case[]> {
@@ -129,4 +181,18 @@ export const groups: readonly Group[] = [
   { name: 'recogniser', title: 'PP-OCRv4 recogniser', threads: 1, cases: recogniserCases },
   { name: 'recogniser-2-threads', title: 'PP-OCRv4 recogniser, two threads', threads: 2, cases: recogniserCases },
   { name: 'mnist', title: 'MNIST', threads: 1, cases: mnistCases },
+  {
+    name: 'use-lite',
+    title: 'Universal Sentence Encoder Lite',
+    threads: 1,
+    cases: realCases('use-lite', sentences, sentenceInputs),
+  },
+  {
+    name: 'vad',
+    title: 'Silero voice activity',
+    threads: 1,
+    cases: realCases('vad', speech, () => [['a frame', speechFeeds(speechClip('01'), 16384)]]),
+  },
+  { name: 'angle', title: 'PP-OCR angle classifier', threads: 1, cases: realCases('angle', angles, angleInputs) },
+  { name: 'detector', title: 'PP-OCRv4 detector', threads: 1, cases: detectorCases },
 ]

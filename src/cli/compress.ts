@@ -20,6 +20,7 @@ interface Options extends FeedOptions {
   readonly rounds?: number
   readonly json?: boolean
   readonly verbose?: boolean
+  readonly off?: string[]
 }
 
 export function addCompress(program: Command): void {
@@ -39,6 +40,7 @@ export function addCompress(program: Command): void {
     .option('-t, --threads <count>', 'threads to measure with', wholeNumber(1), 1)
     .option('--rounds <count>', 'timed rounds', wholeNumber(1))
     .option('-v, --verbose', 'a line per layer and per pass')
+    .option('--off <pass...>', 'optimising passes to leave out, by name (whittle inspect --passes lists them)')
     .option('--json', 'print the report as JSON')
     .addHelpText(
       'after',
@@ -61,7 +63,7 @@ Of --report:${feedHelp}`,
       const signal = interrupt()
       try {
         const recipe = /\.json$/i.test(options.recipe) ? await readRecipe(options.recipe) : options.recipe
-        const { model: file, report } = await compress(model, recipe, {
+        const { model: file, report } = await compress(model, withPassesOff(recipe, options.off ?? []), {
           onProgress: bar.onProgress,
           signal,
         })
@@ -94,6 +96,13 @@ Of --report:${feedHelp}`,
         bar.stop()
       }
     })
+}
+
+function withPassesOff(recipe: string | object, off: readonly string[]): string | object {
+  if (off.length === 0 || (typeof recipe === 'string' && !Object.hasOwn(presets, recipe))) return recipe
+  const base = typeof recipe === 'string' ? presets[recipe] : recipe
+  const before = (base as { readonly disablePasses?: readonly string[] }).disablePasses ?? []
+  return { ...base, disablePasses: [...before, ...off] }
 }
 
 async function readRecipe(file: string): Promise<object> {

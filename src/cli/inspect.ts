@@ -4,6 +4,13 @@ import type { Command } from 'commander'
 import { type Inspection, inspectModel } from '../inspect/inspect.ts'
 import { bytes, interrupt, print, table } from './output.ts'
 
+interface Options {
+  readonly json?: boolean
+  readonly passes?: boolean
+  readonly off?: string[]
+  readonly verbose?: boolean
+}
+
 export function addInspect(program: Command): void {
   program
     .command('inspect')
@@ -13,16 +20,24 @@ export function addInspect(program: Command): void {
     )
     .argument('<model>', 'an .onnx or .whittle file')
     .option('--passes', 'what the optimising passes would do')
+    .option('--off <pass...>', 'with --passes: passes to leave out, by name')
+    .option('-v, --verbose', 'with --passes: a line for every rewrite')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Examples:
-  $ whittle inspect model.onnx --passes
+  $ whittle inspect model.onnx --passes --verbose
+  $ whittle inspect model.onnx --passes --off fuse-epilogue sink-transposes
   $ whittle inspect model.whittle --json`,
     )
-    .action(async (model: string, options: { json?: boolean; passes?: boolean }) => {
-      const found = await inspectModel(model, { passes: options.passes === true, signal: interrupt() })
+    .action(async (model: string, options: Options) => {
+      const found = await inspectModel(model, {
+        passes: options.passes === true,
+        off: options.off ?? [],
+        rewrites: options.verbose === true,
+        signal: interrupt(),
+      })
       const asked = options.passes === true
       const why = found.format === 'whittle' ? 'went through them when it was made' : 'has unsupported operators'
       const note = asked && found.passes === null ? `\npasses: none, this file ${why}` : ''
@@ -40,6 +55,7 @@ function describe({
   weights,
   operators,
   passes,
+  rewrites,
   metadata,
 }: Inspection): string {
   const shape = (dims: readonly (number | string)[] | null) => (dims === null ? 'any shape' : dims.join(' x '))
@@ -68,6 +84,14 @@ function describe({
           table(
             ['pass', 'rewrites', 'nodes before', 'after'],
             passes.map(({ pass, fired, nodes }) => [pass, fired, ...nodes]),
+          ),
+        ]),
+    ...(rewrites === null
+      ? []
+      : [
+          table(
+            ['pass', 'rule', 'node'],
+            rewrites.map(({ pass, rule, node }) => [pass, rule, node]),
           ),
         ]),
     ...(missing.length === 0 ? [] : [`${missing.length} unsupported: ${missing.map(({ op }) => op).join(', ')}`]),

@@ -8,7 +8,7 @@ import { fromContainer } from '../model/from-container.ts'
 import { loadOps, opTable } from '../ops/table.ts'
 import type { PassReport } from '../passes/pipeline.ts'
 import { type Source, openSource } from '../platform/source.ts'
-import { graphOfOnnx } from '../runtime/onnx-source.ts'
+import { type Rewrite, graphOfOnnx } from '../runtime/onnx-source.ts'
 import { type Dtype, byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 
@@ -40,19 +40,25 @@ export interface Inspection {
   readonly operators: readonly InspectedOperator[]
   /** What the passes would do; null where not asked for or where operators are unsupported. */
   readonly passes: readonly PassReport[] | null
+  /** Every single rewrite of the passes, in order; null where not asked for. */
+  readonly rewrites: readonly Rewrite[] | null
   /** A `.whittle` file's producer and recipe. */
   readonly metadata: string | null
 }
 
 export interface InspectOptions {
   readonly passes?: boolean
+  /** Names of passes to leave out. */
+  readonly off?: readonly string[]
+  /** Collect every rewrite. */
+  readonly rewrites?: boolean
   readonly signal?: AbortSignal
 }
 
 /** Inspects a model. @throws SourceError, FormatError, GraphError */
 export async function inspectModel(
   source: Source,
-  { passes = false, signal }: InspectOptions = {},
+  { passes = false, off = [], rewrites = false, signal }: InspectOptions = {},
 ): Promise<Inspection> {
   const stream = await openSource(source, signal)
   const bytes = await stream.bytes(signal)
@@ -61,6 +67,11 @@ export async function inspectModel(
   const graph = container?.graph ?? (await graphOfOnnx(bytes, stream, { passes: false })).graph
   const operators = await inspectOperators(graph)
   const run = passes && format === 'onnx' && operators.every(({ support }) => support !== 'none')
+  const done: Rewrite[] = []
+  const onRewrite = (rewrite: Rewrite): void => void done.push(rewrite)
+  const optimised = run
+    ? await graphOfOnnx(bytes, stream, { disablePasses: off, ...(rewrites ? { onRewrite } : {}) })
+    : undefined
   const { producer, recipe } = container?.metadata ?? {}
   const recipeName = (recipe as { name?: string } | undefined)?.name
   return {
@@ -71,7 +82,8 @@ export async function inspectModel(
     outputs: graph.outputs.map(describeValue),
     ...inspectConstants(graph),
     operators,
-    passes: run ? (await graphOfOnnx(bytes, stream)).passes : null,
+    passes: optimised?.passes ?? null,
+    rewrites: optimised && rewrites ? done : null,
     metadata:
       producer === undefined ? null : `${String(producer)}${recipeName === undefined ? '' : `, recipe ${recipeName}`}`,
   }

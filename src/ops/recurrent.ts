@@ -17,6 +17,7 @@ import {
   type ValueInfo,
 } from './define.ts'
 import { complaint, needed, printDims, unknownDims } from './infer.ts'
+import { lowerRecurrent } from './lower-recurrent.ts'
 import { recurrent, recurrentKinds } from './recurrent-reference.ts'
 import { floats } from './sample-tensors.ts'
 
@@ -79,6 +80,7 @@ function define(name: Name, inputs: readonly [number, number], more: Readonly<Re
     attributes: { ...attributes, ...more },
     numerics: { relative: 1e-4, absolute: 1e-5 },
     infer: (infos, context) => inferRecurrent(name, infos, context),
+    lower: (lowering, { node, attributes }) => lowerRecurrent(lowering, node, attributes),
   }
 }
 
@@ -116,6 +118,8 @@ function samplesOf(name: Name): Samples {
     return [
       { inputs: of(1).slice(0, 3), outputs },
       { inputs: [...of(1), null, ...states(1)], outputs },
+      { inputs: of(1), outputs, attributes: { direction: 'reverse' } },
+      { inputs: [...of(2), null, ...states(2)], outputs, attributes: { direction: 'bidirectional' } },
       { inputs: [...of(1), lengths, ...states(1)], outputs, attributes: { direction: 'reverse' } },
       { inputs: [...of(2), lengths, ...states(2)], outputs, attributes: { direction: 'bidirectional' } },
       { inputs: [floats(random, [batch, seq, width]), ...first], outputs, attributes: { layout: 1 } },

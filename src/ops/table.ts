@@ -190,6 +190,7 @@ export const opTable = {
   'com.microsoft.QuickGelu': () => import('./contrib-gelu.ts'),
   'com.microsoft.SkipLayerNormalization': () => import('./skip-normalization.ts'),
   'com.microsoft.SkipSimplifiedLayerNormalization': () => import('./skip-normalization.ts'),
+  'whittle.Attention': () => import('./whittle-attention.ts'),
   'whittle.AveragePool': () => import('./whittle-pool.ts'),
   'whittle.BlockSparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.Conv': () => import('./whittle-conv.ts'),

@@ -20,6 +20,7 @@ import { inlineIf } from './inline-if.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
+import { recogniseAttention } from './recognise-attention.ts'
 import { recogniseGelu } from './recognise-gelu.ts'
 import { recogniseHardSwish } from './recognise-hard-swish.ts'
 import { recogniseLayerNorm } from './recognise-layer-norm.ts'
@@ -39,6 +40,7 @@ export const pipeline: readonly Pass[] = [
   recogniseGelu,
   recogniseHardSwish,
   recogniseSilu,
+  recogniseAttention,
   foldBatchNorm,
   foldAffineIntoNext,
   lowerMatmul,
@@ -93,7 +95,7 @@ export function runPasses(
     if (names.includes(name)) continue
     const near = nearestName(name, names)
     throw new InputError({
-      where: 'disablePasses',
+      where: 'passes to leave out',
       expected: 'names of passes',
       got: `'${name}'`,
       todo: near && `the nearest is ${near}`,

@@ -98,7 +98,8 @@ async function readOnnxModel(
   }
   const { graphOfOnnx } = await import('./onnx-source.ts')
   const { graph } = await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, {
-    passes: options.passes,
+    passes: options.passes !== false,
+    disablePasses: typeof options.passes === 'object' ? options.passes.off : [],
     ...(signal === undefined ? {} : { signal }),
     onExternal: (event) => {
       if (event.loaded > 0) counter.bytes += event.loaded

@@ -11,12 +11,21 @@ import { loadOps } from '../ops/table.ts'
 import { type PassReport, operatorsWritten, runPasses } from '../passes/pipeline.ts'
 import type { ByteStream } from '../platform/source.ts'
 
+/** A rule of a pass that changed something at a node. */
+export interface Rewrite {
+  readonly pass: string
+  readonly rule: string
+  readonly node: string
+}
+
 export interface OnnxOptions {
   readonly signal?: AbortSignal
   /** False: the graph as it is in the file. */
   readonly passes?: boolean
   /** Names of passes to leave out. */
   readonly disablePasses?: readonly string[]
+  /** Told of each rewrite of a pass, in order. */
+  readonly onRewrite?: (rewrite: Rewrite) => void
   /** Told before and after a file of external data is read. */
   readonly onExternal?: (event: { readonly loaded: number; readonly total?: number }) => void
   /** Told when all is read. */
@@ -40,7 +49,7 @@ export async function graphOfOnnx(
   stream: ByteStream,
   options: OnnxOptions = {},
 ): Promise<OnnxSource> {
-  const { signal, passes = true, disablePasses = [], onExternal, onRead } = options
+  const { signal, passes = true, disablePasses = [], onRewrite, onExternal, onRead } = options
   const resolve = async (location: string): Promise<Uint8Array> => {
     const file = await stream.resolve(location, signal)
     onExternal?.({ loaded: 0, ...(file.size === undefined ? {} : { total: file.size }) })
@@ -58,7 +67,11 @@ export async function graphOfOnnx(
   const evaluator = { ops: opSet, references }
   const { graph, report } = runPasses(
     source,
-    { opSet, evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset) },
+    {
+      opSet,
+      evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset),
+      ...(onRewrite ? { trace: ({ pass, rule, node }) => onRewrite({ pass, rule, node }) } : {}),
+    },
     { off: disablePasses },
   )
   return { graph, source, passes: report }

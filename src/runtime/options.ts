@@ -44,13 +44,19 @@ export interface LoadOptions {
   readonly signal?: AbortSignal
   /** Times every step; costs a call into Wasm for each. */
   readonly profile?: boolean
-  /** For .onnx sources: false runs the graph as it is, without the passes. */
-  readonly passes?: boolean
+  /** For .onnx sources: false runs the graph as it is, without the passes; `{ off: [name, …] }` leaves those out. */
+  readonly passes?: boolean | PassChoice
   /**
    * Builds that are compiled already, for hosts that compile no Wasm from bytes: nothing is fetched or compiled then, and
    * without a `-threads` build one thread is used. They are the package's files `whittle/wasm/<build>.wasm`.
    */
   readonly wasm?: WasmModules
+}
+
+/** Which passes run. */
+export interface PassChoice {
+  /** Names of passes to leave out. */
+  readonly off: readonly string[]
 }
 
 /** The part of the options that is plain data. */
@@ -61,7 +67,7 @@ export interface PlainOptions {
   /** Nothing that is chosen may depend on the host; `kernels` is 'simd' then. */
   readonly deterministic: boolean
   readonly profile: boolean
-  readonly passes: boolean
+  readonly passes: boolean | PassChoice
   readonly wasm?: WasmModules
 }
 
@@ -131,7 +137,7 @@ export function checkOptions(
     kernels,
     deterministic,
     profile: checkBoolean('options.profile', profile),
-    passes: checkBoolean('options.passes', passes),
+    passes: typeof passes === 'boolean' ? passes : checkPassChoice(passes),
     ...(instances === undefined ? {} : { instances }),
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
@@ -142,6 +148,17 @@ export function checkOptions(
 function checkThreads(threads: LoadOptions['threads']): PlainOptions['threads'] {
   if (threads === undefined) return 0
   return threads === 'auto' ? threads : checkInteger('options.threads', threads, 1, mostThreads)
+}
+
+/** Names are held against the passes when those run. */
+function checkPassChoice(choice: unknown): PassChoice {
+  const off = (choice as Partial<PassChoice> | null)?.off
+  const isChoice = Array.isArray(off) && off.every((name) => typeof name === 'string')
+  if (!isChoice || Object.keys(choice as object).length !== 1) {
+    const expected = 'true, false or { off: [names of passes] }'
+    throw new InputError({ where: 'options.passes', expected, got: describe(choice) })
+  }
+  return { off: [...off] }
 }
 
 /** `wasm` as compiled builds. @throws InputError naming what is not one */

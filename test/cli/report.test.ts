@@ -141,6 +141,14 @@ describe('inspect --passes', () => {
     expect(await whittle('inspect', at('free.onnx'), '--passes')).toMatch(/lower-matmul/)
   })
 
+  it('tells every rewrite under --verbose, and leaves out passes named by --off', async () => {
+    expect(await whittle('inspect', at('free.onnx'), '--passes', '--verbose')).toMatch(/lower-matmul +│ \S+ +│ \S+/)
+    const { passes } = JSON.parse(
+      await whittle('inspect', at('free.onnx'), '--passes', '--json', '--off', 'lower-matmul', 'dead-code'),
+    ) as { passes: { pass: string }[] }
+    expect(passes.map(({ pass }) => pass)).not.toContain('lower-matmul')
+  })
+
   it('says why there are none', async () => {
     await whittle('compress', at('free.onnx'), '-o', at('f.whittle'))
     expect(await whittle('inspect', at('f.whittle'), '--passes')).toMatch(/went through them when it was made/)

@@ -91,11 +91,12 @@ describe('the OCR recogniser', () => {
       { verify: true },
     )
     const count = (...ops: string[]): number => result.graph.nodes.filter((node) => ops.includes(node.op)).length
-    expect(count('Transpose')).toBe(7)
+    expect(count('Transpose')).toBe(3)
+    expect(count('whittle.Attention')).toBe(2)
     expect(count('whittle.Conv', 'whittle.Gemm')).toBe(47)
     expect(count('LayerNormalization')).toBe(5)
     expect(count('Add', 'Div', 'Clip', 'BatchNormalization', 'Sigmoid', 'HardSwish', 'Shape', 'Conv', 'Cast')).toBe(0)
-    // left as nodes: two gates of squeeze and excitation, two scalings of queries
-    expect(count('Mul')).toBe(4)
+    // left as nodes: two gates of squeeze and excitation
+    expect(count('Mul')).toBe(2)
   })
 })

@@ -37,6 +37,8 @@ describe('checkOptions', () => {
     [{ kernels: 'fast' }, 'options.kernels'],
     [{ profile: 1 }, 'options.profile'],
     [{ passes: 'no' }, 'options.passes'],
+    [{ passes: { off: 'fuse-epilogue' } }, 'options.passes'],
+    [{ passes: { on: [] } }, 'options.passes'],
     [{ onProgress: 3 }, 'options.onProgress'],
     [{ signal: {} }, 'options.signal'],
     [{ wasm: null }, 'options.wasm'],

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Common architectures, small and with seeded weights, in the form PyTorch exports them: each runs wholly in Wasm in
+ * float32 and int8, and with the passes gives what it gives without.
+ */
+import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/base/rng.ts'
+import { compress } from '../../src/compress.ts'
+import { Tensor, load } from '../../src/index.ts'
+import { sizeOf } from '../../src/tensor/shape.ts'
+import { Exporter } from './export.ts'
+import { worst } from './statistics.ts'
+
+interface Architecture {
+  readonly name: string
+  build(): Uint8Array
+  feeds(): Record<string, Tensor>
+  /** Operators the passes must have made, and those they must have done away with. */
+  readonly made: readonly string[]
+  readonly gone: readonly string[]
+}
+
+const random = seededRandom(5)
+const floats = (...dims: number[]): Tensor =>
+  new Tensor(
+    'float32',
+    Float32Array.from({ length: sizeOf(dims) }, () => random() - 0.5),
+    dims,
+  )
+const longs = (values: readonly number[], ...dims: number[]): Tensor =>
+  new Tensor('int64', BigInt64Array.from(values, BigInt), dims)
+
+const [hidden, heads, vocabulary] = [48, 4, 50]
+const size = hidden / heads
+
+/** A MiniLM-like encoder of two layers, with a padding mask and mean pooling. */
+function encoder(): Uint8Array {
+  const e = new Exporter()
+  const ids = e.input('input_ids', 'int64', ['batch', 'sequence'])
+  const mask = e.input('attention_mask', 'int64', ['batch', 'sequence'])
+  const wide = e.op('Unsqueeze', [e.op('Unsqueeze', [mask, e.integers([1])]), e.integers([2])])
+  const open = e.op('Sub', [e.number(1), e.op('Cast', [wide], { to: 1 })])
+  const masked = e.op('Mul', [open, e.number(-3.4028234663852886e38)])
+  const places = e.op('Slice', [
+    e.integers(
+      Array.from({ length: 32 }, (_, i) => i),
+      [1, 32],
+    ),
+    e.integers([0]),
+    e.sizeAt(ids, 1),
+    e.integers([1]),
+  ])
+  const words = e.op('Gather', [e.weight([vocabulary, hidden], 1), ids])
+  let x = e.norm(e.op('Add', [words, e.op('Gather', [e.weight([32, hidden], 1), places])]), hidden)
+  for (let layer = 0; layer < 2; layer++) {
+    const [q, k, v] = ['q', 'k', 'v'].map(() => e.heads(e.linear(x, hidden, hidden), heads, size))
+    const turned = e.op('Transpose', [k], { perm: [0, 1, 3, 2] })
+    const scores = e.op('Div', [e.op('MatMul', [q, turned]), e.number(Math.sqrt(size))])
+    const weights = e.op('Softmax', [e.op('Add', [scores, masked])], { axis: -1 })
+    const seen = e.linear(e.merged(e.op('MatMul', [weights, v]), hidden), hidden, hidden)
+    x = e.norm(e.op('Add', [seen, x]), hidden)
+    const inner = e.linear(e.gelu(e.linear(x, hidden, 4 * hidden)), 4 * hidden, hidden)
+    x = e.norm(e.op('Add', [inner, x]), hidden)
+  }
+  const share = e.op('Cast', [e.op('Unsqueeze', [mask, e.integers([-1])])], { to: 1 })
+  const sum = e.op('ReduceSum', [e.op('Mul', [x, share]), e.integers([1])], { keepdims: 0 })
+  const count = e.op('ReduceSum', [share, e.integers([1])], { keepdims: 0 })
+  e.output(e.op('Div', [sum, count]), 'embedding', ['batch', hidden])
+  return e.bytes()
+}
+
+/** One step of a decoder with a cache of keys and values, pre-normed, its weights tied to no embedding. */
+function decoderStep(): Uint8Array {
+  const e = new Exporter()
+  const ids = e.input('input_ids', 'int64', ['batch', 1])
+  const bias = e.input('bias', 'float32', ['batch', 1, 1, 'total'])
+  const caches = ['key', 'value'].map((name) => e.input(`past.${name}`, 'float32', ['batch', heads, 'past', size]))
+  let x = e.op('Gather', [e.weight([vocabulary, hidden], 1), ids])
+  const joined = e.linear(e.norm(x, hidden), hidden, 3 * hidden)
+  const parts = e.ops('Split', [joined, e.integers([hidden, hidden, hidden])], 3, { axis: 2 })
+  const [q, ...now] = parts.map((part) => e.heads(part, heads, size))
+  const [k, v] = now.map((part, i) => e.op('Concat', [caches[i], part], { axis: 2 }))
+  const root = e.number(size ** -0.25)
+  const turned = e.op('Mul', [e.op('Transpose', [k], { perm: [0, 1, 3, 2] }), root])
+  const scores = e.op('Add', [e.op('MatMul', [e.op('Mul', [q, root]), turned]), bias])
+  const seen = e.op('MatMul', [e.op('Softmax', [scores], { axis: -1 }), v])
+  x = e.op('Add', [x, e.linear(e.merged(seen, hidden), hidden, hidden)])
+  const inner = e.linear(e.gelu(e.linear(e.norm(x, hidden), hidden, 4 * hidden)), 4 * hidden, hidden)
+  x = e.norm(e.op('Add', [x, inner]), hidden)
+  e.output(e.op('MatMul', [x, e.weight([hidden, vocabulary])]), 'logits', ['batch', 1, vocabulary])
+  for (const [i, value] of [k, v].entries())
+    e.output(value, `present.${i === 0 ? 'key' : 'value'}`, ['batch', heads, 'total', size])
+  return e.bytes()
+}
+
+/** Convolutions over time, a bidirectional LSTM, a GRU, and a probability per frame. */
+function audio(): Uint8Array {
+  const e = new Exporter()
+  const wave = e.input('x', 'float32', [1, 20, 'frames'])
+  const conv = e.op('Conv', [wave, e.weight([32, 20, 3], 0.1), e.weight([32], 0.1)], { pads: [1, 1] })
+  const steps = e.op('Transpose', [e.op('Relu', [conv])], { perm: [2, 0, 1] })
+  const both = e.ops('LSTM', [steps, e.weight([2, 64, 32]), e.weight([2, 64, 16]), e.weight([2, 128], 0.1)], 3, {
+    hidden_size: 16,
+    direction: 'bidirectional',
+  })[0]
+  const side = e.op('Transpose', [both], { perm: [0, 2, 1, 3] })
+  const flat = e.op('Reshape', [side, e.integers([0, 0, 32])])
+  const gru = e.ops('GRU', [flat, e.weight([1, 24, 32]), e.weight([1, 24, 8]), e.weight([1, 48], 0.1)], 2, {
+    hidden_size: 8,
+    linear_before_reset: 1,
+  })[0]
+  const one = e.op('Squeeze', [gru, e.integers([1])])
+  e.output(e.op('Sigmoid', [e.linear(one, 8, 1)]), 'p', ['frames', 1, 1])
+  return e.bytes()
+}
+
+/** An image classifier: plain, depthwise and pointwise convolutions with their norms, a residual, and a head. */
+function cnn(): Uint8Array {
+  const e = new Exporter()
+  const norm = (x: string, channels: number): string =>
+    e.op('BatchNormalization', [
+      x,
+      e.weight([channels], 0.5),
+      e.weight([channels], 0.1),
+      e.weight([channels], 0.1),
+      e.op('Abs', [e.weight([channels], 1)]),
+    ])
+  const clip = (x: string): string => e.op('Clip', [x, e.number(0), e.number(6)])
+  let x = e.input('x', 'float32', ['n', 3, 32, 32])
+  x = clip(norm(e.op('Conv', [x, e.weight([16, 3, 3, 3], 0.2)], { pads: [1, 1, 1, 1], strides: [2, 2] }), 16))
+  const wide = clip(norm(e.op('Conv', [x, e.weight([96, 16, 1, 1], 0.2)]), 96))
+  const deep = clip(norm(e.op('Conv', [wide, e.weight([96, 1, 3, 3], 0.3)], { pads: [1, 1, 1, 1], group: 96 }), 96))
+  x = e.op('Add', [x, norm(e.op('Conv', [deep, e.weight([16, 96, 1, 1], 0.1)]), 16)])
+  x = e.op('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] })
+  const flat = e.op('Flatten', [e.op('GlobalAveragePool', [x])])
+  e.output(e.op('Softmax', [e.op('Gemm', [flat, e.weight([10, 16], 0.3), e.weight([10], 0.1)], { transB: 1 })]), 'y', [
+    'n',
+    10,
+  ])
+  return e.bytes()
+}
+
+const architectures: readonly Architecture[] = [
+  {
+    name: 'transformer encoder with a padding mask',
+    build: encoder,
+    feeds: () => ({
+      input_ids: longs([3, 9, 27, 31, 5, 8, 2, 4, 6, 1, 0, 0], 2, 6),
+      attention_mask: longs([1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0], 2, 6),
+    }),
+    made: ['whittle.Attention', 'LayerNormalization', 'whittle.Gemm'],
+    gone: ['Transpose', 'Softmax', 'Erf', 'MatMul', 'Shape', 'Sqrt'],
+  },
+  {
+    name: 'decoder step with a cache',
+    build: decoderStep,
+    feeds: () => ({
+      input_ids: longs([7], 1, 1),
+      bias: new Tensor('float32', [-1e9, 0, 0, 0, 0], [1, 1, 1, 5]),
+      'past.key': floats(1, heads, 4, size),
+      'past.value': floats(1, heads, 4, size),
+    }),
+    made: ['whittle.Attention', 'LayerNormalization', 'whittle.Gemm'],
+    gone: ['Softmax', 'Erf', 'MatMul', 'Mul', 'Sqrt'],
+  },
+  {
+    name: 'audio model of convolutions, LSTM and GRU',
+    build: audio,
+    feeds: () => ({ x: floats(1, 20, 11) }),
+    made: ['whittle.Conv', 'whittle.Gemm'],
+    gone: ['Conv', 'Relu', 'Sigmoid', 'MatMul'],
+  },
+  {
+    name: 'convolutional classifier',
+    build: cnn,
+    feeds: () => ({ x: floats(2, 3, 32, 32) }),
+    made: ['whittle.Conv', 'whittle.Gemm', 'whittle.MaxPool'],
+    gone: ['Conv', 'BatchNormalization', 'Clip', 'Add', 'Gemm'],
+  },
+]
+
+/** Largest error, of the largest value, that int8 may bring to models of random weights. */
+const coarse = 0.15
+
+describe.each(architectures)('$name', ({ build, feeds: makeFeeds, made, gone }) => {
+  it('runs wholly in Wasm and gives with the passes what it gives without', async () => {
+    const file = build()
+    const feeds = makeFeeds()
+    await using plain = await load(file, { threads: 1, passes: false })
+    const expected = await plain.run(feeds)
+    for (const [recipe, limit] of [
+      ['float32', 1e-4],
+      ['int8', coarse],
+    ] as const) {
+      const { model } = await compress(file, recipe)
+      await using session = await load(model, { threads: 1 })
+      const outputs = await session.run(feeds)
+      const { steps, hostSteps } = await session.profile()
+      expect(hostSteps, recipe).toEqual([])
+      for (const [name, { data, dims }] of Object.entries(expected)) {
+        expect(outputs[name].dims).toEqual(dims)
+        expect(worst(outputs[name].data as Float32Array, data as Float32Array), name).toBeLessThan(limit)
+      }
+      if (recipe !== 'float32') continue
+      const ops = new Set(steps.map(({ op }) => op))
+      expect(made.filter((op) => !ops.has(op))).toEqual([])
+      expect(gone.filter((op) => ops.has(op))).toEqual([])
+    }
+  })
+
+  it('is the same whichever pass is left out', async () => {
+    const file = build()
+    const feeds = makeFeeds()
+    await using whole = await load(file, { threads: 1 })
+    const expected = await whole.run(feeds)
+    for (const name of ['recognise-attention', 'recognise-layer-norm', 'sink-transposes', 'fuse-epilogue']) {
+      await using session = await load(file, { threads: 1, passes: { off: [name] } })
+      const outputs = await session.run(feeds)
+      for (const [output, { data }] of Object.entries(expected))
+        expect(worst(outputs[output].data as Float32Array, data as Float32Array), name).toBeLessThan(1e-4)
+    }
+  })
+})
