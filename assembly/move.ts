@@ -21,7 +21,15 @@ export function copy_8(args: usize, from: u32, to: u32, thread: u32): void {
 }
 
 export function transpose_4(args: usize, from: u32, to: u32, thread: u32): void {
-  transposeBands(args, from, to)
+  transposeBands<u32>(args, from, to)
+}
+
+export function transpose_1(args: usize, from: u32, to: u32, thread: u32): void {
+  transposeBands<u8>(args, from, to)
+}
+
+export function transpose_2(args: usize, from: u32, to: u32, thread: u32): void {
+  transposeBands<u16>(args, from, to)
 }
 
 export function copy_bytes(args: usize, from: u32, to: u32, thread: u32): void {

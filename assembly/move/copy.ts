@@ -5,6 +5,7 @@
  * whose target is dense along d5 (a transpose) go through 4x4 tiles. src and dst do not overlap.
  */
 import { Copy1Args } from '../generated/args'
+import { crossTile } from './band'
 
 /** Units [from, to) over elements of type T (u8, u16, u32 or u64). */
 // @ts-ignore: decorator
@@ -79,37 +80,4 @@ function crossRuns(src: usize, dst: usize, count: u32, srcStep: usize, dstRow: u
     store<u32>(dst2 + at, load<u32>(src, 8))
     store<u32>(dst3 + at, load<u32>(src, 12))
   }
-}
-
-/** Rows [0, rows) x cols of src (dense, rows at most 8) to dst[j * dstRow + i]; 4-byte elements, dstRow in bytes. */
-export function transposeBand(src: usize, dst: usize, rows: u32, cols: u32, dstRow: usize): void {
-  const srcRow = <usize>cols << 2
-  let j: u32 = 0
-  if (rows == 8) {
-    for (; j + 4 <= cols; j += 4, src += 16, dst += 4 * dstRow) {
-      crossTile(src, dst, srcRow, dstRow)
-      crossTile(src + 4 * srcRow, dst + 16, srcRow, dstRow)
-    }
-  }
-  for (; j < cols; j++, src += 4, dst += dstRow) {
-    for (let i: u32 = 0; i < rows; i++) store<u32>(dst + (<usize>i << 2), load<u32>(src + <usize>i * srcRow))
-  }
-}
-
-/** One 4x4 tile: dst[j][i] = src[i][j]. */
-// @ts-ignore: decorator
-@inline
-function crossTile(src: usize, dst: usize, srcRow: usize, dstRow: usize): void {
-  const x0 = v128.load(src)
-  const x1 = v128.load(src + srcRow)
-  const x2 = v128.load(src + 2 * srcRow)
-  const x3 = v128.load(src + 3 * srcRow)
-  const lo01 = v128.shuffle<i32>(x0, x1, 0, 4, 1, 5)
-  const lo23 = v128.shuffle<i32>(x2, x3, 0, 4, 1, 5)
-  const hi01 = v128.shuffle<i32>(x0, x1, 2, 6, 3, 7)
-  const hi23 = v128.shuffle<i32>(x2, x3, 2, 6, 3, 7)
-  v128.store(dst, v128.shuffle<i64>(lo01, lo23, 0, 2))
-  v128.store(dst + dstRow, v128.shuffle<i64>(lo01, lo23, 1, 3))
-  v128.store(dst + 2 * dstRow, v128.shuffle<i64>(hi01, hi23, 0, 2))
-  v128.store(dst + 3 * dstRow, v128.shuffle<i64>(hi01, hi23, 1, 3))
 }

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Whole rows and blocks: transposing bands, block copies, filling, gathering along an axis. */
 import { CopyBytesArgs, Fill4Args, GatherRowsArgs, Transpose4Args } from '../generated/args'
-import { transposeBand } from './copy'
+import { transposeBand } from './band'
 
-/** Units [from, to): bands of 8 rows of one batch. */
+/** Units [from, to) over elements of type T (u8, u16 or u32): bands of 8 rows of one batch. */
 // @ts-ignore: decorator
 @inline
-export function transposeBands(args: usize, from: u32, to: u32): void {
+export function transposeBands<T>(args: usize, from: u32, to: u32): void {
   const a = changetype<Transpose4Args>(args)
   const bands = (a.rows + 7) >> 3
-  const matrix = (<usize>a.rows * a.cols) << 2
+  const matrix = <usize>a.rows * a.cols * sizeof<T>()
   for (let unit = from; unit < to; unit++) {
     const batch = unit / bands
     const row = (unit - batch * bands) << 3
-    const src = a.x + <usize>batch * matrix + ((<usize>row * a.cols) << 2)
-    const dst = a.y + <usize>batch * matrix + (<usize>row << 2)
-    transposeBand(src, dst, min<u32>(8, a.rows - row), a.cols, <usize>a.rows << 2)
+    const src = a.x + <usize>batch * matrix + <usize>row * a.cols * sizeof<T>()
+    const dst = a.y + <usize>batch * matrix + <usize>row * sizeof<T>()
+    transposeBand<T>(src, dst, min<u32>(8, a.rows - row), a.cols, <usize>a.rows * sizeof<T>())
   }
 }
 

@@ -14,7 +14,11 @@ import { ceilDiv } from '../units'
 const BLOCK: usize = 64
 const SUMS: usize = 32
 
-/** Units [from, to). Scratch holds the column sums of the unit's panels, then a tile. */
+/**
+ * Units [from, to). Scratch holds the column sums of the unit's panels, then a tile. The rows of a tile go through all
+ * panels before the next ones do: they stay in the first-level cache, where a block finds its place of them, and so do
+ * the blocks where nb is chosen for it.
+ */
 export function multiplyBlocks<M extends Mac>(
   s: SpmmS8DotArgs,
   epilogue: Epilogue,
@@ -33,41 +37,69 @@ export function multiplyBlocks<M extends Mac>(
     const rows = min(s.mb, s.m - row)
     const col = (unit % nBlocks) * s.nb
     const cols = min(s.nb, s.n - col)
-    const a = s.a + <usize>row * lda
-    const c = s.c + <usize>row * ldc + (<usize>col << 2)
+    const starts = s.starts + (<usize>(col >> 3) << 2)
     for (let j: u32 = 0; j < cols; j += 8) {
-      const start = s.starts + (<usize>((col + j) >> 3) << 2)
-      const first = <usize>load<u32>(start)
-      const count = <u32>max<i32>(load<i32>(start, 4) - load<i32>(start), 0)
-      addSums(s.sums + first * SUMS, count, sums + (<usize>j << 2))
-      const b = s.b + first * BLOCK
-      const depths = s.depths + (first << 2)
-      const left = cols - j
-      for (let i: u32 = 0; i < rows; ) {
-        const taken: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : 1
-        const at = min(i, rows - taken)
-        const place = c + <usize>at * ldc + (<usize>j << 2)
-        const to = left >= 8 ? place : tile
-        const step = left >= 8 ? ldc : 32
-        if (mac.rows == 6 && taken == 6) blocks6x8<M>(a + <usize>at * lda, lda, b, depths, count, to, step)
-        else if (mac.rows == 4 && taken == 4) blocks4x8<M>(a + <usize>at * lda, lda, b, depths, count, to, step)
-        else blocks1x8<M>(a + <usize>at * lda, b, depths, count, to)
-        if (left < 8) {
-          for (let r: u32 = 0; r < taken; ++r) {
-            const line = tile + (<usize>r << 5)
-            storeColumns(place + <usize>r * ldc, v128.load(line), v128.load(line, 16), left)
-          }
-        }
-        i = at + taken
-      }
+      const start = starts + (<usize>(j >> 3) << 2)
+      addSums(s.sums + <usize>load<u32>(start) * SUMS, countOf(start), sums + (<usize>j << 2))
     }
-    const params = s.aParams + <usize>row * offsetof<RowParams>()
+    const tallest: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : mac.rows >= 4 && rows >= 4 ? 4 : 1
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
-    const residual = epilogue.residual
-      ? epilogue.residual + ((<usize>row * epilogue.ldr + <usize>col) << 2)
-      : 0
     const wScale = s.wScale + (<usize>col << 2)
-    finish(epilogue, c, ldc, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+    for (let i: u32 = 0; i < rows; i += tallest) {
+      const at = row + min(i, rows - tallest)
+      const a = s.a + <usize>at * lda
+      const c = s.c + <usize>at * ldc + (<usize>col << 2)
+      multiplyPanels<M>(a, lda, tallest, s.b, starts, s.depths, c, ldc, cols, tile)
+      const params = s.aParams + <usize>at * offsetof<RowParams>()
+      const residual = epilogue.residual
+        ? epilogue.residual + ((<usize>at * epilogue.ldr + <usize>col) << 2)
+        : 0
+      finish(epilogue, c, ldc, tallest, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+    }
+  }
+}
+
+/** Blocks of the panel whose start is at `start`. */
+// @ts-ignore: decorator
+@inline
+function countOf(start: usize): u32 {
+  return <u32>max<i32>(load<i32>(start, 4) - load<i32>(start), 0)
+}
+
+/** The sums of a tile of rows over all panels of a unit. */
+function multiplyPanels<M extends Mac>(
+  a: usize,
+  lda: usize,
+  rows: u32,
+  b: usize,
+  starts: usize,
+  depths: usize,
+  c: usize,
+  ldc: usize,
+  cols: u32,
+  tile: usize,
+): void {
+  const mac = changetype<M>(0)
+  while (cols != 0) {
+    const first = <usize>load<u32>(starts)
+    const count = countOf(starts)
+    const blocks = b + first * BLOCK
+    const places = depths + (first << 2)
+    const to = cols >= 8 ? c : tile
+    const step = cols >= 8 ? ldc : 32
+    if (mac.rows == 6 && rows == 6) blocks6x8<M>(a, lda, blocks, places, count, to, step)
+    else if (mac.rows >= 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
+    else blocks1x8<M>(a, blocks, places, count, to)
+    if (cols < 8) {
+      for (let r: u32 = 0; r < rows; ++r) {
+        const line = tile + (<usize>r << 5)
+        storeColumns(c + <usize>r * ldc, v128.load(line), v128.load(line, 16), cols)
+      }
+      return
+    }
+    starts += 4
+    c += 32
+    cols -= 8
   }
 }
 

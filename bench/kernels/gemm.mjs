@@ -2,7 +2,7 @@
 /**
  * Speed of the GEMM family: GMAC/s of one thread, the best of several rounds, per shape and kernel.
  *
- *     node bench/kernels/gemm.mjs [module.wasm] [name filter]
+ *     node bench/kernels/gemm.mjs [module.wasm] [name filter] [--together]
  *
  * Without a module the fastest build of `build/wasm` that this runtime accepts is measured. Operands are random, lie in
  * one memory, and stay in whatever cache their size fits.
@@ -146,26 +146,31 @@ function placesOf(lists, size, density) {
   return { count: depths.length, starts: write(starts), depths: write(depths) }
 }
 
-/** float32 weights of which some are not zero. Rates count the zeros too. */
-function sparseRows(m, k, n, density) {
+/** Weights of which some are not zero. Rates count the zeros too. */
+function sparseRows(kind, m, k, n, density) {
+  const { a, size } = kinds[kind]
   const { count, starts, depths } = placesOf(n, k, density)
   const nb = 64
-  const args = encode('spmm_f32', {
-    a: place((k * m + 31) * 4, 'f32'),
-    lda: m,
-    values: place(count * 4, 'f32'),
+  const kernel = kind === 'f32' ? 'spmm_f32' : `spmm_rows_${kind}`
+  const scratchBytes = 512 + 4 * nb
+  const args = encode(kernel, {
+    a: place((k * m + 31) * size, a),
+    values: place(count * size, kind === 'f32' ? 'f32' : 's8'),
     depths,
     starts,
     c: place(m * n * 4),
     ldc: n,
     m,
     n,
+    k,
     nb,
-    scratch: place(512),
+    scratch: place(scratchBytes),
+    scratchBytes,
     bias: place(n * 4, 'f32'),
     ...after,
+    ...(kind === 'f32' ? {} : quantArgs(m, n)),
   })
-  return { kernel: 'spmm_f32', args, units: Math.ceil(m / 32) * Math.ceil(n / nb), macs: m * n * k }
+  return { kernel, args, units: Math.ceil(m / 32) * Math.ceil(n / nb), macs: m * n * k }
 }
 
 /** int8 weights of which some blocks of 8 x 8 are not zero. Rates count the zeros too. */
@@ -173,7 +178,7 @@ function sparseBlocks(kind, m, k, n, density) {
   const { a, size } = kinds[kind]
   const { count, starts, depths } = placesOf(n / 8, k / 8, density)
   const { aParams, wScale } = quantArgs(m, n)
-  const [mb, nb] = [48, 256]
+  const [mb, nb] = [48, 64]
   const kernel = `spmm_${kind}`
   const args = encode(kernel, {
     a: place(m * k * size, a),
@@ -306,7 +311,7 @@ const blockJobs = blockForms.flatMap(([kind, bits, block]) =>
 const sparseJobs = [0.05, 0.1, 0.2, 0.25, 0.3, 0.5].flatMap((density) => {
   const name = `${Math.round(100 * (1 - density))} % zeros 128x1024x1024`
   return [
-    [name, () => sparseRows(128, 1024, 1024, density)],
+    ...Object.keys(kinds).map((kind) => [name, () => sparseRows(kind, 128, 1024, 1024, density)]),
     ...['s8_dot', 's8_pairs'].map((kind) => [name, () => sparseBlocks(kind, 128, 1024, 1024, density)]),
   ]
 })
@@ -320,23 +325,26 @@ const jobs = [
   ['rows 960x480', () => quantize('quantize_rows_i16', 960, 480)],
 ]
 
-for (const [name, make] of jobs) {
-  if (!name.includes(filter)) continue
+/** With --together the jobs take turns, so that whatever the machine does meanwhile meets all of them. */
+const chosen = jobs.filter(([name]) => name.includes(filter))
+const together = process.argv.includes('--together')
+for (const group of together ? [chosen] : chosen.map((job) => [job])) {
   tops.next = 65536
-  const { kernel, args, units, macs } = make()
-  const run = exports[kernel]
-  const repeats = (limit) => {
+  const lanes = group.map(([name, make]) => ({ name, ...make(), best: 0 }))
+  const repeats = ({ kernel, args, units, macs }, limit) => {
     const start = performance.now()
     let count = 0
     let now = start
     for (; now - start < limit; count++) {
-      run(args, 0, units, 0)
+      exports[kernel](args, 0, units, 0)
       now = performance.now()
     }
     return (macs * count) / (now - start) / 1e6
   }
-  repeats(150)
-  let best = 0
-  for (let round = 0; round < ROUNDS; round++) best = Math.max(best, repeats(ROUND_MS))
-  console.log(`${name.padEnd(28)} ${kernel.padEnd(18)} ${best.toFixed(1).padStart(7)} G/s`)
+  for (const lane of lanes) repeats(lane, 150)
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const lane of lanes) lane.best = Math.max(lane.best, repeats(lane, ROUND_MS))
+  }
+  for (const { name, kernel, best } of lanes)
+    console.log(`${name.padEnd(28)} ${kernel.padEnd(18)} ${best.toFixed(1).padStart(7)} G/s`)
 }

@@ -14,13 +14,18 @@ const copyArgs = {
 } as const
 const copy = { args: copyArgs }
 
+const transpose = { args: { x: 'ptr', y: 'ptr', batch: 'u32', rows: 'u32', cols: 'u32' } } as const
+
 export const move = kernels({
   copy_1: copy,
   copy_2: copy,
   copy_4: copy,
   copy_8: copy,
   /** y[b][j][i] = x[b][i][j], 4-byte elements: batch x rows x cols. A unit is a band of 8 input rows of one batch. */
-  transpose_4: { args: { x: 'ptr', y: 'ptr', batch: 'u32', rows: 'u32', cols: 'u32' } },
+  transpose_4: transpose,
+  /** The same of 1-byte and of 2-byte elements. */
+  transpose_1: transpose,
+  transpose_2: transpose,
   /** Contiguous copy of `bytes`; a unit is `block` bytes. */
   copy_bytes: { args: { src: 'ptr', dst: 'ptr', bytes: 'u32', block: 'u32' } },
   /** dst[i] = value's bits, `size` 4-byte elements; a unit is `block` elements. */

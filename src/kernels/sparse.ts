@@ -8,23 +8,39 @@
 import { epilogueArgs } from './gemm.ts'
 import { kernels } from './row.ts'
 
+/**
+ * Column j of the weights is values[i] at depths[i] (its k), i from starts[j] to starts[j + 1]. Rows of C are the vector
+ * axis, so A comes transposed, in blocks of 32 rows: [ceil(m / 32)][k][32], the last one as wide as there are rows, with
+ * 31 elements of memory behind it. A block of C has 32 rows. Scratch: 512 bytes per thread.
+ */
+const rowsArgs = {
+  a: 'ptr', values: 'ptr', depths: 'ptr', starts: 'ptr', c: 'ptr', ldc: 'u32', m: 'u32', n: 'u32', k: 'u32', nb: 'u32',
+  scratch: 'ptr', scratchBytes: 'u32',
+} as const
+
+/** int8: A is quantised by rows, aParams one record per row; scratch: and behind the 512 bytes 4 * nb. */
+const byteRowsArgs = { ...rowsArgs, aParams: 'ptr', wScale: 'ptr', ...epilogueArgs } as const
+
 const blockArgs = {
   a: 'ptr', lda: 'u32', b: 'ptr', depths: 'ptr', starts: 'ptr', sums: 'ptr', c: 'ptr', ldc: 'u32', m: 'u32', n: 'u32', mb: 'u32',
   nb: 'u32', aParams: 'ptr', wScale: 'ptr', scratch: 'ptr', scratchBytes: 'u32', ...epilogueArgs,
 } as const
 
+/**
+ * Sparse weights as they are in a file, spread into dense panels (kernels/gemm.ts) with zeros between them; indices are
+ * clipped to k and to `count`, the number of values (blocks). A unit is one panel of 8 columns.
+ */
+const spreadArgs = { values: 'ptr', depths: 'ptr', starts: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', count: 'u32' } as const
+/** Groups of `group` k; also writes the sums of the columns of whole panels. */
+const byteSpreadArgs = { ...spreadArgs, group: 'u32', sums: 'ptr' } as const
+
 export const sparse = kernels({
-  /**
-   * float32, any weights zero. Rows of C are the vector axis, so A comes transposed: a [k][lda], at least 31 elements of
-   * memory behind the last one. Column j of the weights is values[i] at depths[i] (its k), i from starts[j] to starts[j + 1]. A
-   * block has 32 rows. Scratch: 512 bytes per thread.
-   */
-  spmm_f32: {
-    args: {
-      a: 'ptr', lda: 'u32', values: 'ptr', depths: 'ptr', starts: 'ptr', c: 'ptr', ldc: 'u32', m: 'u32', n: 'u32', nb: 'u32',
-      scratch: 'ptr', scratchBytes: 'u32', ...epilogueArgs,
-    },
-  },
+  /** float32, any weights zero. */
+  spmm_f32: { args: { ...rowsArgs, ...epilogueArgs } },
+  /** int8, any weights zero. A is of bytes as gemm_s8_dot reads them; values are int8. */
+  spmm_rows_s8_dot: { args: byteRowsArgs },
+  /** A is of int16 as gemm_s8_pairs reads them, values too (widen_s8). */
+  spmm_rows_s8_pairs: { args: byteRowsArgs },
   /**
    * int8, blocks of 8 columns x 8 k zero or not. Block i of a panel of columns p, i from starts[p] to starts[p + 1],
    * begins at k = 8 * depths[i]; its 64 bytes are a panel of k = 8 in the layout of the host's product (kernels/gemm.ts),
@@ -33,4 +49,10 @@ export const sparse = kernels({
    */
   spmm_s8_dot: { args: blockArgs },
   spmm_s8_pairs: { args: blockArgs },
+  spread_rows_f32: { args: spreadArgs },
+  spread_rows_s8: { args: byteSpreadArgs },
+  /** From blocks of 8 columns x 8 k, [column][k]. */
+  spread_blocks_s8: { args: byteSpreadArgs },
+  /** dst[i] = src[i], int8 to int16. A unit is `block` elements. */
+  widen_s8: { args: { src: 'ptr', dst: 'ptr', size: 'u32', block: 'u32' } },
 })

@@ -79,28 +79,33 @@ function copyOracle(make: (size: number, random: () => number) => Data, type: Da
     })
 }
 
-const transpose: Oracle = (random) =>
-  (
-    [
-      [1, 8, 4],
-      [2, 16, 12],
-      [3, 5, 7],
-      [1, 1, 9],
-      [1, 23, 1],
-      [2, 11, 18],
-    ] as const
-  ).map(([batch, rows, cols]) => {
-    const x = randomFloats(random, batch * rows * cols)
-    const want: number[] = []
-    for (let b = 0; b < batch; b++) {
-      for (let j = 0; j < cols; j++) for (let i = 0; i < rows; i++) want.push(x[(b * rows + i) * cols + j]!)
-    }
-    return {
-      title: `${batch} of ${rows} x ${cols}`,
-      units: batch * Math.ceil(rows / 8),
-      args: { x: input(x, 4), y: output(Float32Array, want, exact, 12), batch, rows, cols },
-    }
-  })
+type Make = (size: number, random: () => number) => Data
+
+const transposeOracle =
+  (make: Make, type: DataClass, width: number): Oracle =>
+  (random) =>
+    (
+      [
+        [1, 8, 4],
+        [2, 16, 12],
+        [3, 5, 7],
+        [1, 1, 9],
+        [1, 23, 1],
+        [2, 11, 18],
+        [1, 32, 21],
+      ] as const
+    ).map(([batch, rows, cols]) => {
+      const x = make(batch * rows * cols, random)
+      const want: (number | bigint)[] = []
+      for (let b = 0; b < batch; b++) {
+        for (let j = 0; j < cols; j++) for (let i = 0; i < rows; i++) want.push(x[(b * rows + i) * cols + j]!)
+      }
+      return {
+        title: `${batch} of ${rows} x ${cols}`,
+        units: batch * Math.ceil(rows / 8),
+        args: { x: input(x, width), y: output(type, want, exact, 3 * width), batch, rows, cols },
+      }
+    })
 
 /** Sizes and blocks of kernels that walk one dense array. */
 const runs: readonly (readonly [size: number, block: number])[] = [
@@ -230,7 +235,13 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   copy_2: copyOracle((size, random) => randomIntegers(Uint16Array, random, size, 0, 65535), Uint16Array, 2),
   copy_4: copyOracle((size, random) => randomIntegers(Uint32Array, random, size, 0, 2 ** 32 - 1), Uint32Array, 4),
   copy_8: copyOracle((size, random) => bigIntegers(random, size), BigInt64Array, 8),
-  transpose_4: transpose,
+  transpose_4: transposeOracle((size, random) => randomFloats(random, size), Float32Array, 4),
+  transpose_1: transposeOracle((size, random) => randomIntegers(Uint8Array, random, size, 0, 255), Uint8Array, 1),
+  transpose_2: transposeOracle(
+    (size, random) => randomIntegers(Int16Array, random, size, -32768, 32767),
+    Int16Array,
+    2,
+  ),
   copy_bytes: copyBytes,
   fill_4: fill,
   gather_rows: gather,

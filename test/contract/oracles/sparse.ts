@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Oracles of products with sparse weights (src/kernels/sparse.ts): sums over the weights that are there. */
 import type { Activation } from '../../../src/kernels/gemm.ts'
-import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
+import { exact, input, type KernelCase, type Oracle, output, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised } from './epilogue.ts'
 import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
@@ -27,19 +27,26 @@ interface Options extends EpilogueOptions {
   readonly density?: number
 }
 
+type ByteKind = 's8_dot' | 's8_pairs'
+
+/** Element (row, depth) of an A of m rows that came in transposed blocks of 32. */
+const blockedAt = (m: number, k: number, row: number, depth: number): number => {
+  const first = row - (row % 32)
+  return first * k + depth * Math.min(32, m - first) + (row % 32)
+}
+
 function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): KernelCase {
   const { nb = n, density = 0.3 } = options
-  const lda = m + (options.gap ?? 0)
-  const a = randomFloats(random, k * lda + 31)
+  const a = randomFloats(random, k * m + 31)
   const { starts, depths } = joined(Array.from({ length: n }, () => someOf(random, k, density)))
   const values = randomFloats(random, depths.length)
   // rows of A are the transposed ones here: each row of m has one of the extremes
-  if (options.extreme) for (let i = 0; i < k; i++) a.set([Infinity, NaN, 1e-45, -Infinity, 0], i * lda)
+  if (options.extreme) for (let i = 0; i < k; i++) a.set([Infinity, NaN, 1e-45, -Infinity, 0], blockedAt(m, k, 0, i))
   const sumAt = (_: number, row: number, column: number) => {
     let value = 0
     let size = 0
     for (let i = starts[column]!; i < starts[column + 1]!; i++) {
-      const product = values[i]! * a[depths[i]! * lda + row]!
+      const product = values[i]! * a[blockedAt(m, k, row, depths[i]!)]!
       value += product
       size += Math.abs(product)
     }
@@ -51,12 +58,12 @@ function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): Kern
     units: Math.ceil(m / 32) * Math.ceil(n / nb),
     args: {
       a: input(a, 4),
-      lda,
       values: input(values),
       depths: input(depths),
       starts: input(starts),
       m,
       n,
+      k,
       nb,
       scratch: scratch(512),
       scratchBytes: 512,
@@ -76,26 +83,161 @@ const rowsOracle: Oracle = (random) => [
   rowsCase(random, [40, 9, 24], { extreme: true }),
 ]
 
-function blocksCase(
-  kind: 's8_dot' | 's8_pairs',
+/** Weights of columns in compressed rows, and the same dense [n][k]. */
+function sparseColumns(random: Random, n: number, k: number, density: number) {
+  const { starts, depths } = joined(Array.from({ length: n }, () => someOf(random, k, density)))
+  const values = randomIntegers(Int8Array, random, depths.length, -128, 127)
+  const w = new Int8Array(n * k)
+  for (let j = 0; j < n; j++) for (let i = starts[j]!; i < starts[j + 1]!; i++) w[j * k + depths[i]!] = values[i]!
+  return { starts, depths, values, w }
+}
+
+function byteRowsCase(
+  kind: ByteKind,
   random: Random,
   [m, n, k]: Shape,
   options: Options & { integers?: boolean } = {},
 ): KernelCase {
-  const { nb = n, mb = m, density = 0.4, integers = false } = options
+  const { nb = n, density = 0.3, integers = false } = options
+  const a = kinds[kind].values(random, k * m + 31)
+  const { starts, depths, values, w } = sparseColumns(random, n, k, density)
+  const quant = quantised(random, m, w, { groups: 1, n, k }, integers)
+  const sumAt = (_: number, row: number, column: number) => {
+    let value = 0
+    for (let i = 0; i < k; i++) value += a[blockedAt(m, k, row, i)]! * w[column * k + i]!
+    return quant.sumOf(value, row, 0, column)
+  }
+  const { batchC: _c, ...rest } = finished(random, 1, m, n, integers ? { ...options, bias: false } : options, sumAt)
+  const scratchBytes = 512 + 4 * nb
+  return {
+    title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
+    units: Math.ceil(m / 32) * Math.ceil(n / nb),
+    args: {
+      a: input(a),
+      values: input(kind === 's8_pairs' ? Int16Array.from(values) : values),
+      depths: input(depths),
+      starts: input(starts),
+      m,
+      n,
+      k,
+      nb,
+      scratch: scratch(scratchBytes),
+      scratchBytes,
+      aParams: quant.args.aParams,
+      wScale: quant.args.wScale,
+      ...rest,
+    },
+  }
+}
+
+const byteRowsOracle =
+  (kind: ByteKind): Oracle =>
+  (random) => [
+    byteRowsCase(kind, random, [1, 1, 1], { density: 1, integers: true }),
+    byteRowsCase(kind, random, [32, 8, 64], { integers: true }),
+    byteRowsCase(kind, random, [37, 21, 61], { residual: true, gap: 3, nb: 8 }),
+    byteRowsCase(kind, random, [4, 6, 30], { activation: 'Relu', density: 0.5, integers: true }),
+    byteRowsCase(kind, random, [70, 13, 25], { density: 0.1, activation: 'Gelu', residual: true, nb: 8 }),
+    byteRowsCase(kind, random, [5, 3, 20], { density: 0 }),
+  ]
+
+const spreadArgsOf = (n: number, k: number, count: number, depths: Int32Array, starts: Int32Array) => ({
+  depths: input(depths),
+  starts: input(starts),
+  n,
+  k,
+  count,
+})
+
+const spreadShapes: readonly Shape[] = [
+  [0, 1, 1],
+  [0, 8, 32],
+  [0, 21, 45],
+  [0, 13, 30],
+]
+
+const spreadRowsOracle: Oracle = (random) =>
+  spreadShapes.map(([, n, k]) => {
+    const { starts, depths, values: bytes, w } = sparseColumns(random, n, k, 0.4)
+    const wild = depths.map((depth) => (depth === k - 1 ? -1 : depth))
+    const wildStarts = starts.map((start) => (start === bytes.length ? 2 ** 30 : start))
+    return {
+      title: `${n} columns of ${k}`,
+      units: Math.ceil(n / 8),
+      args: {
+        values: input(Float32Array.from(bytes), 4),
+        dst: output(Float32Array, Array.from(panels('f32', w, 1, n, k)), exact, 4),
+        ...spreadArgsOf(n, k, bytes.length, wild, wildStarts),
+      },
+    }
+  })
+
+function columnSums(w: Int8Array, n: number, k: number): number[] {
+  const sums = new Array<number>(roundUp(n, 8)).fill(0)
+  w.forEach((value, i) => (sums[Math.floor(i / k)]! += value))
+  return sums
+}
+
+const spreadBytesOracle: Oracle = (random) =>
+  (['s8_dot', 's8_pairs'] as const).flatMap((kind) =>
+    spreadShapes.map(([, n, k]) => {
+      const { starts, depths, values, w } = sparseColumns(random, n, k, 0.4)
+      return {
+        title: `${n} columns of ${k}, ${kind}`,
+        units: Math.ceil(n / 8),
+        args: {
+          values: input(values, 1),
+          dst: output(Int8Array, Array.from(panels(kind, w, 1, n, k))),
+          ...spreadArgsOf(n, k, values.length, depths, starts),
+          group: kinds[kind].group,
+          sums: output(Int32Array, columnSums(w, n, k), exact, 4),
+        },
+      }
+    }),
+  )
+
+const spreadBlocksOracle: Oracle = (random) =>
+  (['s8_dot', 's8_pairs'] as const).flatMap((kind) =>
+    spreadShapes.map(([, n, k]) => {
+      const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, 0.4)
+      const dense = Int8Array.from({ length: n * k }, (_, i) => w[Math.floor(i / k) * lda + (i % k)]!)
+      return {
+        title: `${n} columns of ${k}, ${kind}`,
+        units: Math.ceil(n / 8),
+        args: {
+          values: input(stored, 1),
+          dst: output(Int8Array, Array.from(panels(kind, dense, 1, n, k))),
+          ...spreadArgsOf(n, k, depths.length, depths, starts),
+          group: kinds[kind].group,
+          sums: output(Int32Array, columnSums(dense, n, k), exact, 4),
+        },
+      }
+    }),
+  )
+
+const widenOracle: Oracle = (random) =>
+  [
+    [1, 1],
+    [37, 8],
+    [64, 64],
+  ].map(([size, block]) => {
+    const data = randomIntegers(Int8Array, random, size!, -128, 127)
+    return {
+      title: `${size} in blocks of ${block}`,
+      units: Math.ceil(size! / block!),
+      args: { src: input(data, 1), dst: output(Int16Array, [...data]), size: size!, block: block! },
+    }
+  })
+
+/** Blocks of 8 columns x 8 k, and the same dense, of whole panels and blocks: [columns][lda]. */
+function sparseBlocks(random: Random, n: number, k: number, density: number, extreme = false) {
   const columns = roundUp(n, 8)
   const lda = roundUp(k, 8)
-  const a = kinds[kind].values(random, m * lda)
   const { starts, depths } = joined(
     Array.from({ length: columns / 8 }, () => someOf(random, Math.ceil(k / 8), density)),
   )
-  const blocks = depths.length
-  const stored = randomIntegers(Int8Array, random, blocks * 64, -128, 127)
-  if (options.extreme) {
-    makeRowsExtreme(a, lda, k)
-    makeWeightsExtreme(stored, 64)
-  }
-  // dense weights of whole panels and whole blocks of k, which the sums and the zero points are taken of
+  const stored = randomIntegers(Int8Array, random, depths.length * 64, -128, 127)
+  if (extreme) makeWeightsExtreme(stored, 64)
   const w = new Int8Array(columns * lda)
   for (let p = 0; p < columns / 8; p++) {
     for (let at = starts[p]!; at < starts[p + 1]!; at++) {
@@ -106,6 +248,21 @@ function blocksCase(
       }
     }
   }
+  return { starts, depths, stored, w, lda }
+}
+
+function blocksCase(
+  kind: ByteKind,
+  random: Random,
+  [m, n, k]: Shape,
+  options: Options & { integers?: boolean } = {},
+): KernelCase {
+  const { nb = n, mb = m, density = 0.4, integers = false } = options
+  // dense weights of whole panels and whole blocks of k, which the sums and the zero points are taken of
+  const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, density, options.extreme)
+  const blocks = depths.length
+  const a = kinds[kind].values(random, m * lda)
+  if (options.extreme) makeRowsExtreme(a, lda, k)
   const sums = new Int32Array(blocks * 8)
   stored.forEach((value, i) => (sums[i >> 3]! += value))
   const quant = quantised(random, m, w, { groups: 1, n, k: lda }, integers)
@@ -141,7 +298,7 @@ function blocksCase(
 }
 
 const blocksOracle =
-  (kind: 's8_dot' | 's8_pairs'): Oracle =>
+  (kind: ByteKind): Oracle =>
   (random) => [
     blocksCase(kind, random, [1, 1, 1], { density: 1 }),
     blocksCase(kind, random, [6, 8, 64], { integers: true }),
@@ -156,4 +313,10 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   spmm_f32: rowsOracle,
   spmm_s8_dot: blocksOracle('s8_dot'),
   spmm_s8_pairs: blocksOracle('s8_pairs'),
+  spmm_rows_s8_dot: byteRowsOracle('s8_dot'),
+  spmm_rows_s8_pairs: byteRowsOracle('s8_pairs'),
+  spread_rows_f32: spreadRowsOracle,
+  spread_rows_s8: spreadBytesOracle,
+  spread_blocks_s8: spreadBlocksOracle,
+  widen_s8: widenOracle,
 }
