@@ -116,6 +116,11 @@ function addSums(from: usize, count: u32, to: usize): void {
   v128.store(to, high, 16)
 }
 
+/*
+ * The tall tiles. `if (!p0) break` never breaks: it keeps the compiler from moving the sums of one group behind the loads
+ * of the next, which takes more registers than there are.
+ */
+
 /** 6 rows x 8 columns. */
 function blocks6x8<M extends Mac>(
   a: usize,
@@ -140,104 +145,101 @@ function blocks6x8<M extends Mac>(
   let c50 = i32x4.splat(0)
   let c51 = i32x4.splat(0)
   let x: v128, low: v128, high: v128
-  for (; count != 0; --count) {
-    let p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
-    depths += 4
-    let p1 = p0 + lda
-    let p2 = p1 + lda
-    let p3 = p2 + lda
-    let p4 = p3 + lda
-    let p5 = p4 + lda
-      low = mac.low(b)
-      high = mac.high(b)
-      x = v128.load32_splat(p0)
-      c00 = mac.mac(x, low, c00)
-      c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1)
-      c10 = mac.mac(x, low, c10)
-      c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2)
-      c20 = mac.mac(x, low, c20)
-      c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3)
-      c30 = mac.mac(x, low, c30)
-      c31 = mac.mac(x, high, c31)
-      x = v128.load32_splat(p4)
-      c40 = mac.mac(x, low, c40)
-      c41 = mac.mac(x, high, c41)
-      x = v128.load32_splat(p5)
-      c50 = mac.mac(x, low, c50)
-      c51 = mac.mac(x, high, c51)
-      low = mac.nextLow(b)
-      high = mac.nextHigh(b)
-      x = v128.load32_splat(p0, 4)
-      c00 = mac.mac(x, low, c00)
-      c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1, 4)
-      c10 = mac.mac(x, low, c10)
-      c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2, 4)
-      c20 = mac.mac(x, low, c20)
-      c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3, 4)
-      c30 = mac.mac(x, low, c30)
-      c31 = mac.mac(x, high, c31)
-      x = v128.load32_splat(p4, 4)
-      c40 = mac.mac(x, low, c40)
-      c41 = mac.mac(x, high, c41)
-      x = v128.load32_splat(p5, 4)
-      c50 = mac.mac(x, low, c50)
-      c51 = mac.mac(x, high, c51)
-    b += 2 * mac.step
+  while (count != 0) {
+    const p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    const p1 = p0 + lda
+    const p2 = p1 + lda
+    const p3 = p2 + lda
+    const p4 = p3 + lda
+    const p5 = p4 + lda
+    low = mac.low(b)
+    high = mac.high(b)
+    x = v128.load32_splat(p0)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(p1)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(p2)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(p3)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
+    x = v128.load32_splat(p4)
+    c40 = mac.mac(x, low, c40)
+    c41 = mac.mac(x, high, c41)
+    x = v128.load32_splat(p5)
+    c50 = mac.mac(x, low, c50)
+    c51 = mac.mac(x, high, c51)
+    if (!p0) break
+    low = mac.nextLow(b)
+    high = mac.nextHigh(b)
+    x = v128.load32_splat(p0, 4)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(p1, 4)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(p2, 4)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(p3, 4)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
+    x = v128.load32_splat(p4, 4)
+    c40 = mac.mac(x, low, c40)
+    c41 = mac.mac(x, high, c41)
+    x = v128.load32_splat(p5, 4)
+    c50 = mac.mac(x, low, c50)
+    c51 = mac.mac(x, high, c51)
     if (mac.shift == 1) {
-      p0 += 8
-      p1 += 8
-      p2 += 8
-      p3 += 8
-      p4 += 8
-      p5 += 8
-      low = mac.low(b)
-      high = mac.high(b)
-      x = v128.load32_splat(p0)
+      if (!p0) break
+      low = mac.low(b + 2 * mac.step)
+      high = mac.high(b + 2 * mac.step)
+      x = v128.load32_splat(p0, 8)
       c00 = mac.mac(x, low, c00)
       c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1)
+      x = v128.load32_splat(p1, 8)
       c10 = mac.mac(x, low, c10)
       c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2)
+      x = v128.load32_splat(p2, 8)
       c20 = mac.mac(x, low, c20)
       c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3)
+      x = v128.load32_splat(p3, 8)
       c30 = mac.mac(x, low, c30)
       c31 = mac.mac(x, high, c31)
-      x = v128.load32_splat(p4)
+      x = v128.load32_splat(p4, 8)
       c40 = mac.mac(x, low, c40)
       c41 = mac.mac(x, high, c41)
-      x = v128.load32_splat(p5)
+      x = v128.load32_splat(p5, 8)
       c50 = mac.mac(x, low, c50)
       c51 = mac.mac(x, high, c51)
-      low = mac.nextLow(b)
-      high = mac.nextHigh(b)
-      x = v128.load32_splat(p0, 4)
+      if (!p0) break
+      low = mac.nextLow(b + 2 * mac.step)
+      high = mac.nextHigh(b + 2 * mac.step)
+      x = v128.load32_splat(p0, 12)
       c00 = mac.mac(x, low, c00)
       c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1, 4)
+      x = v128.load32_splat(p1, 12)
       c10 = mac.mac(x, low, c10)
       c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2, 4)
+      x = v128.load32_splat(p2, 12)
       c20 = mac.mac(x, low, c20)
       c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3, 4)
+      x = v128.load32_splat(p3, 12)
       c30 = mac.mac(x, low, c30)
       c31 = mac.mac(x, high, c31)
-      x = v128.load32_splat(p4, 4)
+      x = v128.load32_splat(p4, 12)
       c40 = mac.mac(x, low, c40)
       c41 = mac.mac(x, high, c41)
-      x = v128.load32_splat(p5, 4)
+      x = v128.load32_splat(p5, 12)
       c50 = mac.mac(x, low, c50)
       c51 = mac.mac(x, high, c51)
-      b += 2 * mac.step
     }
+    b += BLOCK
+    depths += 4
+    count -= 1
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
@@ -278,76 +280,75 @@ function blocks4x8<M extends Mac>(
   let c30 = i32x4.splat(0)
   let c31 = i32x4.splat(0)
   let x: v128, low: v128, high: v128
-  for (; count != 0; --count) {
-    let p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
-    depths += 4
-    let p1 = p0 + lda
-    let p2 = p1 + lda
-    let p3 = p2 + lda
-      low = mac.low(b)
-      high = mac.high(b)
-      x = v128.load32_splat(p0)
-      c00 = mac.mac(x, low, c00)
-      c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1)
-      c10 = mac.mac(x, low, c10)
-      c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2)
-      c20 = mac.mac(x, low, c20)
-      c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3)
-      c30 = mac.mac(x, low, c30)
-      c31 = mac.mac(x, high, c31)
-      low = mac.nextLow(b)
-      high = mac.nextHigh(b)
-      x = v128.load32_splat(p0, 4)
-      c00 = mac.mac(x, low, c00)
-      c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1, 4)
-      c10 = mac.mac(x, low, c10)
-      c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2, 4)
-      c20 = mac.mac(x, low, c20)
-      c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3, 4)
-      c30 = mac.mac(x, low, c30)
-      c31 = mac.mac(x, high, c31)
-    b += 2 * mac.step
+  while (count != 0) {
+    const p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    const p1 = p0 + lda
+    const p2 = p1 + lda
+    const p3 = p2 + lda
+    low = mac.low(b)
+    high = mac.high(b)
+    x = v128.load32_splat(p0)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(p1)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(p2)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(p3)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
+    if (!p0) break
+    low = mac.nextLow(b)
+    high = mac.nextHigh(b)
+    x = v128.load32_splat(p0, 4)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(p1, 4)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(p2, 4)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(p3, 4)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
     if (mac.shift == 1) {
-      p0 += 8
-      p1 += 8
-      p2 += 8
-      p3 += 8
-      low = mac.low(b)
-      high = mac.high(b)
-      x = v128.load32_splat(p0)
+      if (!p0) break
+      low = mac.low(b + 2 * mac.step)
+      high = mac.high(b + 2 * mac.step)
+      x = v128.load32_splat(p0, 8)
       c00 = mac.mac(x, low, c00)
       c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1)
+      x = v128.load32_splat(p1, 8)
       c10 = mac.mac(x, low, c10)
       c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2)
+      x = v128.load32_splat(p2, 8)
       c20 = mac.mac(x, low, c20)
       c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3)
+      x = v128.load32_splat(p3, 8)
       c30 = mac.mac(x, low, c30)
       c31 = mac.mac(x, high, c31)
-      low = mac.nextLow(b)
-      high = mac.nextHigh(b)
-      x = v128.load32_splat(p0, 4)
+      if (!p0) break
+      low = mac.nextLow(b + 2 * mac.step)
+      high = mac.nextHigh(b + 2 * mac.step)
+      x = v128.load32_splat(p0, 12)
       c00 = mac.mac(x, low, c00)
       c01 = mac.mac(x, high, c01)
-      x = v128.load32_splat(p1, 4)
+      x = v128.load32_splat(p1, 12)
       c10 = mac.mac(x, low, c10)
       c11 = mac.mac(x, high, c11)
-      x = v128.load32_splat(p2, 4)
+      x = v128.load32_splat(p2, 12)
       c20 = mac.mac(x, low, c20)
       c21 = mac.mac(x, high, c21)
-      x = v128.load32_splat(p3, 4)
+      x = v128.load32_splat(p3, 12)
       c30 = mac.mac(x, low, c30)
       c31 = mac.mac(x, high, c31)
-      b += 2 * mac.step
     }
+    b += BLOCK
+    depths += 4
+    count -= 1
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)

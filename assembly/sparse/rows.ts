@@ -2,8 +2,9 @@
 /**
  * Products with unstructured sparse weights (after XNNPACK's spmm: Elsen et al., Fast Sparse ConvNets, 2019,
  * arXiv:1911.09723): 32 rows of C at a time in eight vectors, the weights of a column splat over them (lines.ts). Four
- * columns are summed into scratch, as rows of 32, and transposed into C. A comes in blocks of 32 rows, each transposed, so
- * that the rows a weight meets are one or two lines of the cache and the whole block is one run of memory.
+ * columns are summed as lines of 32 and transposed into a tile of the unit, which gets its epilogue and is copied to C: rows
+ * of C are often a power of two apart, and would push each other out of the cache. A comes in blocks of 32 rows, each
+ * transposed, so that the rows a weight meets are one or two lines of the cache and the whole block is one run of memory.
  */
 import { finish } from '../gemm/epilogue'
 import { Epilogue, RowParams } from '../gemm/views'
@@ -37,7 +38,7 @@ export class Scales {
   wScale: usize
 }
 
-/** Units [from, to). `scales` is 0 for float32. Scratch holds four columns, then the column sums of bytes. */
+/** Units [from, to). `scales` is 0 for float32. Scratch holds four lines, the tile, then the column sums of bytes. */
 export function multiplyRows<L extends Line>(
   s: Rows,
   scales: usize,
@@ -50,7 +51,9 @@ export function multiplyRows<L extends Line>(
   const nBlocks = ceilDiv(s.n, s.nb)
   const ldc = <usize>s.ldc << 2
   const scratch = s.scratch + <usize>thread * s.scratchBytes
-  const sums = scales ? scratch + 4 * COLUMN : 0
+  const width = <usize>((s.nb + 3) & ~3) << 2
+  const tile = scratch + 4 * COLUMN
+  const sums = scales ? tile + ROWS * width : 0
   for (let unit = from; unit < to; ++unit) {
     const row = (unit / nBlocks) * ROWS
     const rows = min(ROWS, s.m - row)
@@ -72,7 +75,7 @@ export function multiplyRows<L extends Line>(
         else line.flat(a, step, values, depths, count, to)
         if (scales) store<i32>(sums + (<usize>(j + i) << 2), line.sum(values, count))
       }
-      transpose(scratch, c + (<usize>j << 2), ldc, rows, here)
+      transpose(scratch, tile + (<usize>j << 2), width, rows)
     }
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
     const residual = epilogue.residual
@@ -85,12 +88,25 @@ export function multiplyRows<L extends Line>(
       params = q.aParams + <usize>row * offsetof<RowParams>()
       wScale = q.wScale + (<usize>col << 2)
     }
-    finish(epilogue, c, ldc, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+    finish(epilogue, tile, width, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+    for (let i: u32 = 0; i < rows; ++i) copyRow(tile + i * width, c + i * ldc, cols)
   }
 }
 
-/** Up to four columns of scratch as rows of C. */
-function transpose(from: usize, c: usize, ldc: usize, rows: u32, cols: u32): void {
+/** `count` elements of four bytes. */
+// @ts-ignore: decorator
+@inline
+function copyRow(from: usize, to: usize, count: u32): void {
+  for (; count >= 4; count -= 4) {
+    v128.store(to, v128.load(from))
+    from += 16
+    to += 16
+  }
+  if (count != 0) storeUpTo4(to, v128.load(from), count)
+}
+
+/** Four lines as columns of rows that are `ldc` bytes apart; `rows` is rounded up to 4. */
+function transpose(from: usize, c: usize, ldc: usize, rows: u32): void {
   for (let i: u32 = 0; i < rows; i += 4) {
     const a = v128.load(from)
     const b = v128.load(from + COLUMN)
@@ -100,10 +116,10 @@ function transpose(from: usize, c: usize, ldc: usize, rows: u32, cols: u32): voi
     const deLow = v128.shuffle<i32>(d, e, 0, 4, 1, 5)
     const abHigh = v128.shuffle<i32>(a, b, 2, 6, 3, 7)
     const deHigh = v128.shuffle<i32>(d, e, 2, 6, 3, 7)
-    storeUpTo4(c, v128.shuffle<i64>(abLow, deLow, 0, 2), cols)
-    if (i + 1 < rows) storeUpTo4(c + ldc, v128.shuffle<i64>(abLow, deLow, 1, 3), cols)
-    if (i + 2 < rows) storeUpTo4(c + 2 * ldc, v128.shuffle<i64>(abHigh, deHigh, 0, 2), cols)
-    if (i + 3 < rows) storeUpTo4(c + 3 * ldc, v128.shuffle<i64>(abHigh, deHigh, 1, 3), cols)
+    v128.store(c, v128.shuffle<i64>(abLow, deLow, 0, 2))
+    v128.store(c + ldc, v128.shuffle<i64>(abLow, deLow, 1, 3))
+    v128.store(c + 2 * ldc, v128.shuffle<i64>(abHigh, deHigh, 0, 2))
+    v128.store(c + 3 * ldc, v128.shuffle<i64>(abHigh, deHigh, 1, 3))
     from += 16
     c += 4 * ldc
   }

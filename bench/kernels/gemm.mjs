@@ -152,7 +152,7 @@ function sparseRows(kind, m, k, n, density) {
   const { count, starts, depths } = placesOf(n, k, density)
   const nb = 64
   const kernel = kind === 'f32' ? 'spmm_f32' : `spmm_rows_${kind}`
-  const scratchBytes = 512 + 4 * nb
+  const scratchBytes = 512 + 132 * nb
   const args = encode(kernel, {
     a: place((k * m + 31) * size, a),
     values: place(count * size, kind === 'f32' ? 'f32' : 's8'),

@@ -11,14 +11,14 @@ import { kernels } from './row.ts'
 /**
  * Column j of the weights is values[i] at depths[i] (its k), i from starts[j] to starts[j + 1]. Rows of C are the vector
  * axis, so A comes transposed, in blocks of 32 rows: [ceil(m / 32)][k][32], the last one as wide as there are rows, with
- * 31 elements of memory behind it. A block of C has 32 rows. Scratch: 512 bytes per thread.
+ * 31 elements of memory behind it. A block of C has 32 rows. Scratch per thread: 512 + 128 * nb bytes, nb rounded up to 4.
  */
 const rowsArgs = {
   a: 'ptr', values: 'ptr', depths: 'ptr', starts: 'ptr', c: 'ptr', ldc: 'u32', m: 'u32', n: 'u32', k: 'u32', nb: 'u32',
   scratch: 'ptr', scratchBytes: 'u32',
 } as const
 
-/** int8: A is quantised by rows, aParams one record per row; scratch: and behind the 512 bytes 4 * nb. */
+/** int8: A is quantised by rows, aParams one record per row; scratch: and 4 * nb more, nb rounded up to 4. */
 const byteRowsArgs = { ...rowsArgs, aParams: 'ptr', wScale: 'ptr', ...epilogueArgs } as const
 
 const blockArgs = {

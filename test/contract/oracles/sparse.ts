@@ -65,8 +65,8 @@ function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): Kern
       n,
       k,
       nb,
-      scratch: scratch(512),
-      scratchBytes: 512,
+      scratch: scratch(512 + 128 * roundUp(nb, 4)),
+      scratchBytes: 512 + 128 * roundUp(nb, 4),
       ...rest,
       batchR,
     },
@@ -108,7 +108,7 @@ function byteRowsCase(
     return quant.sumOf(value, row, 0, column)
   }
   const { batchC: _c, ...rest } = finished(random, 1, m, n, integers ? { ...options, bias: false } : options, sumAt)
-  const scratchBytes = 512 + 4 * nb
+  const scratchBytes = 512 + 132 * roundUp(nb, 4)
   return {
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: Math.ceil(m / 32) * Math.ceil(n / nb),
