@@ -77,7 +77,7 @@ export function spread_blocks_s8(args: usize, from: u32, to: u32, thread: u32): 
     const end = startOf(s.starts, unit + 1, s.count)
     for (let block = startOf(s.starts, unit, s.count); block < end; ++block) {
       const first = min<u32>(load<u32>(s.depths + (<usize>block << 2)), (s.k - 1) >> 3) << 3
-      const here = min<u32>(8, depths - first)
+      const here = min<u32>(8, s.k - first)
       for (let j: u32 = 0; j < 8; ++j) {
         const row = s.values + (<usize>block << 6) + (<usize>j << 3)
         let sum = load<i32>(sums + (<usize>j << 2))

@@ -37,7 +37,8 @@ export interface WeightLayout {
   readonly key: string
   /** Bytes of the packed form. */
   readonly bytes: number
-  steps(source: Ref, target: Ref): StepSpec[]
+  /** @param beside the other constants that are packed together with the first */
+  steps(source: Ref, target: Ref, beside?: readonly Ref[]): StepSpec[]
 }
 
 /** One kernel call as plain data. Pointers are Refs; numbers are encoded as the table's row says. */
@@ -59,6 +60,36 @@ export interface HostTraits {
   /** `short`: 4-bit weights are fastest with sums in int16, which are exact here (kernels/gemm.ts); else as int8. */
   readonly int4?: 'short'
   readonly threads: number
+  /** Times ways to do the same; left out where nothing is to be measured: what the file says is done then. */
+  readonly forms?: FormTimer
+}
+
+/** Steps over buffers of their own, to be timed. Buffers without content hold zeros. */
+export interface Trial {
+  readonly steps: readonly StepSpec[]
+  readonly buffers: ReadonlyMap<string, { readonly bytes: number; readonly content?: Uint8Array }>
+}
+
+/** Measures forms on this host, and remembers what it measured. */
+export interface FormTimer {
+  /**
+   * Milliseconds by form, or null where the host's clock tells none. A layer keeps what it was told first; layers with the
+   * same key are told the same. `trials` is called where nothing is known yet.
+   */
+  measure(
+    layer: string,
+    key: string,
+    trials: () => Readonly<Record<string, Trial>>,
+  ): Readonly<Record<string, number>> | null
+}
+
+/** The form in which a node runs, of several that compute the same. */
+export interface FormChoice {
+  readonly form: string
+  /** Why this one. */
+  readonly reason: string
+  /** Milliseconds by form where they were measured. */
+  readonly times: Readonly<Record<string, number>> | null
 }
 
 export interface Lowering {
@@ -68,14 +99,16 @@ export interface Lowering {
   output(i: number): Operand
   /** Number of outputs the node writes. */
   readonly outputs: number
-  /** The constant input i in a packed layout (raw bytes where `layout` is left out). */
-  weight(i: number, layout?: WeightLayout): Ref
+  /** The constant input i in a packed layout (raw bytes where `layout` is left out), packed together with those `beside`. */
+  weight(i: number, layout?: WeightLayout, beside?: readonly number[]): Ref
   /** A host-made constant (tables of offsets, zero rows), kept once per content. */
   table(data: Int32Array | Float32Array | Uint8Array): Ref
   /** A buffer for this node's steps alone; 16-byte aligned. */
   scratch(bytes: number): Ref
   /** A buffer for each thread; the kernel adds thread * stride. Steps get the base. */
   threadScratch(bytesPerThread: number): Ref
+  /** Says in which form the node runs. */
+  chose(choice: FormChoice): void
   step<K extends KernelName>(step: Extract<StepSpec, { kernel: K }>): void
   /** Output i is input j's memory from `byteOffset` on: nothing is computed (Reshape, Squeeze, contiguous Slice). */
   alias(output: number, input: number, byteOffset?: number): void

@@ -42,6 +42,8 @@ export interface OpDef {
    * shapes: then the reference runs on the host, and the profile says so. Left out: always the reference.
    */
   lower?(lowering: Lowering, context: OpContext): boolean
+  /** True when its lowering has forms to choose from by measuring (HostTraits.forms). */
+  readonly measured?: boolean
   /** True when the same inputs may give other outputs (never folded): Dropout in training, Random*. */
   readonly impure?: boolean
 }

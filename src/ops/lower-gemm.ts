@@ -166,7 +166,7 @@ export interface GemmCall {
 }
 
 /** Emits gemm_f32. With k = 0 the sum is empty and only the epilogue is left. */
-export function emitGemm(lowering: Lowering, call: GemmCall): void {
+export function emitGemm(lowering: Pick<Lowering, 'step' | 'host'>, call: GemmCall): void {
   const { units, args } = gemmWords(lowering, call, { weightBytes: 4 })
   if (units > 0) lowering.step({ kernel: 'gemm_f32', units, args })
 }
@@ -184,14 +184,14 @@ export interface QuantizedParts {
 }
 
 /** Emits the byte product that suits the host. `a` holds quantised rows. */
-export function emitByteGemm(lowering: Lowering, call: GemmCall, parts: QuantizedParts): void {
+export function emitByteGemm(lowering: Pick<Lowering, 'step' | 'host'>, call: GemmCall, parts: QuantizedParts): void {
   const { units, args } = gemmWords(lowering, call, { weightBytes: 1 })
   const { gemm: kernel } = byteRecipes[lowering.host.int8]
   if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 
 /** Units and shared words of a product; `traits` of its kernel and packed weights. */
-export function gemmWords(lowering: Lowering, call: GemmCall, traits: Omit<BlockTraits, 'threads'>) {
+export function gemmWords(lowering: Pick<Lowering, 'host'>, call: GemmCall, traits: Omit<BlockTraits, 'threads'>) {
   const { m, n, k, batch = 1, epilogue } = call
   const grid = blocksOf({ m, n, k, batch }, { ...traits, threads: lowering.host.threads })
   return {

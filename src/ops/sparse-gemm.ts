@@ -4,7 +4,10 @@
  * of whittle.Gemm.
  *
  * whittle.SparseGemm: float32, compressed rows: output n is the sum of values[i] * x[..., depths[i]] for i from starts[n]
- * to starts[n + 1]; inputs x, values [Z], depths int32 [Z], starts int32 [N + 1], bias?, residual?.
+ * to starts[n + 1]; inputs x, values [Z], depths int32 [Z], starts int32 [N + 1], bias?, residual?. The depths of an
+ * output differ.
+ * whittle.DynamicQuantizeSparseGemm: the same with int8 values and wScale [N] behind starts; x is quantised by rows as
+ * for whittle.DynamicQuantizeGemm.
  * whittle.BlockSparseGemm: int8 in blocks of 8 outputs x 8 k: block i of the outputs from 8 p on, i from starts[p] to
  * starts[p + 1], is values[i], [output][k], of k from 8 * depths[i] on; 0 where outputs or k end before it does. x is
  * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
@@ -15,6 +18,7 @@ import { add, isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
+  type AttributeSpec,
   type Attributes,
   type OpContext,
   type Random,
@@ -27,37 +31,30 @@ import {
 import { applyEpilogue } from './activation-reference.ts'
 import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
-import { flatGrid, grainOf } from './grid.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import { isFloat32 } from './lower-elementwise.ts'
+import { mostByteDepth, packedWeight } from './lower-gemm.ts'
 import { copyElements, fill } from './lower-move.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
+import {
+  type FamilyName,
+  type SparseOperands,
+  type SparseShape,
+  clippedLayout,
+  families,
+  side,
+} from './lower-sparse.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
 import { floats, integers } from './sample-tensors.ts'
+import { type FormName, chooseForm, formNames } from './sparse-choice.ts'
 
-/** Outputs and k of a block. */
-const side = 8
-/** Rows of x that spmm_f32 takes at a time (kernels/sparse.ts). */
-const vectorRows = 32
-/** Bytes of a thread's scratch of spmm_f32, and of the tile behind the sums of spmm_s8_*. */
-const [rowsScratch, tileScratch] = [512, 192]
-/** Rows of a unit of spmm_s8_*, and most columns of a unit of both. */
-const [blockRows, mostColumns] = [48, 128]
-
-/** Input `index`, int32, with nothing above `most` or below 0 in it: what a damaged file may not lead kernels to. */
-function clipped(lowering: Lowering, index: number, most: number): Ref {
-  const { size } = lowering.input(index)!
-  const { block, units } = flatGrid(size)
-  const layout: WeightLayout = {
-    key: ['clip', size, most].join(':'),
-    bytes: size * 4,
-    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most } }],
-  }
-  return packedWeight(lowering, index, { layout, batchBytes: 0, sums: 0 })
-}
+const attributes = {
+  ...epilogueAttributes,
+  /** 'sparse' or 'dense': how to multiply where the host does not measure which is faster. */
+  form: { kind: 'string', default: 'sparse' },
+} as const satisfies Record<string, AttributeSpec>
 
 /** @throws GraphError naming the node when depths, starts, bias or residual do not fit */
 function inferSparse(
@@ -73,10 +70,10 @@ function inferSparse(
     if (needed(context, info, name).dtype !== 'int32') throw complaint(context, `int32 ${name}`, info!.dtype)
   }
   epilogueOf(context.attributes)
+  const { form } = context.attributes
+  if (!(formNames as readonly unknown[]).includes(form))
+    throw complaint(context, 'a form of sparse or dense', `${form}`)
   const count = values!.dims?.[0]
-  if (type === 'float32' && values!.dims && values!.dims.length !== 1) {
-    throw complaint(context, 'values of dims [Z]', printDims(values!.dims))
-  }
   if (count !== undefined) checkVector(context, 'depths', depths, count)
   if (x.dims === null || n === null) return [{ dtype: x.dtype, dims: null }]
   if (x.dims.length === 0) throw complaint(context, 'x of rank 1 or more', printDims(x.dims))
@@ -95,50 +92,86 @@ function paddedRows(lowering: Lowering, x: Ref, dims: readonly [number, number],
   return padded
 }
 
+/**
+ * Emits a product in the form that is chosen for the node. Inputs 1 to 3 are values, depths and starts; x has rows of
+ * `shape.k` at `x`. Weights that are no constants are multiplied as they come.
+ */
+function emitSparse(
+  lowering: Lowering,
+  family: FamilyName,
+  shape: SparseShape,
+  operands: SparseOperands,
+  attributes: Attributes,
+): void {
+  const forms = families[family]
+  const inFile = attributes.form as FormName
+  if ([1, 2, 3].every((i) => lowering.input(i)!.constant)) {
+    const choice = chooseForm(lowering.host, lowering.input(1)!.name, family, shape, inFile)
+    lowering.chose(choice)
+    if (choice.form === 'dense') {
+      const weights = lowering.weight(1, forms.spread(shape, lowering.host).layout, [2, 3])
+      return forms.dense(lowering, shape, operands, weights)
+    }
+  }
+  const packed = (index: number, layout: WeightLayout) =>
+    packedWeight(lowering, index, { layout, batchBytes: 0, sums: 0 })
+  const stored = forms.values(shape, lowering.host)
+  const clipped = (index: number, most: number) => packed(index, clippedLayout(lowering.input(index)!.size, most))
+  const weights = {
+    values: stored ? packed(1, stored.layout) : lowering.input(1)!.ref,
+    depths: clipped(2, forms.mostDepth(shape)),
+    starts: clipped(3, shape.count),
+  }
+  forms.sparse(lowering, shape, operands, weights)
+}
+
+/** Types of a product of compressed rows. */
+function inferRows(context: OpContext, inputs: readonly (ValueInfo | null)[], type: 'float32' | 'int8'): ValueInfo[] {
+  const [values, starts] = [inputs[1]?.dims, inputs[3]?.dims]
+  if (values && values.length !== 1) throw complaint(context, 'values of dims [Z]', printDims(values))
+  if (starts && (starts.length !== 1 || starts[0] === 0))
+    throw complaint(context, 'starts of dims [N + 1]', printDims(starts))
+  const n = starts ? [add(starts[0], -1)] : null
+  if (type === 'int8' && n) checkVector(context, 'wScale', needed(context, inputs[4], 'wScale'), n[0])
+  return inferSparse(context, inputs, n, type, inputs.slice(type === 'int8' ? 5 : 4))
+}
+
+/** Lowers a product of compressed rows; `more` are the inputs behind starts: scales of bytes, bias, residual. */
+function lowerRows(lowering: Lowering, attributes: Attributes, family: 'rows' | 'byteRows'): boolean {
+  const bytes = family === 'byteRows'
+  const [x, values, starts, scale] = [0, 1, 3, bytes ? 4 : -1].map((i) => (i < 0 ? null : lowering.input(i)))
+  const [bias, residual] = (bytes ? [5, 6] : [4, 5]).map((i) => lowering.input(i))
+  const y = lowering.output(0)
+  const k = x!.dims[x!.dims.length - 1]
+  const shape = { m: sizeOf(x!.dims.slice(0, -1)), n: starts!.size - 1, k, count: values!.size }
+  if (!isFloat32(x, scale, bias, residual, bytes ? null : values) || shape.count * k === 0) return false
+  if (bytes && k > mostByteDepth) return false
+  if (shape.m * shape.n === 0) return true
+  const epilogue = epilogueArgs(attributes, bias, residual, shape.n, 0)
+  emitSparse(lowering, family, shape, { x: x!.ref, y: y.ref, wScale: scale?.ref ?? null, epilogue }, attributes)
+  return true
+}
+
 export const ops = defineOps({
   'whittle.SparseGemm': {
     inputs: [4, 6],
-    attributes: epilogueAttributes,
+    attributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
-    infer(inputs, context) {
-      const starts = inputs[3]?.dims
-      if (starts && (starts.length !== 1 || starts[0] === 0))
-        throw complaint(context, 'starts of dims [N + 1]', printDims(starts))
-      return inferSparse(context, inputs, starts ? [add(starts[0], -1)] : null, 'float32', inputs.slice(4))
-    },
-    lower(lowering, { attributes }) {
-      const [x, values, , starts, bias, residual] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))
-      const y = lowering.output(0)
-      const k = x!.dims[x!.dims.length - 1]
-      const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
-      if (!isFloat32(x, values, bias, residual) || values!.size * k === 0) return false
-      if (m * n === 0) return true
-      const a = lowering.scratch((k * m + vectorRows - 1) * 4)
-      const transposed = { x: x!.ref, y: a, batch: 1, rows: m, cols: k }
-      lowering.step({ kernel: 'transpose_4', units: Math.ceil(m / 8), args: transposed })
-      const nb = Math.min(mostColumns, roundUp(n, panelColumns))
-      const args = {
-        a,
-        lda: m,
-        values: values!.ref,
-        depths: clipped(lowering, 2, k - 1),
-        starts: clipped(lowering, 3, values!.size),
-        c: y.ref,
-        ldc: n,
-        m,
-        n,
-        nb,
-        scratch: lowering.threadScratch(rowsScratch),
-        scratchBytes: rowsScratch,
-        ...epilogueArgs(attributes, bias, residual, n, 0),
-      }
-      lowering.step({ kernel: 'spmm_f32', units: Math.ceil(m / vectorRows) * Math.ceil(n / nb), args })
-      return true
-    },
+    infer: (inputs, context) => inferRows(context, inputs, 'float32'),
+    lower: (lowering, { attributes }) => lowerRows(lowering, attributes, 'rows'),
+    measured: true,
+  },
+  'whittle.DynamicQuantizeSparseGemm': {
+    inputs: [5, 7],
+    attributes,
+    numerics: { relative: 1e-5, absolute: 1e-5 },
+    infer: (inputs, context) => inferRows(context, inputs, 'int8'),
+    lower: (lowering, { attributes }) => lowerRows(lowering, attributes, 'byteRows'),
+    measured: true,
   },
   'whittle.BlockSparseGemm': {
     inputs: [5, 7],
-    attributes: epilogueAttributes,
+    attributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
     infer(inputs, context) {
       const [, values, , starts, scale] = inputs
@@ -157,43 +190,15 @@ export const ops = defineOps({
       const [m, n] = [sizeOf(x!.dims.slice(0, -1)), scale!.size]
       if (!isFloat32(x, scale, bias, residual) || values!.size * k === 0 || k > mostByteDepth) return false
       if (m * n === 0) return true
-      const recipe = byteRecipes[lowering.host.int8]
-      const blocks = values!.dims[0]
-      const one = { n: side, k: side, colStride: side, depthStride: 1, batch: blocks, batchSrc: side * side }
-      const packing = packS8(one, recipe)
-      const b = packedWeight(lowering, 1, packing)
-      const lda = roundUp(k, side)
-      const q = lowering.scratch(m * lda * recipe.bytes)
-      const aParams = lowering.scratch(m * 8)
       // rows with zeros up to whole blocks: what values stand behind the end of k then counts for nothing
-      const rows = lda === k ? x!.ref : paddedRows(lowering, x!.ref, [m, k], lda)
-      const quantize = { x: rows, ldx: lda, q, ldq: lda, params: aParams, m, k: lda, bias: recipe.bias }
-      lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args: quantize })
-      const nb = Math.min(mostColumns, roundUp(n, panelColumns))
-      const scratchBytes = 4 * nb + tileScratch
-      const args = {
-        a: q,
-        lda,
-        b,
-        depths: clipped(lowering, 2, Math.ceil(k / side) - 1),
-        starts: clipped(lowering, 3, blocks),
-        sums: shifted(b, packing.sums),
-        c: y.ref,
-        ldc: n,
-        m,
-        n,
-        mb: blockRows,
-        nb,
-        aParams,
-        wScale: scale!.ref,
-        scratch: lowering.threadScratch(scratchBytes),
-        scratchBytes,
-        ...epilogueArgs(attributes, bias, residual, n, 0),
-      }
-      const kernel = recipe.gemm === 'gemm_s8_dot' ? 'spmm_s8_dot' : 'spmm_s8_pairs'
-      lowering.step({ kernel, units: Math.ceil(m / blockRows) * Math.ceil(n / nb), args })
+      const whole = roundUp(k, side)
+      const rows = whole === k ? x!.ref : paddedRows(lowering, x!.ref, [m, k], whole)
+      const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
+      const operands = { x: rows, y: y.ref, wScale: scale!.ref, epilogue }
+      emitSparse(lowering, 'byteBlocks', { m, n, k: whole, count: values!.dims[0] }, operands, attributes)
       return true
     },
+    measured: true,
   },
 })
 
@@ -209,15 +214,37 @@ function finished(x: Tensor, n: number, data: Float64Array, attributes: Attribut
   return tensorOf(x.type, data, [...x.dims.slice(0, -1), n])
 }
 
+/** Compressed rows as [n, k]. */
+function denseRows(
+  values: ArrayLike<number>,
+  depths: ArrayLike<number>,
+  starts: ArrayLike<number>,
+  n: number,
+  k: number,
+): Float64Array {
+  const w = new Float64Array(n * k)
+  for (let j = 0; j < n; j++) for (let i = starts[j]; i < starts[j + 1]; i++) w[j * k + depths[i]] += values[i]
+  return w
+}
+
 export const references = {
   'whittle.SparseGemm'([x, values, depths, starts, ...more], attributes) {
     const k = x!.dims[x!.dims.length - 1]
     const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
     const v = numbersOf(values!)
     const [at, first] = [bounded(depths!, k - 1), bounded(starts!, values!.size)]
-    const w = new Float64Array(n * k)
-    for (let j = 0; j < n; j++) for (let i = first[j]; i < first[j + 1]; i++) w[j * k + at[i]] += v[i]
+    const w = denseRows(v, at, first, n, k)
     return [finished(x!, n, rowProducts(numbersOf(x!), w, m, n, k), attributes, more)]
+  },
+  'whittle.DynamicQuantizeSparseGemm'([x, values, depths, starts, wScale, ...more], attributes) {
+    const k = x!.dims[x!.dims.length - 1]
+    const [m, n] = [sizeOf(x!.dims.slice(0, -1)), starts!.size - 1]
+    const perOutput = numbersOf(wScale!)
+    const [at, first] = [bounded(depths!, k - 1), bounded(starts!, values!.size)]
+    const { centred, scales } = quantizeRuns(numbersOf(x!), k, m)
+    const data = rowProducts(centred, denseRows(numbersOf(values!), at, first, n, k), m, n, k)
+    for (let i = 0; i < data.length; i++) data[i] *= scales[Math.floor(i / n)] * perOutput[i % n]
+    return [finished(x!, n, data, attributes, more)]
   },
   'whittle.BlockSparseGemm'([x, values, depths, starts, wScale, ...more], attributes) {
     const k = x!.dims[x!.dims.length - 1]
@@ -262,6 +289,13 @@ function sample(random: Random, x: number[], n: number, attributes: Attributes, 
   return { inputs: [floats(random, x), floats(random, [count]), depths, starts, ...more], attributes }
 }
 
+function byteSample(random: Random, x: number[], n: number, attributes: Attributes, residual = false): Sample {
+  const { inputs } = sample(random, x, n, attributes, true, residual)
+  const [rows, values, depths, starts, ...more] = inputs
+  const bytes = integers(random, values!.dims as number[], -127, 127, 'int8')
+  return { inputs: [rows, bytes, depths, starts, floats(random, [n], 0.001, 0.02), ...more], attributes }
+}
+
 function blockSample(random: Random, x: number[], n: number, attributes: Attributes, residual = false): Sample {
   const k = x[x.length - 1]
   const { count, depths, starts } = placesOf(random, Math.ceil(n / side), Math.ceil(k / side))
@@ -273,12 +307,20 @@ function blockSample(random: Random, x: number[], n: number, attributes: Attribu
 export const samples = {
   'whittle.SparseGemm': (random) => [
     sample(random, [1, 13], 10, {}),
+    sample(random, [33, 21], 19, { form: 'dense' }, true, true),
     sample(random, [7, 25], 13, { activation: 'Relu' }, false),
     sample(random, [2, 20, 30], 140, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true, true),
     sample(random, [0, 9], 3, {}),
     sample(random, [16], 9, {}),
   ],
+  'whittle.DynamicQuantizeSparseGemm': (random) => [
+    byteSample(random, [1, 13], 10, {}),
+    byteSample(random, [7, 25], 13, { activation: 'Relu', form: 'dense' }),
+    byteSample(random, [2, 20, 31], 140, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),
+    byteSample(random, [0, 9], 3, {}),
+  ],
   'whittle.BlockSparseGemm': (random) => [
+    blockSample(random, [9, 52], 21, { form: 'dense' }, true),
     blockSample(random, [1, 64], 16, {}),
     blockSample(random, [7, 40], 24, { activation: 'Relu' }),
     blockSample(random, [2, 31, 64], 144, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),

@@ -213,6 +213,7 @@ export const opTable = {
   'whittle.Conv': () => import('./whittle-conv.ts'),
   'whittle.DynamicQuantizeConv': () => import('./dynamic-quantize-conv.ts'),
   'whittle.DynamicQuantizeGemm': () => import('./dynamic-quantize-gemm.ts'),
+  'whittle.DynamicQuantizeSparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.Gemm': () => import('./whittle-gemm.ts'),
   'whittle.MaxPool': () => import('./whittle-pool.ts'),
   'whittle.Select': () => import('./if.ts'),

@@ -10,7 +10,7 @@ import { GraphError } from '../base/errors.ts'
 import { resolveAttributes } from '../ir/attributes.ts'
 import { areKnown } from '../ir/dim.ts'
 import { type Graph, type Node, type ValueInfo, subgraphsOf } from '../ir/graph.ts'
-import type { HostTraits, Ref, StepSpec } from '../ir/lowering.ts'
+import type { FormChoice, HostTraits, Ref, StepSpec } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import { readNames } from '../ir/topo.ts'
 import { type Dtype, byteLengthOf, dtypes } from '../tensor/dtype.ts'
@@ -48,6 +48,8 @@ export interface Program {
   readonly steps: readonly StepSpec[]
   /** The node each step belongs to. */
   readonly owners: readonly Node[]
+  /** The forms of nodes that have several. */
+  readonly choices: ReadonlyMap<Node, FormChoice>
   /** Inputs that Wasm steps read. */
   readonly arenaInputs: readonly string[]
   /** What is to be handed out: the graph's outputs, or what `rest` starts from. Their types are in `types`. */
@@ -141,6 +143,7 @@ class ProgramBuilder {
   readonly #known: ReadonlyMap<string, Tensor>
   readonly #steps: StepSpec[] = []
   readonly #owners: Node[] = []
+  readonly #choices = new Map<Node, FormChoice>()
   readonly #segments: (Segment | { kind: 'host'; call: Omit<HostCall, 'arenaWrites'> })[] = []
   readonly #scratches = new Map<string, number>()
   readonly #weights = new Map<string, WeightRequest>()
@@ -163,6 +166,7 @@ class ProgramBuilder {
       return
     }
     const from = this.#steps.length
+    if (lowered.choice) this.#choices.set(node, lowered.choice)
     for (const [id, bytes] of lowered.scratches) this.#scratches.set(id, bytes)
     for (const step of lowered.steps) {
       const twin = this.#shared.twinOf(step, this.#aliases)
@@ -200,6 +204,7 @@ class ProgramBuilder {
       segments,
       steps: this.#steps,
       owners: this.#owners,
+      choices: this.#choices,
       arenaInputs,
       results,
       types,

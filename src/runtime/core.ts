@@ -41,6 +41,8 @@ export interface CoreOptions {
   readonly refetch?: Refetch
   /** The helpers' script where it is not the package's own. */
   readonly helperScript?: URL
+  /** True: nothing is chosen by measuring; sparse layers run in the form their file names. */
+  readonly fixedForms?: boolean
 }
 
 /** What a session gives back when it ends. */
@@ -85,7 +87,8 @@ export class SessionCore implements SessionBackend {
       { count: threads, search: options.searchThreads ?? false },
       (run) => new WeightStore(heap, graph.constants, run, options.refetch),
     )
-    const usual: HostTraits = { int8: kernels.int8, int4: kernels.int4, threads }
+    const { int8, int4 } = kernels
+    const usual: HostTraits = { int8, int4, threads, ...(await formTimer(options)) }
     const host = options.measure ? (await import('./traits.ts')).hostTraits(kernels, graph, usual) : usual
     const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
     const core = new SessionCore(options, model)
@@ -173,6 +176,13 @@ export class SessionCore implements SessionBackend {
     const { module } = kernels
     model.pool = await Pool.start({ threads, module, memory, control: controlAddress, onDeath, ...script })
   }
+}
+
+/** What times the forms of layers that have several. */
+async function formTimer({ graph, ops, kernels, fixedForms }: CoreOptions): Promise<Pick<HostTraits, 'forms'>> {
+  if (fixedForms || !graph.nodes.some(({ op }) => ops.get(op)?.measured)) return {}
+  const { FormTrials } = await import('./trials.ts')
+  return { forms: new FormTrials(kernels) }
 }
 
 function disposed(): StateError {

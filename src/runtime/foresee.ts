@@ -33,7 +33,9 @@ export function foreseenWeights(graph: Graph, ops: OpSet, host: HostTraits): Wei
   if (!program) return streamed.map(asItIs)
   const onHost = new Set(program.segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.reads : [])))
   const later = new Set(program.rest ? streamed : program.results)
-  const requests = [...program.weights.values()].filter(({ constant }) => streamed.includes(constant))
+  const requests = [...program.weights.values()].filter(({ constant, beside = [] }) =>
+    [constant, ...beside].some((name) => streamed.includes(name)),
+  )
   const asked = new Set(requests.map(({ id }) => id))
   for (const name of streamed) {
     if ((onHost.has(name) || later.has(name)) && !asked.has(refIds.raw(name))) requests.push(asItIs(name))

@@ -7,7 +7,7 @@
 import { GraphError, asNamed } from '../base/errors.ts'
 import { describeNode } from '../ir/attributes.ts'
 import type { Constant, Node, ValueInfo } from '../ir/graph.ts'
-import type { HostTraits, Lowering, Operand, Ref, StepSpec, WeightLayout } from '../ir/lowering.ts'
+import type { FormChoice, HostTraits, Lowering, Operand, Ref, StepSpec, WeightLayout } from '../ir/lowering.ts'
 import type { OpContext, OpDef } from '../ir/op-set.ts'
 import { type Dim, areKnown } from '../ir/dim.ts'
 import { bytesOf, Tensor } from '../tensor/tensor.ts'
@@ -20,6 +20,8 @@ export interface WeightRequest {
   readonly constant: string
   /** Left out: the bytes as they are. */
   readonly layout?: WeightLayout
+  /** Constants that are packed together with it. */
+  readonly beside?: readonly string[]
 }
 
 /** What one node became. */
@@ -32,6 +34,8 @@ export interface LoweredNode {
   readonly tables: ReadonlyMap<string, Uint8Array>
   /** Places that are other places: id of the output's value to where it lies. */
   readonly aliases: ReadonlyMap<string, Ref>
+  /** The form it runs in, where there are several. */
+  readonly choice?: FormChoice
 }
 
 /** What the collector must know of the graph. */
@@ -84,6 +88,7 @@ class Collector implements Lowering, LoweredNode {
   readonly weights = new Map<string, WeightRequest>()
   readonly tables = new Map<string, Uint8Array>()
   readonly aliases = new Map<string, Ref>()
+  choice?: FormChoice
   readonly #node: Node
   readonly #index: number
   readonly #sources: LoweringSources
@@ -108,18 +113,23 @@ class Collector implements Lowering, LoweredNode {
     return this.#operand(this.#node.outputs[i])
   }
 
-  weight(i: number, layout?: WeightLayout): Ref {
-    const name = this.#node.inputs[i]
-    if (!this.#sources.constants.has(name)) {
-      throw new GraphError({
-        where: `${this.#node.op} "${this.#node.name}"`,
-        expected: `a constant as input ${i}`,
-        got: name,
-      })
-    }
+  weight(i: number, layout?: WeightLayout, beside?: readonly number[]): Ref {
+    const name = this.#constantName(i)
     const id = layout ? refIds.weight(name, layout.key) : refIds.raw(name)
-    if (!this.weights.has(id)) this.weights.set(id, { id, constant: name, ...(layout ? { layout } : {}) })
+    const more = beside && { beside: beside.map((input) => this.#constantName(input)) }
+    if (!this.weights.has(id)) this.weights.set(id, { id, constant: name, ...(layout ? { layout } : {}), ...more })
     return { id, offset: 0 }
+  }
+
+  #constantName(i: number): string {
+    const name = this.#node.inputs[i]
+    if (this.#sources.constants.has(name)) return name
+    const where = `${this.#node.op} "${this.#node.name}"`
+    throw new GraphError({ where, expected: `a constant as input ${i}`, got: name })
+  }
+
+  chose(choice: FormChoice): void {
+    this.choice = choice
   }
 
   table(data: Int32Array | Float32Array | Uint8Array): Ref {

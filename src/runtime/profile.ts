@@ -3,7 +3,7 @@
  * Where the time of a run goes, as plain data. Times are kept only by sessions loaded with `profile: true`, which make one
  * call into Wasm per step; counts and bytes are always there.
  */
-import type { StepSpec } from '../ir/lowering.ts'
+import type { FormChoice, StepSpec } from '../ir/lowering.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { rootOf } from './arena.ts'
@@ -22,6 +22,8 @@ export interface ProfileStep {
   readonly time: number | null
   /** Bytes of all buffers the step touches. */
   readonly bytes: number
+  /** Of nodes with sparse weights: whether those or all are multiplied, why, and how long each took where that was measured. */
+  readonly form?: FormChoice
 }
 
 export interface Profile {
@@ -86,9 +88,11 @@ function stepsOf({ program, timings }: ProfiledProgram): ProfileStep[] {
     }
     for (let i = segment.from; i < segment.to; i++) {
       const { name, op } = program.owners[i]
+      const form = program.choices.get(program.owners[i])
       rows.push({
         node: name,
         op,
+        ...(form ? { form } : {}),
         kernel: program.steps[i].kernel,
         reason: null,
         bytes: bytesOfStep(program, program.steps[i]),

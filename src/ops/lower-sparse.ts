@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Products with sparse weights as steps, in two forms: multiplying by the weights that are there, or by all of them after
+ * spreading them into dense panels once (kernels/sparse.ts). Both are written down here for each family of weights, over
+ * places that are given, so that a lowering and a trial of it (sparse-choice.ts) do the same.
+ */
+import { panelColumns, roundUp } from '../kernels/blocks.ts'
+import type { EpilogueArgs } from './epilogue.ts'
+import { flatGrid, grainOf } from './grid.ts'
+import { shifted } from './lower-elementwise.ts'
+import { byteRecipes, emitByteGemm, emitGemm, packS8 } from './lower-gemm.ts'
+import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
+
+/** Outputs and k of a block. */
+export const side = 8
+/** Rows of x that the kernels of rows take at a time (kernels/sparse.ts). */
+const vectorRows = 32
+/** Rows of a unit of spmm_s8_*, and the tile behind its sums in bytes. */
+const [blockRows, tileScratch] = [48, 192]
+/** A tile of 32 rows of them is 8 KB: a quarter of a 32 KB first-level cache. */
+const rowColumns = 64
+/** Stored blocks of a unit, in bytes: half of that cache. */
+const blockBytes = 16 * 1024
+
+/** x [m, k] times weights [n, k], of which `count` values or blocks are there. */
+export interface SparseShape {
+  readonly m: number
+  readonly n: number
+  readonly k: number
+  readonly count: number
+}
+
+/** What steps are emitted into. */
+export type Emitter = Pick<Lowering, 'host' | 'scratch' | 'threadScratch' | 'step'>
+
+export interface SparseOperands {
+  readonly x: Ref
+  readonly y: Ref
+  /** One scale per output where weights are bytes. */
+  readonly wScale: Ref | null
+  readonly epilogue: EpilogueArgs
+}
+
+/** Weights as the sparse kernels follow them. */
+export interface SparseWeights {
+  /** In the layout of `values`. */
+  readonly values: Ref
+  /** Clipped. */
+  readonly depths: Ref
+  readonly starts: Ref
+}
+
+/** Where column sums lie behind packed weights. */
+interface SummedLayout {
+  readonly layout: WeightLayout
+  /** Bytes from the beginning to the column sums; 0 where there are none. */
+  readonly sums: number
+}
+
+/** A family of weights: how they are stored, and its two forms. */
+export interface SparseFamily {
+  /** Weights that a value stands for. */
+  readonly size: number
+  /** Layout of the values; undefined: as they are. */
+  values(shape: SparseShape, host: HostTraits): SummedLayout | undefined
+  /** Largest of the depths. */
+  mostDepth(shape: SparseShape): number
+  sparse(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: SparseWeights): void
+  /** Dense panels; the layout's sources are values, depths and starts as they are. */
+  spread(shape: SparseShape, host: HostTraits): SummedLayout
+  dense(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: Ref): void
+}
+
+/** Indices with nothing above `most` or below 0 among them: what a damaged file may not lead kernels to. */
+export function clippedLayout(size: number, most: number): WeightLayout {
+  const { block, units } = flatGrid(size)
+  return {
+    key: ['clip', size, most].join(':'),
+    bytes: size * 4,
+    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most } }],
+  }
+}
+
+/** x in transposed blocks of 32 rows, elements of `width` bytes. */
+function blockedRows(emit: Emitter, x: Ref, { m, k }: SparseShape, width: 1 | 2 | 4): Ref {
+  const y = emit.scratch((m * k + vectorRows - 1) * width)
+  const kernel = `transpose_${width}` as const
+  const rest = m % vectorRows
+  const whole = m - rest
+  const behind = whole * k * width
+  if (whole > 0) {
+    const args = { x, y, batch: whole / vectorRows, rows: vectorRows, cols: k }
+    emit.step({ kernel, units: whole / 8, args })
+  }
+  if (rest > 0) {
+    const args = { x: shifted(x, behind), y: shifted(y, behind), batch: 1, rows: rest, cols: k }
+    emit.step({ kernel, units: Math.ceil(rest / 8), args })
+  }
+  return y
+}
+
+/** Arguments and units that all products of rows share. */
+function rowsWords(emit: Emitter, a: Ref, { m, n, k }: SparseShape, operands: SparseOperands, weights: SparseWeights) {
+  const nb = Math.min(rowColumns, roundUp(n, panelColumns))
+  const scratchBytes = 512 + 132 * nb
+  return {
+    units: Math.ceil(m / vectorRows) * Math.ceil(n / nb),
+    args: {
+      a,
+      ...weights,
+      c: operands.y,
+      ldc: n,
+      m,
+      n,
+      k,
+      nb,
+      scratch: emit.threadScratch(scratchBytes),
+      scratchBytes,
+      ...operands.epilogue,
+    },
+  }
+}
+
+/** x quantised by rows of `ldq`; k of x is k of the shape. */
+function quantized(emit: Emitter, x: Ref, m: number, k: number, ldq: number): { q: Ref; aParams: Ref } {
+  const recipe = byteRecipes[emit.host.int8]
+  const q = emit.scratch(m * ldq * recipe.bytes)
+  const aParams = emit.scratch(m * 8)
+  const args = { x, ldx: k, q, ldq, params: aParams, m, k, bias: recipe.bias }
+  emit.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args })
+  return { q, aParams }
+}
+
+function denseBytes(emit: Emitter, { m, n, k }: SparseShape, operands: SparseOperands, b: Ref, sums: number) {
+  const ldq = roundUp(k, byteRecipes[emit.host.int8].group)
+  const { q, aParams } = quantized(emit, operands.x, m, k, ldq)
+  const call = { a: q, lda: ldq, b, c: operands.y, ldc: n, m, n, k, epilogue: operands.epilogue }
+  const parts = { aParams, aParamsStride: 1, batchParams: 0, wScale: operands.wScale!, wSum: shifted(b, sums) }
+  emitByteGemm(emit, call, parts)
+}
+
+/** Panels with column sums from values, depths and starts. */
+function spreadBytes(
+  kernel: 'spread_rows_s8' | 'spread_blocks_s8',
+  { n, k, count }: SparseShape,
+  host: HostTraits,
+): SummedLayout {
+  const { group } = byteRecipes[host.int8]
+  const columns = roundUp(n, panelColumns)
+  const sums = roundUp(columns * roundUp(k, group), 16)
+  const steps = (values: Ref, dst: Ref, [depths, starts]: readonly Ref[] = []): StepSpec[] => [
+    {
+      kernel,
+      units: columns / panelColumns,
+      args: { values, depths, starts, dst, n, k, count, group, sums: shifted(dst, sums) },
+    },
+  ]
+  return { sums, layout: { key: [kernel, group, n, k, count].join(':'), bytes: sums + columns * 4, steps } }
+}
+
+const rows: SparseFamily = {
+  size: 1,
+  values: () => undefined,
+  mostDepth: ({ k }) => k - 1,
+  sparse(emit, shape, operands, weights) {
+    const a = blockedRows(emit, operands.x, shape, 4)
+    const { units, args } = rowsWords(emit, a, shape, operands, weights)
+    emit.step({ kernel: 'spmm_f32', units, args })
+  },
+  spread({ n, k, count }) {
+    const columns = roundUp(n, panelColumns)
+    const units = columns / panelColumns
+    const steps = (values: Ref, dst: Ref, [depths, starts]: readonly Ref[] = []): StepSpec[] => [
+      { kernel: 'spread_rows_f32', units, args: { values, depths, starts, dst, n, k, count } },
+    ]
+    return { sums: 0, layout: { key: ['spread', n, k, count].join(':'), bytes: columns * k * 4, steps } }
+  },
+  dense(emit, { m, n, k }, { x, y, epilogue }, b) {
+    emitGemm(emit, { a: x, lda: k, b, c: y, ldc: n, m, n, k, epilogue })
+  },
+}
+
+const byteRows: SparseFamily = {
+  size: 1,
+  values({ count }, host) {
+    if (host.int8 !== 'pairs') return undefined
+    const { block, units } = flatGrid(count)
+    const args = { size: count, block }
+    const steps = (src: Ref, dst: Ref): StepSpec[] => [{ kernel: 'widen_s8', units, args: { src, dst, ...args } }]
+    return { sums: 0, layout: { key: `wide:${count}`, bytes: 2 * count, steps } }
+  },
+  mostDepth: ({ k }) => k - 1,
+  sparse(emit, shape, operands, weights) {
+    const { bytes } = byteRecipes[emit.host.int8]
+    const { q, aParams } = quantized(emit, operands.x, shape.m, shape.k, shape.k)
+    const { units, args } = rowsWords(emit, blockedRows(emit, q, shape, bytes), shape, operands, weights)
+    const kernel = bytes === 1 ? 'spmm_rows_s8_dot' : 'spmm_rows_s8_pairs'
+    emit.step({ kernel, units, args: { ...args, aParams, wScale: operands.wScale! } })
+  },
+  spread: (shape, host) => spreadBytes('spread_rows_s8', shape, host),
+  dense(emit, shape, operands, b) {
+    denseBytes(emit, shape, operands, b, byteRows.spread(shape, emit.host).sums)
+  },
+}
+
+const byteBlocks: SparseFamily = {
+  size: side * side,
+  values({ count }, host) {
+    const one = { n: side, k: side, colStride: side, depthStride: 1, batch: count, batchSrc: side * side }
+    return packS8(one, byteRecipes[host.int8])
+  },
+  mostDepth: ({ k }) => Math.ceil(k / side) - 1,
+  /** k is a multiple of 8 here. */
+  sparse(emit, { m, n, k, count }, operands, { values, depths, starts }) {
+    const recipe = byteRecipes[emit.host.int8]
+    const { q, aParams } = quantized(emit, operands.x, m, k, k)
+    const perColumn = Math.max(1, (count * side * side) / n)
+    const fitting = Math.floor(blockBytes / perColumn / panelColumns) * panelColumns
+    const nb = Math.min(roundUp(n, panelColumns), Math.max(32, Math.min(256, fitting)))
+    const scratchBytes = 4 * nb + tileScratch
+    const sums = shifted(values, byteBlocks.values({ m, n, k, count }, emit.host)!.sums)
+    const args = {
+      a: q,
+      lda: k,
+      b: values,
+      depths,
+      starts,
+      sums,
+      c: operands.y,
+      ldc: n,
+      m,
+      n,
+      mb: blockRows,
+      nb,
+      aParams,
+      wScale: operands.wScale!,
+      scratch: emit.threadScratch(scratchBytes),
+      scratchBytes,
+      ...operands.epilogue,
+    }
+    const kernel = recipe.gemm === 'gemm_s8_dot' ? 'spmm_s8_dot' : 'spmm_s8_pairs'
+    emit.step({ kernel, units: Math.ceil(m / blockRows) * Math.ceil(n / nb), args })
+  },
+  spread: (shape, host) => spreadBytes('spread_blocks_s8', shape, host),
+  dense(emit, shape, operands, b) {
+    denseBytes(emit, shape, operands, b, byteBlocks.spread(shape, emit.host).sums)
+  },
+}
+
+/** By name. */
+export const families = { rows, byteRows, byteBlocks } as const
+export type FamilyName = keyof typeof families

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Times forms that compute the same, in an instance and a memory of their own: nothing of the session is touched, and
+ * nothing of it stays. Imported only by sessions whose model has such nodes. Forms take turns, and the least time of each
+ * counts: what else the machine does can only add to it. The work is that of one thread.
+ */
+import type { FormTimer, Trial } from '../ir/lowering.ts'
+import { clockTicks, now } from '../platform/clock.ts'
+import { Heap, createMemory } from './address.ts'
+import { encodeSteps } from './encode.ts'
+import { type KernelExports, instantiateKernels } from './instance.ts'
+import type { KernelModule } from './module.ts'
+
+/** What tells the time, in milliseconds. */
+export interface TrialClock {
+  now(): number
+  /** Whether time passes while code runs. */
+  ticks(): boolean
+}
+
+/** Milliseconds: of all trials of a session, of the warm-up of a form, and of a sample, which is as many runs as that takes. */
+const limits = { all: 400, warmUp: 4, sample: 0.3 }
+/** Samples of each form. */
+const rounds = 5
+
+type Times = Readonly<Record<string, number>>
+
+/** The forms of one session's layers. */
+export class FormTrials implements FormTimer {
+  readonly #kernels: Pick<KernelModule, 'module' | 'shared'>
+  readonly #clock: TrialClock
+  readonly #byLayer = new Map<string, Times | null>()
+  readonly #byKey = new Map<string, Times>()
+  #spent = 0
+  #ticks: boolean | undefined
+
+  constructor(kernels: Pick<KernelModule, 'module' | 'shared'>, clock: TrialClock = { now, ticks: clockTicks }) {
+    this.#kernels = kernels
+    this.#clock = clock
+  }
+
+  measure(layer: string, key: string, trials: () => Readonly<Record<string, Trial>>): Times | null {
+    const told = this.#byLayer.get(layer)
+    if (told !== undefined) return told
+    const times = this.#byKey.get(key) ?? this.#timesOf(trials)
+    this.#byLayer.set(layer, times)
+    if (times) this.#byKey.set(key, times)
+    return times
+  }
+
+  #timesOf(trials: () => Readonly<Record<string, Trial>>): Times | null {
+    this.#ticks ??= this.#clock.ticks()
+    if (!this.#ticks || this.#spent > limits.all) return null
+    const start = this.#clock.now()
+    const forms = Object.entries(trials())
+    const memory = createMemory(
+      this.#kernels.shared,
+      forms.reduce((sum, [, trial]) => sum + roomFor(trial), 0),
+    )
+    const heap = new Heap(memory)
+    const kernels = instantiateKernels(this.#kernels.module, memory)
+    const runs = forms.map(([form, trial]) => [form, runnerOf(trial, heap, kernels)] as const)
+    const times = timeForms(runs, () => this.#clock.now())
+    this.#spent += this.#clock.now() - start
+    return times
+  }
+}
+
+/** Bytes of address space for a trial, with what the heap takes to spare. */
+function roomFor({ buffers }: Trial): number {
+  let bytes = 2 ** 23
+  for (const buffer of buffers.values()) bytes += 2 * buffer.bytes
+  return bytes
+}
+
+/** Lays a trial out; a call runs it. */
+function runnerOf({ steps, buffers }: Trial, heap: Heap, kernels: KernelExports): () => void {
+  const places = new Map<string, number>()
+  for (const [id, { bytes, content }] of buffers) {
+    const address = heap.allocate(bytes)
+    if (content) heap.view(address, content.byteLength).set(content)
+    places.set(id, address)
+  }
+  const { words } = encodeSteps(steps, ({ id, offset }) => places.get(id)! + offset)
+  const list = heap.allocate(words.byteLength)
+  heap.view(list, words.byteLength).set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
+  return () => void kernels.run(list, words.length, 0, 0, 1)
+}
+
+/** Least milliseconds of a run of each, or null where the clock saw none. */
+export function timeForms(
+  runs: readonly (readonly [form: string, run: () => void])[],
+  clock: () => number,
+): Times | null {
+  const lanes = runs.map(([form, run]) => ({ form, run, batch: warmUp(run, clock), best: Infinity }))
+  for (let round = 0; round < rounds; round++) {
+    for (const lane of lanes) {
+      const start = clock()
+      for (let i = 0; i < lane.batch; i++) lane.run()
+      lane.best = Math.min(lane.best, (clock() - start) / lane.batch)
+    }
+  }
+  return lanes.some(({ best }) => best <= 0) ? null : Object.fromEntries(lanes.map(({ form, best }) => [form, best]))
+}
+
+/** Runs for a while: compilers have tiers. How many runs make a sample. */
+function warmUp(run: () => void, clock: () => number): number {
+  const start = clock()
+  let count = 0
+  let time = 0
+  while (count < 3 || (time < limits.warmUp && count < 1000)) {
+    run()
+    count++
+    time = clock() - start
+  }
+  return Math.max(1, Math.ceil((limits.sample * count) / Math.max(time, limits.sample)))
+}
