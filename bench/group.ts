@@ -6,6 +6,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
 import { probe } from '../src/index.ts'
+import type { FormChoice } from '../src/ir/lowering.ts'
 import type { CaseResult, GroupResult, Setting } from './harness/results.ts'
 import { type Contender, type Effort, timeInRounds } from './harness/rounds.ts'
 import { type OpenedModel, openModel, peerVersions } from './models/engines.ts'
@@ -21,11 +22,14 @@ async function measure({ name, macs, entrants, input }: Case, threads: number, e
   const opened: OpenedModel[] = []
   const contenders: Contender[] = []
   const missing: Record<string, string> = {}
+  const forms: Record<string, FormChoice> = {}
   for (const entrant of entrants) {
     try {
       const model = await openModel(entrant.engine, await entrant.model(), feed, threads)
       opened.push(model)
       await model.run()
+      const form = await model.form?.()
+      if (form) forms[entrant.name] = form
       contenders.push({ name: entrant.name, run: () => model.run() })
     } catch (error) {
       missing[entrant.name] = (error instanceof Error ? error.message : String(error)).split('\n')[0]
@@ -34,7 +38,7 @@ async function measure({ name, macs, entrants, input }: Case, threads: number, e
   const timed = contenders.length === 0 ? [] : await timeInRounds(contenders, effort)
   for (const model of opened) await model.close()
   const entries = timed.map(({ name: contender, batch, summary }) => ({ contender, batch, ...summary }))
-  return { name, macs, entries, missing }
+  return { name, macs, entries, missing, ...(Object.keys(forms).length > 0 ? { forms } : {}) }
 }
 
 /** Longer than the thread pools of the peers look for work before they sleep. */

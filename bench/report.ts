@@ -84,6 +84,21 @@ function gaps({ cases }: GroupResult): string[] {
   return [...reasons].map(([reason, names]) => `${reason} (${names.join(', ')})`)
 }
 
+/** Sparse products beside the dense one of the same type, and what timing both forms at load said. */
+function overDense({ cases }: GroupResult): string[] {
+  return cases.flatMap((one) => {
+    const [own, dense] = [medianOf(one, 'whittle'), medianOf(one, 'whittle dense')]
+    if (own === null || dense === null) return []
+    const { form, times } = one.forms?.whittle ?? {}
+    const timed = times
+      ? `, at load ${Object.entries(times)
+          .map(([name, time]) => `${name} ${time.toFixed(3)} ms`)
+          .join(', ')}`
+      : ''
+    return [`${one.name}: ${(dense / own).toFixed(2)} times own dense (runs ${form ?? 'as it is'}${timed})`]
+  })
+}
+
 interface Bars {
   readonly title: string
   readonly setting: string
@@ -130,6 +145,7 @@ const [target, ...files] = process.argv.slice(2)
 const results = await Promise.all(files.map(async (file) => JSON.parse(await readFile(file, 'utf8')) as GroupResult))
 for (const result of results) console.log(table(result))
 for (const line of results.flatMap(means)) console.log(line)
+for (const line of results.flatMap(overDense)) console.log(line)
 for (const line of results.flatMap(gaps)) console.log(line)
 const library = await readFile(
   createRequire(import.meta.url)

@@ -3,6 +3,7 @@
  * What a benchmark leaves behind: plain data that says by itself where and how it was measured. A file of
  * `bench/results/` is one `GroupResult`.
  */
+import type { FormChoice } from '../../src/ir/lowering.ts'
 import type { Summary } from './statistics.ts'
 
 /** Where a group was measured. */
@@ -37,6 +38,8 @@ export interface CaseResult {
   readonly entries: readonly Entry[]
   /** Contenders that could not run, with the reason. */
   readonly missing: Readonly<Record<string, string>>
+  /** The form in which a contender's sparse layer ran, and what both took when they were timed at load. */
+  readonly forms?: Readonly<Record<string, FormChoice>>
 }
 
 export interface GroupResult {

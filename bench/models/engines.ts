@@ -5,6 +5,7 @@
  */
 import { createRequire } from 'node:module'
 import { Tensor, load } from '../../src/index.ts'
+import type { FormChoice } from '../../src/ir/lowering.ts'
 
 export type EngineName = 'whittle' | 'onnxruntime-web' | 'onnxruntime-node'
 
@@ -29,6 +30,8 @@ function feedsOf<T>(input: Input, first: string, tensor: (given: NamedInput) => 
 export interface OpenedModel {
   run(): Promise<unknown>
   close(): Promise<void>
+  /** In which form its last layer ran, where it had a choice; after a run. */
+  form?(): Promise<FormChoice | undefined>
 }
 
 type Open = (bytes: Uint8Array, input: Input, threads: number) => Promise<OpenedModel>
@@ -68,7 +71,8 @@ const engines: Readonly<Record<EngineName, Open>> = {
   async whittle(bytes, input, threads) {
     const session = await load(bytes, { threads })
     const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
-    return { run: () => session.run(feeds), close: () => session.dispose() }
+    const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
+    return { run: () => session.run(feeds), close: () => session.dispose(), form }
   },
   /** Its threads are set for the whole process. */
   async 'onnxruntime-web'(bytes, input, threads) {

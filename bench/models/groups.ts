@@ -7,7 +7,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { compress } from '../../src/compress.ts'
+import { type Recipe, compress } from '../../src/compress.ts'
 import type { Tensor } from '../../src/index.ts'
 import { ocrModel } from '../../test/models/data.ts'
 import { angleInput, angles, readLines } from '../../test/models/lines.ts'
@@ -75,6 +75,36 @@ function productCases(shapes: readonly (readonly [number, number, number])[]): C
       }
     })
   })
+}
+
+/** Sparse weights by how they are stored, with the shares of zeros at which they are measured. */
+const sparseKinds = [
+  { name: 'float32 rows', weights: 'float32', kind: 'unstructured', zeros: [50, 70, 90] },
+  { name: 'int8 rows', weights: 'int8', kind: 'unstructured', zeros: [50, 70, 90] },
+  { name: 'int8 blocks', weights: 'int8', kind: 'block', zeros: [30, 50, 75] },
+] as const
+
+/** Beside the dense product with weights of the same type. */
+function sparseCases({ m, k, n }: ProductShape): Case[] {
+  const shape = { m, k, n }
+  const whittle = (recipe: string | Recipe) => async (): Promise<Uint8Array> =>
+    (await compress(productModel('MatMul', shape), recipe)).model
+  return sparseKinds.flatMap(({ name, weights, kind, zeros }) =>
+    zeros.map((share): Case => ({
+      name: `${name}, ${share} % zeros, ${m}x${k}x${n}`,
+      macs: null,
+      entrants: [
+        { name: 'onnxruntime-web', engine: 'onnxruntime-web', model: () => productModel('MatMul', shape) },
+        { name: 'whittle dense', engine: 'whittle', model: whittle({ weights, block: 'channel' }) },
+        {
+          name: 'whittle',
+          engine: 'whittle',
+          model: whittle({ weights, sparse: { kind, sparsity: share / 100 } }),
+        },
+      ],
+      input: () => ({ data: productInput(shape), dims: [m, k] }),
+    })),
+  )
 }
 
 /** The peers on the float32 file, and whittle on what it makes of it. */
@@ -180,6 +210,12 @@ export const groups: readonly Group[] = [
   },
   { name: 'recogniser', title: 'PP-OCRv4 recogniser', threads: 1, cases: recogniserCases },
   { name: 'recogniser-2-threads', title: 'PP-OCRv4 recogniser, two threads', threads: 2, cases: recogniserCases },
+  {
+    name: 'sparse',
+    title: 'Sparse matrix products',
+    threads: 1,
+    cases: () => Promise.resolve(sparseCases({ m: 128, k: 1024, n: 1024 })),
+  },
   { name: 'mnist', title: 'MNIST', threads: 1, cases: mnistCases },
   {
     name: 'use-lite',

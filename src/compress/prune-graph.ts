@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Rewrites the matrix products of a graph into sparse ones: float32 in compressed rows, or int8 in blocks, with one
- * scale per output. Layers below `minElements` and shallow ones are left to what the recipe says of dense weights.
+ * Rewrites the matrix products of a graph (convolutions of one pixel are among them by now) into sparse ones: float32 or
+ * int8 in compressed rows, or int8 in blocks, with one scale per output. Layers below `minElements` and shallow ones are left to what the recipe says of dense weights.
  */
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
-import { denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights } from './prune-weights.ts'
+import { type SparseRows, denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights, rowsOfDense } from './prune-weights.ts'
 import { type LayerReport, layerLine, reasonToKeep, withoutUnused } from './quantize-graph.ts'
 import { quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
@@ -14,14 +14,24 @@ interface SparseForm {
   readonly op: string
   readonly to: string
   readonly tensors: Readonly<Record<string, Tensor>>
+  /** Share of the weights that are stored. */
+  readonly density: number
   /** What the stored weights stand for. */
   readonly after: Float32Array
 }
 
-/** Forms by the recipe's `sparse`. */
-const forms: Readonly<Record<string, (weight: Tensor, sparsity: number) => SparseForm>> = {
-  unstructured: sparseRows,
-  block: sparseBlocks,
+/** Density above which multiplying all weights is faster, by operator: what docs/performance.md found where it was measured. */
+const crossovers: Readonly<Record<string, number>> = {
+  'whittle.SparseGemm': 0.4,
+  'whittle.DynamicQuantizeSparseGemm': 0.4,
+  'whittle.BlockSparseGemm': 0.8,
+}
+
+/** The form that the recipe asks for. */
+function sparseForm(weight: Tensor, { sparse, weights }: FullRecipe): SparseForm {
+  const { kind, sparsity } = sparse!
+  if (kind === 'block') return sparseBlocks(weight, sparsity)
+  return weights === 'float32' ? sparseRows(weight, sparsity) : sparseByteRows(weight, sparsity)
 }
 
 /** The graph with sparse products where the recipe asks for them, and a line per layer that became one. */
@@ -34,7 +44,7 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
     const weight = node.op === 'whittle.Gemm' ? graph.constants.get(node.inputs[1]) : undefined
     if (weight?.tensor === undefined || reasonToKeep(node, weight, { ...recipe, weights: 'int8' }) !== undefined)
       return node
-    const form = forms[sparse.kind](weight.tensor, sparse.sparsity)
+    const form = sparseForm(weight.tensor, recipe)
     const [x, name, ...rest] = node.inputs
     const names = Object.entries(form.tensors).map(([part, tensor]) => {
       constants.set(`${name}/${part}`, { dtype: tensor.type, dims: tensor.dims, tensor })
@@ -43,7 +53,9 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
     const bytesAfter = Object.values(form.tensors).reduce((sum, tensor) => sum + bytesOf(tensor).byteLength, 0)
     const weightSnr = signalToNoise(weight.tensor.data as Float32Array, form.after)
     layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter, weightSnr })
-    return { ...node, op: form.op, inputs: [x, ...names, ...rest] }
+    // the choice where the host does not measure
+    const choice = form.density > crossovers[form.op] ? 'dense' : 'sparse'
+    return { ...node, op: form.op, inputs: [x, ...names, ...rest], attributes: { ...node.attributes, form: choice } }
   })
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
 }
@@ -51,12 +63,33 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
 function sparseRows(weight: Tensor, sparsity: number): SparseForm {
   const [n, k] = weight.dims
   const rows = pruneWeights(weight.data as Float32Array, n, sparsity)
-  const tensors = {
-    values: new Tensor('float32', rows.values),
-    depths: new Tensor('int32', rows.depths),
-    starts: new Tensor('int32', rows.starts),
+  return {
+    op: 'whittle.SparseGemm',
+    to: 'float32, sparse rows',
+    tensors: { values: new Tensor('float32', rows.values), ...placesOf(rows) },
+    density: rows.values.length / (n * k),
+    after: denseOfRows(rows, n, k),
   }
-  return { op: 'whittle.SparseGemm', to: 'float32, sparse rows', tensors, after: denseOfRows(rows, n, k) }
+}
+
+/** Weights that round to zero are not stored either. */
+function sparseByteRows(weight: Tensor, sparsity: number): SparseForm {
+  const [n, k] = weight.dims
+  const kept = denseOfRows(pruneWeights(weight.data as Float32Array, n, sparsity), n, k)
+  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k })
+  const rows = rowsOfDense(codes, n)
+  const values = new Tensor('int8', Int8Array.from(rows.values))
+  return {
+    op: 'whittle.DynamicQuantizeSparseGemm',
+    to: 'int8, sparse rows',
+    tensors: { values, ...placesOf(rows), scale: new Tensor('float32', scales) },
+    density: rows.values.length / (n * k),
+    after: Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]),
+  }
+}
+
+function placesOf({ depths, starts }: SparseRows): { depths: Tensor; starts: Tensor } {
+  return { depths: new Tensor('int32', depths), starts: new Tensor('int32', starts) }
 }
 
 function sparseBlocks(weight: Tensor, sparsity: number): SparseForm {
@@ -73,7 +106,8 @@ function sparseBlocks(weight: Tensor, sparsity: number): SparseForm {
     scale: new Tensor('float32', scales),
   }
   const after = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)])
-  return { op: 'whittle.BlockSparseGemm', to: 'int8, sparse blocks', tensors, after }
+  const density = (64 * count) / (n * k)
+  return { op: 'whittle.BlockSparseGemm', to: 'int8, sparse blocks', tensors, density, after }
 }
 
 /** Share of the blocks of 8 x 8 that hold nothing but zeros. */

@@ -31,6 +31,19 @@ export function pruneWeights(weights: Float32Array, outputs: number, sparsity: n
   return { values, depths, starts }
 }
 
+/** The weights that are not zero, at least one. */
+export function rowsOfDense(weights: ArrayLike<number>, outputs: number): SparseRows {
+  const depth = weights.length / outputs
+  const kept: number[] = []
+  const starts = new Int32Array(outputs + 1)
+  for (let i = 0; i < weights.length; i++) {
+    if (weights[i] !== 0 || (i === weights.length - 1 && kept.length === 0)) kept.push(i)
+    starts[Math.floor(i / depth) + 1] = kept.length
+  }
+  const values = Float32Array.from(kept, (i) => weights[i])
+  return { values, depths: Int32Array.from(kept, (i) => i % depth), starts }
+}
+
 /** Keeps the greatest `1 - sparsity` of the blocks by their sum of squares, at least one. */
 export function pruneBlocks(weights: Float32Array, outputs: number, sparsity: number): SparseBlocks {
   const depth = weights.length / outputs

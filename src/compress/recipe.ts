@@ -22,8 +22,8 @@ const recipeSchema = v.strictObject({
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /**
-   * Zeros in matrix products: 'unstructured' keeps single float32 weights by magnitude, 'block' int8 blocks of 8 x 8 by
-   * norm. `sparsity` is the share that goes.
+   * Zeros in matrix products: 'unstructured' keeps single weights by magnitude, in float32 or, with other `weights`, in
+   * int8; 'block' keeps int8 blocks of 8 x 8 by norm. `sparsity` is the share that goes.
    */
   sparse: v.optional(
     v.nullable(

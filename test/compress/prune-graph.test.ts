@@ -55,3 +55,24 @@ test('sparse-block-75 keeps a quarter of the blocks in int8', async () => {
   expect(got.every(Number.isFinite)).toBe(true)
   expect(report.bytesAfter).toBeLessThan(0.2 * report.bytesBefore + 6000)
 })
+
+test('with int8 weights single values are kept in int8, and what rounds to zero is not stored', async () => {
+  const recipe = { weights: 'int8', sparse: { kind: 'unstructured', sparsity: 0.9 } } as const
+  const { model: sparse, report, graphs } = await compressGraph(file(rows), recipe)
+  expect(report.layers.map(({ to }) => to)).toEqual(['int8, sparse rows'])
+  const { tensor } = [...graphs.after.constants].find(([name]) => name.endsWith('/values'))![1]
+  expect(tensor!.type).toBe('int8')
+  expect(Array.from(tensor!.data as Int8Array)).not.toContain(0)
+  expect(tensor!.size).toBeLessThanOrEqual(Math.round(n * k * 0.1))
+  const dense = denseOfRows(pruneWeights(rows, n, 0.9), n, k)
+  const [got, exact] = [await outputOf(sparse), await outputOf(file(dense))]
+  expect(distance(got, exact)).toBeLessThan(0.03)
+})
+
+test('the file says how to multiply where nothing is measured: by all weights when few are zero', async () => {
+  const formOf = async (sparsity: number) => {
+    const { graphs } = await compressGraph(file(rows), { sparse: { kind: 'unstructured', sparsity } })
+    return graphs.after.nodes[0].attributes.form
+  }
+  expect([await formOf(0.95), await formOf(0.2)]).toEqual(['sparse', 'dense'])
+})

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest'
-import { denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights } from '../../src/compress/prune-weights.ts'
+import { denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights, rowsOfDense } from '../../src/compress/prune-weights.ts'
 
 const weights = Float32Array.from({ length: 10 * 20 }, (_, i) => ((i * 37) % 101) - 50)
 
@@ -26,4 +26,12 @@ test('blocks at the edges hold what there is of them', () => {
 test('something always stays', () => {
   expect(pruneWeights(weights, 10, 0.9999).values).toHaveLength(1)
   expect(pruneBlocks(weights, 10, 0.9999).depths).toHaveLength(1)
+})
+
+test('compressed rows of dense weights hold what is not zero', () => {
+  const rows = rowsOfDense([0, 2, 0, 0, 0, 0, -1, 3], 4)
+  expect([...rows.values]).toEqual([2, -1, 3])
+  expect([...rows.depths]).toEqual([1, 0, 1])
+  expect([...rows.starts]).toEqual([0, 1, 1, 1, 3])
+  expect(rowsOfDense([0, 0], 2).values).toHaveLength(1)
 })
