@@ -11,6 +11,7 @@ import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 import type { Heap } from './address.ts'
+import type { JointPacking } from './joint-packing.ts'
 import { type WeightRequest, refIds } from './lowering.ts'
 
 /** Runs steps with this map of places. */
@@ -119,16 +120,16 @@ export class WeightStore {
     for (const [id, bytes] of tables) if (!this.#blocks.has(id)) this.#place(id, bytes)
     const missing = [...weights].filter(({ id }) => !this.#blocks.has(id))
     const sources = new Map<string, Uint8Array>()
-    for (const constant of missing.flatMap(sourcesOf)) {
+    for (const constant of missing.flatMap(({ constant, beside = [] }) => [constant, ...beside])) {
       if (sources.has(constant) || this.#blocks.has(refIds.raw(constant))) continue
       sources.set(constant, await this.#bytesOf(constant))
     }
     for (const request of missing) this.#reserve(request)
-    const joint = this.#openJoint(missing)
-    for (const constant of joint.constants) {
+    const joint = await this.#openJoint(missing)
+    for (const constant of joint?.constants ?? []) {
       const raw = this.#blocks.get(refIds.raw(constant))
       const bytes = sources.get(constant) ?? this.#heap.view(raw!.address, raw!.bytes).slice()
-      await joint.take(constant, bytes.byteLength, 0, bytes)
+      await joint!.take(constant, bytes.byteLength, 0, bytes)
     }
     const staging = this.#openStaging(missing)
     for (const request of missing.filter(({ beside }) => !beside)) {
@@ -150,15 +151,15 @@ export class WeightStore {
       if (request.beside) continue
       byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
     }
-    const joint = this.#openJoint(requests)
-    for (const constant of joint.constants) {
+    const joint = await this.#openJoint(requests)
+    for (const constant of joint?.constants ?? []) {
       const tensor = this.#constant(constant).tensor
-      if (tensor) await joint.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
+      if (tensor) await joint!.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
     }
     const staging = this.#openStaging(requests)
     for await (const { constants, offset, length, bytes } of pieces) {
       for (const constant of constants) {
-        await joint.take(constant, length, offset, bytes)
+        await joint?.take(constant, length, offset, bytes)
         const wanted = byConstant.get(constant) ?? []
         const packed = wanted.filter(({ layout }) => layout)
         const raw = this.#blocks.get(refIds.raw(constant))
@@ -177,17 +178,12 @@ export class WeightStore {
     this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
   }
 
-  /** Holds what these of several constants are packed from. */
-  #openJoint(requests: readonly WeightRequest[]): JointPacking {
-    const heap = this.#heap
-    const run = (request: WeightRequest, sources: readonly number[]): Promise<void> => {
-      const places = new Map<string, number>(sources.map((address, i) => [`source ${i}`, address]))
-      places.set('target', this.#blocks.get(request.id)!.address)
-      const [first, ...beside] = sources.map((_, i) => ({ id: `source ${i}`, offset: 0 }))
-      const steps = request.layout!.steps(first, { id: 'target', offset: 0 }, beside)
-      return Promise.resolve(this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset))
-    }
-    return new JointPacking(heap, requests, run)
+  /** Packs those of these that are made from several constants; undefined when there are none. */
+  async #openJoint(requests: readonly WeightRequest[]): Promise<JointPacking | undefined> {
+    const joint = requests.filter(({ beside }) => beside)
+    if (joint.length === 0) return undefined
+    const { JointPacking } = await import('./joint-packing.ts')
+    return new JointPacking(this.#heap, joint, this.#runSteps, (id) => this.#blocks.get(id)!.address)
   }
 
   /** A staging block large enough for each of these. Close it when done. */
@@ -215,61 +211,6 @@ export class WeightStore {
     const address = this.#heap.allocate(bytes.byteLength)
     this.#heap.view(address, bytes.byteLength).set(bytes)
     this.#blocks.set(id, { address, bytes: bytes.byteLength })
-  }
-}
-
-/** Names of the constants a request is made from. */
-function sourcesOf({ constant, beside = [] }: WeightRequest): readonly string[] {
-  return [constant, ...beside]
-}
-
-/** Weights made from several constants: their bytes are held until all of one weight are there, then packed and let go. */
-class JointPacking {
-  readonly #heap: Heap
-  readonly #run: (request: WeightRequest, sources: readonly number[]) => Promise<void>
-  readonly #waiting: Set<WeightRequest>
-  readonly #held = new Map<string, Block & { whole: boolean }>()
-
-  constructor(
-    heap: Heap,
-    requests: readonly WeightRequest[],
-    run: (request: WeightRequest, sources: readonly number[]) => Promise<void>,
-  ) {
-    this.#heap = heap
-    this.#run = run
-    this.#waiting = new Set(requests.filter(({ beside }) => beside))
-  }
-
-  /** Constants that are waited for. */
-  get constants(): Set<string> {
-    return new Set([...this.#waiting].flatMap(sourcesOf))
-  }
-
-  /** Takes a piece of a constant, of `length` bytes in all; constants nobody waits for are passed over. */
-  async take(constant: string, length: number, offset: number, bytes: Uint8Array): Promise<void> {
-    if (![...this.#waiting].some((request) => sourcesOf(request).includes(constant))) return
-    let block = this.#held.get(constant)
-    if (!block) {
-      block = { address: this.#heap.allocate(length), bytes: length, whole: false }
-      this.#held.set(constant, block)
-    }
-    this.#heap.view(block.address + offset, bytes.byteLength).set(bytes)
-    if (offset + bytes.byteLength < length) return
-    block.whole = true
-    for (const request of [...this.#waiting]) {
-      const blocks = sourcesOf(request).map((name) => this.#held.get(name))
-      if (!blocks.every((one) => one?.whole)) continue
-      await this.#run(
-        request,
-        blocks.map((one) => one!.address),
-      )
-      this.#waiting.delete(request)
-    }
-    for (const [name, { address, bytes: size }] of [...this.#held]) {
-      if (this.constants.has(name)) continue
-      this.#heap.release(address, size)
-      this.#held.delete(name)
-    }
   }
 }
 
