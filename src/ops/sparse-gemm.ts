@@ -13,7 +13,7 @@
  * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
  * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
  */
-import { panelColumns, roundUp } from '../kernels/blocks.ts'
+import { roundUp } from '../kernels/blocks.ts'
 import { add, isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
