@@ -44,6 +44,8 @@ export function crossTile(src: usize, dst: usize, srcRow: usize, dstRow: usize):
 }
 
 /** One 8x8 tile of 2-byte elements. */
+// @ts-ignore: decorator
+@inline
 function crossTile16(src: usize, dst: usize, srcRow: usize, dstRow: usize): void {
   let x = v128.load(src)
   let y = v128.load(src + srcRow)
@@ -83,6 +85,8 @@ function storePairs(dst: usize, dstRow: usize, a: v128, b: v128, c: v128, d: v12
 }
 
 /** One 8x8 tile of bytes. */
+// @ts-ignore: decorator
+@inline
 function crossTile8(src: usize, dst: usize, srcRow: usize, dstRow: usize): void {
   const a = zipRows(src, srcRow)
   const b = zipRows(src + 2 * srcRow, srcRow)
