@@ -42,7 +42,7 @@ export function multiplyBlocks<M extends Mac>(
       const start = starts + (<usize>(j >> 3) << 2)
       addSums(s.sums + <usize>load<u32>(start) * SUMS, countOf(start), sums + (<usize>j << 2))
     }
-    const tallest: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : mac.rows >= 4 && rows >= 4 ? 4 : 1
+    const tallest: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : 1
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
     const wScale = s.wScale + (<usize>col << 2)
     for (let i: u32 = 0; i < rows; i += tallest) {
@@ -88,7 +88,7 @@ function multiplyPanels<M extends Mac>(
     const to = cols >= 8 ? c : tile
     const step = cols >= 8 ? ldc : 32
     if (mac.rows == 6 && rows == 6) blocks6x8<M>(a, lda, blocks, places, count, to, step)
-    else if (mac.rows >= 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
+    else if (mac.rows == 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
     else blocks1x8<M>(a, blocks, places, count, to)
     if (cols < 8) {
       for (let r: u32 = 0; r < rows; ++r) {

@@ -53,7 +53,7 @@ export function multiplyRows<L extends Line>(
   const scratch = s.scratch + <usize>thread * s.scratchBytes
   const width = <usize>((s.nb + 3) & ~3) << 2
   const tile = scratch + 4 * COLUMN
-  const sums = scales ? tile + ROWS * width : 0
+  const sums = scales ? tile + <usize>ROWS * width : 0
   for (let unit = from; unit < to; ++unit) {
     const row = (unit / nBlocks) * ROWS
     const rows = min(ROWS, s.m - row)
@@ -89,7 +89,7 @@ export function multiplyRows<L extends Line>(
       wScale = q.wScale + (<usize>col << 2)
     }
     finish(epilogue, tile, width, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
-    for (let i: u32 = 0; i < rows; ++i) copyRow(tile + i * width, c + i * ldc, cols)
+    for (let i: u32 = 0; i < rows; ++i) copyRow(tile + <usize>i * width, c + <usize>i * ldc, cols)
   }
 }
 

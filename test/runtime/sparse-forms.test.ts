@@ -17,7 +17,7 @@ import { Tensor } from '../../src/tensor/tensor.ts'
 const random = seededRandom(3)
 const [m, k, n] = [40, 136, 90]
 const floats = (size: number): number[] => Array.from({ length: size }, () => random() - 0.5)
-const bytes = (size: number): number[] => Array.from({ length: size }, () => randomInteger(random, -127, 128))
+const bytes = (size: number): number[] => Array.from({ length: size }, () => randomInteger(random, -127, 127))
 
 /** Every third place of each list. */
 function places(lists: number, size: number) {
