@@ -67,6 +67,7 @@ async function openContent(
     profile,
     // in a page clocks are coarse and every byte is fetched
     measure: !options.deterministic && runtimeOf() !== 'page',
+    fixedForms: options.deterministic,
     bytes: () => counter.bytes,
     ...weights,
   })

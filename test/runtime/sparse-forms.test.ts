@@ -78,7 +78,7 @@ async function run(op: string, form: string, fixedForms: boolean) {
   const session = await SessionCore.create(options)
   try {
     const { y } = await session.run({ x })
-    return { y: y.data as Float32Array, profile: session.profile() }
+    return { y: y.data as Float32Array, profile: await session.profile() }
   } finally {
     await session.dispose()
   }
