@@ -200,8 +200,8 @@ describe('Wasm builds', () => {
       expect(dataCount ?? 0).toBeLessThanOrEqual(1)
     })
 
-    test('is at most 120 KB', () => {
-      expect(bytesOf(outFile).length).toBeLessThanOrEqual(120_000)
+    test('is at most 150 KB', () => {
+      expect(bytesOf(outFile).length).toBeLessThanOrEqual(150_000)
     })
   })
 })
