@@ -28,7 +28,7 @@ const workers = {
 }
 
 /** Packages that the engine stands on, inlined; each is a few kilobytes of what is used. */
-const inlined = ['@assemblyscript/loader', 'comlink', 'pbf', 'valibot']
+const inlined = ['comlink', 'pbf', 'valibot']
 
 const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlined.includes(id)
 
@@ -44,11 +44,16 @@ const groups = [
   },
   {
     name: 'base',
-    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session)\.ts)/,
+    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session)\.ts|index\.ts)/,
     priority: 4,
   },
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
-  { name: 'lowering', test: /src\/ops\/(?!table|references|evaluate)[^?]+$/, minShareCount: 2, priority: 2 },
+  {
+    name: 'lowering',
+    test: /src\/ops\/(?!table|references|evaluate|lower-affine)[^?]+$/,
+    minShareCount: 2,
+    priority: 2,
+  },
   { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
 ]
 

@@ -12,9 +12,9 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { root } from './load-source.mjs'
 
-/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, sparse weights. */
+/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, sparse weights, files, profiles, conditions, and options that it does not use. */
 const elsewhere =
-  /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/.*onnx|runtime\/(engine|probe|traits|compare|host-calls|onnx-source|trials|joint-packing)\.ts)/
+  /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/.*onnx|platform\/file-source|runtime\/(branches|compare|engine|host-calls|instances|joint-packing|onnx-source|probe|profile|refetch|thread-search|traits|trials)\.ts)/
 
 /** Operators of the recogniser as the int8 recipe leaves it. */
 const operators = [

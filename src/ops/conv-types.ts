@@ -79,3 +79,11 @@ export function channelsLastShape(x: Pick<Operand, 'dims'>, w: Pick<Operand, 'di
   const window = knownWindow([inH, inW], w.dims.slice(1, 3), attributes)
   return { images, inH, inW, inC, outC: w.dims[0], group: attributes.group as number, window }
 }
+
+/** Axes that bring N, spatial…, C to N, C, spatial…; and back. */
+export function channelsFirst(rank: number): number[] {
+  return [0, rank - 1, ...Array.from({ length: rank - 2 }, (_, i) => i + 1)]
+}
+export function channelsLast(rank: number): number[] {
+  return [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1]
+}

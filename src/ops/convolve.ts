@@ -25,14 +25,6 @@ export function permute(array: NumberArray, order: readonly number[]): { data: F
   return { data: Float64Array.from(offsets, (at) => array.data[at]), dims }
 }
 
-/** Axes that bring N, spatial…, C to N, C, spatial…; and back. */
-export function channelsFirst(rank: number): number[] {
-  return [0, rank - 1, ...Array.from({ length: rank - 2 }, (_, i) => i + 1)]
-}
-export function channelsLast(rank: number): number[] {
-  return [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1]
-}
-
 /** For each output position (rows) and kernel tap: the input position it reads, -1 in the padding. */
 export function tapTable(spatial: readonly number[], window: Window<number>): Int32Array {
   const { kernel, strides, dilations, begin, out } = window

@@ -10,8 +10,16 @@
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
-import { channelsFirst, channelsLast, convolve, permute } from './convolve.ts'
+import {
+  channelsFirst,
+  channelsLast,
+  channelsLastShape,
+  checkResidual,
+  checkVector,
+  convAttributes,
+  inferConv,
+} from './conv-types.ts'
+import { convolve, permute } from './convolve.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, emitByteConv, emitConv, emitDepthwiseWeights, isDepthwise } from './lower-conv.ts'

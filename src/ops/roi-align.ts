@@ -68,7 +68,7 @@ function samplesOf(start: number, size: number, cells: number, given: number): (
   if (!(count <= mostSamples)) {
     throw new UnsupportedError({
       where: 'RoiAlign',
-      expected: `at most ${mostSamples} samples a cell`,
+      expected: `at most ${mostSamples} points a cell`,
       got: String(count),
     })
   }

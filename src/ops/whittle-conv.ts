@@ -6,8 +6,16 @@
  */
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { applyEpilogue } from './activation-reference.ts'
-import { channelsLastShape, checkResidual, checkVector, convAttributes, inferConv } from './conv-types.ts'
-import { channelsFirst, channelsLast, convolve, permute } from './convolve.ts'
+import {
+  channelsFirst,
+  channelsLast,
+  channelsLastShape,
+  checkResidual,
+  checkVector,
+  convAttributes,
+  inferConv,
+} from './conv-types.ts'
+import { convolve, permute } from './convolve.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, convWay, depthwiseLayout, emitConv } from './lower-conv.ts'

@@ -12,7 +12,8 @@ import {
   type ValueInfo,
   defineOps,
 } from './define.ts'
-import { channelsFirst, channelsLast, permute } from './convolve.ts'
+import { channelsFirst, channelsLast } from './conv-types.ts'
+import { permute } from './convolve.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import { emitPool } from './lower-pool.ts'

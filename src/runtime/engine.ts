@@ -66,7 +66,7 @@ async function openContent(
     searchThreads: options.threads === 'auto',
     profile,
     // in a page clocks are coarse and every byte is fetched
-    measure: !options.deterministic && runtimeOf() !== 'page',
+    measure: !options.deterministic && !['page', 'worker'].includes(runtimeOf()),
     fixedForms: options.deterministic,
     bytes: () => counter.bytes,
     ...weights,

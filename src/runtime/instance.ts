@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 /** An instance of a Wasm build over a memory: what the host calls in it. Its contract is `docs/steps.md`. */
-import { instantiateSync } from '@assemblyscript/loader'
 import { StateError } from '../base/errors.ts'
 import type { ProbeExports } from './known-answers.ts'
 
@@ -12,12 +11,9 @@ export interface KernelExports extends ProbeExports {
   stop(control: number, threads: number): void
 }
 
-/**
- * An instance over `memory`. Made at once: the loader's asynchronous form looks at the global Response, and that alone
- * makes Node load its HTTP client. @throws StateError when the module is not one of ours
- */
+/** An instance over `memory`, which is all that builds import. @throws StateError when the module is not one of ours */
 export function instantiateKernels(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
-  const { exports } = instantiateSync(module, { env: { memory } })
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } })
   const kernels = exports as unknown as KernelExports
   const missing = (['run', 'resume', 'serve', 'stop'] as const).find((name) => typeof kernels[name] !== 'function')
   if (missing) {

@@ -49,7 +49,6 @@ const byReference: Readonly<Record<string, (sample: Sample) => boolean>> = {
   AveragePool: ({ inputs }) => inputs[0]!.dims.length === 5,
   BatchNormalization: ({ attributes }) => attributes?.training_mode === 1,
   Conv: ({ inputs }) => inputs[0]!.dims.length === 5,
-  ConvTranspose: ({ attributes, inputs }) => attributes?.group === 2 || inputs[0]!.dims[1] === 1,
   Gemm: ({ inputs }) => inputs[0]!.type === 'int32',
   GroupNormalization: ({ inputs }) => inputs[1]!.dims[0] === 3,
   LayerNormalization: ({ inputs, outputs }) => outputs === 3 || inputs[2]?.dims[0] === 1,

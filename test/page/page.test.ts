@@ -26,7 +26,6 @@ const SCRIPT_LIMIT = 60_000
 
 const importMap = {
   comlink: '/node_modules/comlink/dist/esm/comlink.mjs',
-  '@assemblyscript/loader': '/node_modules/@assemblyscript/loader/index.js',
   valibot: '/node_modules/valibot/dist/index.mjs',
 }
 
