@@ -14,7 +14,8 @@ import {
   type Tensor,
   type ValueInfo,
 } from './define.ts'
-import { axisOf, needed } from './infer.ts'
+import { checkVector } from './conv-types.ts'
+import { axisOf, complaint, needed, printDims } from './infer.ts'
 import { emitBinary, isFloat32 } from './lower-elementwise.ts'
 import type { Lowering, Ref } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
@@ -62,6 +63,11 @@ function defineSkip(rms: boolean): OpDef {
       const { dtype, dims } = needed(context, inputs[0], 'input')
       needed(context, inputs[1], 'skip')
       needed(context, inputs[2], 'gamma')
+      if (dims) {
+        if (dims.length === 0) throw complaint(context, 'an input of rank 1 or more', printDims(dims))
+        const names = rms ? ['gamma', 'bias'] : ['gamma', 'beta', 'bias']
+        names.forEach((name, i) => checkVector(context, name, inputs[2 + i], dims[dims.length - 1]))
+      }
       const y = { dtype, dims }
       const statistic: ValueInfo = { dtype: 'float32', dims: dims && [...dims.slice(0, -1), 1] }
       return [y, statistic, statistic, y]

@@ -139,6 +139,16 @@ describe('errors name the node and what was expected', () => {
       'Mul "y": expected inputs that broadcast, got [2] and [3]',
     ],
     [
+      'a gamma that is no row of the input',
+      'input x: float32[2, 3] input g: float32[2] y = com.microsoft.SkipLayerNormalization(x, x, g)',
+      'com.microsoft.SkipLayerNormalization "y": expected gamma of dims [3], got [2]',
+    ],
+    [
+      'a bias that is no row of the input',
+      'input x: float32[2, 3] input b: float32[2, 3] y = com.microsoft.BiasGelu(x, b)',
+      'com.microsoft.BiasGelu "y": expected bias of dims [3], got [2, 3]',
+    ],
+    [
       'a dim that is not 1 squeezed',
       'input x: float32[2, 3] const a: int64[1] = 1 y = Squeeze(x, a)',
       'Squeeze "y": expected a dim of 1 at axis 1, got [2, 3]',
