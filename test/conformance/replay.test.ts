@@ -13,12 +13,16 @@ function isSmall({ folder, size }: ConformanceCase): boolean {
 }
 
 /** Cases whose expected outputs are not what ONNX says, with what they are instead. */
-const mistaken: Readonly<Record<string, string>> = Object.fromEntries(
-  ['cast_FLOAT_to_BFLOAT16', 'castlike_FLOAT_to_BFLOAT16', 'castlike_FLOAT_to_BFLOAT16_expanded'].map((name) => [
+const mistaken: Readonly<Record<string, string>> = Object.fromEntries([
+  ...['cast_FLOAT_to_BFLOAT16', 'castlike_FLOAT_to_BFLOAT16', 'castlike_FLOAT_to_BFLOAT16_expanded'].map((name) => [
     `legacy test_${name}`,
     'cut off instead of rounded to nearest',
   ]),
-)
+  ...['dft_inverse', 'dft_inverse_opset19'].map((name) => [
+    `current test_${name}`,
+    'the rounding of float32 sums, where the sums are zero',
+  ]),
+])
 
 /** One line: how many passed, and per operator under test 'passed/all' where not all did. */
 function summary(half: Half, outcomes: readonly (readonly [ConformanceCase, Outcome])[]): string {
@@ -42,7 +46,7 @@ describe.skipIf(missing !== undefined)('the operator tests of the ONNX project',
   })
 
   test.each([
-    ['current', 993],
+    ['current', 1046],
     ['legacy', 645],
   ] as const)(
     '%s: every case whose operators are in the table passes by the references, %i at least',
