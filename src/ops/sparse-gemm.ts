@@ -14,7 +14,7 @@
  * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
  */
 import { roundUp } from '../kernels/blocks.ts'
-import { add, isKnown } from '../ir/dim.ts'
+import { type Dim, add, isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
@@ -125,6 +125,16 @@ function emitSparse(
   forms.sparse(lowering, shape, operands, weights)
 }
 
+/**
+ * Two weights of a column at one depth are a sum in one form and a loss in the other, and clipped depths make such: depths
+ * whose numbers are at hand have to be below k. @throws GraphError naming the node
+ */
+function checkDepths(context: OpContext, depths: ValueInfo | null | undefined, k: Dim | undefined): void {
+  if (!depths?.tensor || k === undefined || !isKnown(k)) return
+  for (const depth of numbersOf(depths.tensor))
+    if (depth < 0 || depth >= k) throw complaint(context, `depths from 0 to ${k - 1}`, String(depth))
+}
+
 /** Types of a product of compressed rows. */
 function inferRows(context: OpContext, inputs: readonly (ValueInfo | null)[], type: 'float32' | 'int8'): ValueInfo[] {
   const [values, starts] = [inputs[1]?.dims, inputs[3]?.dims]
@@ -133,7 +143,9 @@ function inferRows(context: OpContext, inputs: readonly (ValueInfo | null)[], ty
     throw complaint(context, 'starts of dims [N + 1]', printDims(starts))
   const n = starts ? [add(starts[0], -1)] : null
   if (type === 'int8' && n) checkVector(context, 'wScale', needed(context, inputs[4], 'wScale'), n[0])
-  return inferSparse(context, inputs, n, type, inputs.slice(type === 'int8' ? 5 : 4))
+  const infos = inferSparse(context, inputs, n, type, inputs.slice(type === 'int8' ? 5 : 4))
+  checkDepths(context, inputs[2], inputs[0]?.dims?.at(-1))
+  return infos
 }
 
 /** Lowers a product of compressed rows; `more` are the inputs behind starts: scales of bytes, bias, residual. */
