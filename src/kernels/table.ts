@@ -2,12 +2,13 @@
 /** Every kernel, one line per family. The position in this table is the kernel's number in a step. */
 import { elementwise } from './elementwise.ts'
 import { gemm } from './gemm.ts'
+import { integer } from './integer.ts'
 import { move } from './move.ts'
 import { pack } from './pack.ts'
 import { reduce } from './reduce.ts'
 import { sparse } from './sparse.ts'
 
-export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse } as const
+export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse, ...integer } as const
 
 export type KernelName = keyof typeof kernelTable
 export type KernelArgs<K extends KernelName> = (typeof kernelTable)[K]['args']
