@@ -5,10 +5,11 @@ import { gemm } from './gemm.ts'
 import { integer } from './integer.ts'
 import { move } from './move.ts'
 import { pack } from './pack.ts'
+import { quantized } from './quantized.ts'
 import { reduce } from './reduce.ts'
 import { sparse } from './sparse.ts'
 
-export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse, ...integer } as const
+export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse, ...integer, ...quantized } as const
 
 export type KernelName = keyof typeof kernelTable
 export type KernelArgs<K extends KernelName> = (typeof kernelTable)[K]['args']
