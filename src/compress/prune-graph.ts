@@ -20,7 +20,7 @@ interface SparseForm {
   readonly after: Float32Array
 }
 
-/** Density above which multiplying all weights is faster, by operator: what docs/performance.md found where it was measured. */
+/** Density above which multiplying all weights is faster, by operator: between what docs/performance.md measured. */
 const crossovers: Readonly<Record<string, number>> = {
   'whittle.SparseGemm': 0.4,
   'whittle.DynamicQuantizeSparseGemm': 0.4,
