@@ -7,9 +7,10 @@ import { numbersOf } from '../../src/ops/numeric.ts'
 import { floats, integers } from '../../src/ops/sample-tensors.ts'
 import { opTable } from '../../src/ops/table.ts'
 import { loadBuild } from '../contract/kernel.ts'
-import { nodeOf, runLowered } from './lowered.ts'
+import { exactWays, nodeOf, runLowered } from './lowered.ts'
 
 const build = loadBuild('relaxed') ?? loadBuild('simd')!
+const ways = exactWays(build)
 const random = seededRandom(11)
 const pick = (low: number, high: number): number => randomInteger(random, low, high)
 
@@ -51,7 +52,7 @@ for (const name of ['whittle.Conv', 'whittle.DynamicQuantizeConv'] as const) {
       const sample: Sample = { inputs: [floats(random, x, -1, 2), ...weights, floats(random, [w[0]])], attributes }
       const { context } = nodeOf(name, def, sample)
       const [want] = reference(sample.inputs, context.attributes, { opset: 21, outputs: 1, evaluate: () => [] })
-      const int8 = i % 2 === 0 ? 'pairs' : 'u8'
+      const int8 = ways[i % ways.length]
       const [got] = runLowered(build, name, def, sample, {
         host: { int8, threads: 1 },
         constants: (input) => input > 0,

@@ -7,7 +7,7 @@ import { numbersOf } from '../../src/ops/numeric.ts'
 import { opTable } from '../../src/ops/table.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { loadBuild } from '../contract/kernel.ts'
-import { nodeOf, runLowered } from './lowered.ts'
+import { exactWays, nodeOf, runLowered } from './lowered.ts'
 
 const names = [
   'AveragePool',
@@ -88,7 +88,7 @@ for (const name of names) {
     })
 
     for (const build of builds) {
-      const ways = name.includes('Quantize') ? (['u8', 'pairs'] as const) : (['pairs'] as const)
+      const ways = name.includes('Quantize') ? exactWays(build) : (['pairs'] as const)
       for (const int8 of ways) {
         for (const constant of [true, false]) {
           test(`steps agree with the reference: ${build.name}, ${int8}, ${constant ? 'constant weights' : 'computed weights'}`, () => {

@@ -16,6 +16,7 @@ import { sizeOf } from '../../src/tensor/shape.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { bytesOf, tensorFromBytes } from '../../src/tensor/tensor.ts'
 import type { Sample } from '../../src/ops/define.ts'
+import { knownAnswers, type ProbeExports } from '../../src/runtime/known-answers.ts'
 import type { Build } from '../contract/kernel.ts'
 
 /** The node of a sample, its context and the types of its inputs and outputs. */
@@ -34,6 +35,17 @@ export interface LoweredRun {
   readonly host: HostTraits
   /** Inputs that are weights; the others are values whose content the host does not know, but for integers. */
   readonly constants: (i: number) => boolean
+}
+
+/**
+ * The ways to multiply bytes that are exact in this build on this host. Without relaxed SIMD all are, since there the dot
+ * is made of exact instructions; with it, whole bytes are where the dot takes them: elsewhere its pairs saturate.
+ */
+export function exactWays({ name, exports, memory }: Build): HostTraits['int8'][] {
+  const isRelaxed = name.startsWith('relaxed')
+  const { relaxed } = knownAnswers(exports as unknown as ProbeExports, memory, isRelaxed)
+  if (relaxed === 'sdot') return ['s8', 'pairs']
+  return relaxed === 'vnni' || !isRelaxed ? ['u8', 'pairs'] : ['pairs']
 }
 
 /** Outputs by steps, or null when the operator has none for this case. */
