@@ -106,6 +106,35 @@ function patched(at: number, ...values: number[]): Uint8Array {
 }
 
 const huge = 2 ** 40
+
+/** A choice between `depth` choices inside each other and nothing; who makes value `y` is the outermost. */
+function nested(depth: number): ContainerNode {
+  const branch = (name: string, nodes: readonly ContainerNode[], output: string): ContainerGraph => ({
+    ...{ name, opset: 28, inputs: [], constants: [], nodes },
+    outputs: [{ name: output, dtype: 'float32', dims: null }],
+  })
+  const leaf = (name: string): ContainerGraph =>
+    branch(name, [{ name: `${name} node`, op: 'Relu', inputs: ['x'], outputs: [name] }], name)
+  let inner = leaf('innermost')
+  for (let i = depth; i > 0; i--) inner = branch(`g${i}`, [choice(`y${i}`, inner, leaf(`else ${i}`))], `y${i}`)
+  return choice('y', inner, leaf('else'))
+}
+
+const choice = (output: string, then: ContainerGraph, otherwise: ContainerGraph): ContainerNode => ({
+  ...{ name: `if ${output}`, op: 'If', inputs: ['c'], outputs: [output] },
+  attributes: { then_branch: { graph: then }, else_branch: { graph: otherwise } },
+})
+
+const nestedGraphs = (depth: number): Parts => ({
+  graph: {
+    inputs: [
+      { name: 'x', dtype: 'float32', dims: [1, 6, 6, 4] },
+      { name: 'c', dtype: 'bool', dims: [] },
+    ],
+    nodes: [nested(depth)],
+  },
+})
+
 const nest = (depth: number, inner: string): string => '['.repeat(depth) + inner + ']'.repeat(depth)
 
 const wrongBytes: readonly (readonly [way: string, file: () => Uint8Array, error: RegExp])[] = [
@@ -219,6 +248,8 @@ const wrongGraphs: readonly (readonly [way: string, parts: Parts, error: RegExp]
   ['two nodes of one name', { graph: { nodes: [conv, { ...conv, outputs: ['z'] }] } }, /GraphError.*two nodes/],
   ['a node that makes a constant', { node: { outputs: ['w'] } }, /GraphError.*definition/],
   ['an output nothing makes', { node: { outputs: ['z'] } }, /GraphError.*nothing makes/],
+  ['graphs nested twenty deep', nestedGraphs(20), /GraphError.*inside each other/],
+  ['graphs nested two hundred deep', nestedGraphs(200), /FormatError.*levels/],
   ['an operator there is none of', { node: { op: '__proto__' } }, /UnsupportedError/],
 ]
 
@@ -235,6 +266,10 @@ test.each(wrongGraphs)('%s is refused by name, at load or at the first run', asy
 
 test('the fixture that is not wrong runs', async () => {
   expect(await tryFile(fixture(), kernels, 1)).toEqual({ ending: 'ran' })
+})
+
+test('graphs nested as deep as allowed run', async () => {
+  expect(await tryFile(fixture(nestedGraphs(7)), kernels, 1)).toEqual({ ending: 'ran' })
 })
 
 test('cut off anywhere, a file is refused by name', async () => {
