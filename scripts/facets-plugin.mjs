@@ -83,26 +83,48 @@ const tableEnd = '\n} satisfies '
 const tableLine = /^ {2}(?:'([^']+)'|(\w+)): \(\) => import\('(\.\/[\w-]+\.ts)'\),$/
 
 /**
- * The table of operators as it ships: a file is named once, followed by the operators in it, so that a page pays a few
- * bytes for an operator it does not use.
- * @param {string} code source of `src/ops/table.ts`
+ * Operators that compressed models usually consist of: the published table holds these. All others are a chunk that is
+ * fetched for a model that has one of them, so that no page pays for operators it does not use.
  */
-export function compactTable(code) {
+export const usualOps = new Set(
+  (
+    'Add Cast Concat Div Equal Expand Gather GlobalAveragePool LayerNormalization MatMul Max Min Mul Pad Pow ReduceMean ' +
+    'ReduceSum Relu Reshape Resize Shape Sigmoid Slice Softmax Split Sqrt Squeeze Sub Tanh Transpose Unsqueeze Where ' +
+    'whittle.Attention whittle.AveragePool whittle.Conv whittle.DynamicQuantizeConv whittle.DynamicQuantizeGemm ' +
+    'whittle.Gemm whittle.MaxPool whittle.Select whittle.Silu whittle.WeightOnlyGemm'
+  ).split(' '),
+)
+
+const otherLines = /^const otherLines = .*$/m
+
+/**
+ * The table of operators as it ships: a file is named once, followed by the operators in it, so that a line costs a few
+ * bytes.
+ * @param {string} code source of `src/ops/table.ts`
+ * @param {'all' | 'usual' | 'others'} part the lines that stay; those of `usual` import the others where they are needed
+ */
+export function compactTable(code, part = 'all') {
   const start = code.indexOf(tableStart)
   const end = code.indexOf(tableEnd, start)
   if (start < 0 || end < 0) throw new Error('src/ops/table.ts: expected `export const opTable = { … } satisfies …`')
+  if (!otherLines.test(code)) throw new Error('src/ops/table.ts: expected `const otherLines = …` in one line')
   const files = new Map()
   for (const line of code.slice(start + tableStart.length, end).split('\n')) {
     const match = tableLine.exec(line)
     if (!match) throw new Error(`src/ops/table.ts: expected a line Name: () => import('./file.ts'), got ${line}`)
     const [, quoted, plain, file] = match
-    files.set(file, [...(files.get(file) ?? []), quoted ?? plain])
+    const name = quoted ?? plain
+    if (part === 'all' || usualOps.has(name) === (part === 'usual')) files.set(file, [...(files.get(file) ?? []), name])
   }
   const rows = [...files].map(([file, names]) => `['${names.join(' ')}', () => import('${file}')]`)
   const table = `export const opTable: any = Object.fromEntries([${rows.join(', ')}].flatMap(([names, load]: any) =>
   names.split(' ').map((name: string) => [name, load])))\n//`
-  return code.slice(0, start) + table + code.slice(end + 2)
+  const whole = code.slice(0, start) + table + code.slice(end + 2)
+  return part === 'usual' ? whole.replace(otherLines, `const otherLines = (): any => import('${restOfTable}')`) : whole
 }
+
+/** The other lines of the table, as a module. */
+const restOfTable = './table.ts?others'
 
 /** @param {string} opsFolder absolute path of `src/ops` */
 export function facets(opsFolder) {
@@ -114,6 +136,7 @@ export function facets(opsFolder) {
       if (!importer || !source.startsWith('.')) return undefined
       const from = pathOf(importer)
       const target = path.resolve(path.dirname(from), source)
+      if (source === restOfTable) return { id: target, moduleSideEffects: false }
       const facet = from === references ? 'references' : facetOf(importer)
       if (from === table && kind === 'dynamic-import') {
         return { id: `${target}?facet=${facet ?? 'ops'}`, moduleSideEffects: false }
@@ -128,8 +151,9 @@ export function facets(opsFolder) {
       const file = pathOf(id)
       if (!facet && file !== table) return undefined
       const code = await readFile(file, 'utf8')
+      const part = facet ? 'all' : id === table ? 'usual' : 'others'
       return {
-        code: file === table ? compactTable(code) : keepFacet(code, facet, path.relative(process.cwd(), file)),
+        code: file === table ? compactTable(code, part) : keepFacet(code, facet, path.relative(process.cwd(), file)),
         moduleType: 'ts',
       }
     },

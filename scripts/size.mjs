@@ -10,6 +10,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
+import { usualOps } from './facets-plugin.mjs'
 import { root } from './load-source.mjs'
 
 /** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, sparse weights, files, profiles, conditions, and options that it does not use. */
@@ -50,6 +51,7 @@ function reach(manifest, entries, operatorSources) {
     const source = chunks.get(file)?.source
     if (!source) return chunks.has(file)
     const [name, query] = source.split('?')
+    if (query === 'others') return operators.some((op) => !usualOps.has(op))
     if (query) return query === 'facet=ops' && operatorSources.has(name)
     return !elsewhere.test(name)
   }

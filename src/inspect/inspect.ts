@@ -5,7 +5,7 @@ import { type Graph, subgraphsOf } from '../ir/graph.ts'
 import { print } from '../ir/dim.ts'
 import { nearestName } from '../ir/nearest.ts'
 import { fromContainer } from '../model/from-container.ts'
-import { loadOps, opTable } from '../ops/table.ts'
+import { loadOps } from '../ops/table.ts'
 import type { PassReport } from '../passes/pipeline.ts'
 import { type Source, openSource } from '../platform/source.ts'
 import { type Rewrite, graphOfOnnx } from '../runtime/onnx-source.ts'
@@ -117,7 +117,7 @@ async function inspectOperators(graph: Graph): Promise<InspectedOperator[]> {
     .map(([op, nodes]): InspectedOperator => {
       const def = ops.get(op)
       if (def !== undefined) return { op, nodes, support: def.lower === undefined ? 'reference' : 'kernel' }
-      const nearest = nearestName(op, Object.keys(opTable))
+      const nearest = nearestName(op, ops.keys!())
       return { op, nodes, support: 'none', ...(nearest === undefined ? {} : { nearest }) }
     })
     .sort((a, b) => b.nodes - a.nodes || a.op.localeCompare(b.op))

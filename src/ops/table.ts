@@ -222,14 +222,21 @@ export const opTable = {
   'whittle.WeightOnlyGemm': () => import('./dynamic-quantize-gemm.ts'),
 } satisfies Record<string, () => Promise<OpModule>>
 
-const loaders: Readonly<Record<string, () => Promise<OpModule>>> = opTable
+type Lines = Readonly<Record<string, () => Promise<OpModule>>>
+const lines: Lines = opTable
+
+/**
+ * The lines that are not in `opTable`: here none. In the published build there are those that compressed models seldom
+ * need (scripts/facets-plugin.mjs), so that what a page fetches does not grow with the table.
+ */
+const otherLines = (): Promise<{ readonly opTable: Lines }> | undefined => undefined
 
 /**
  * The file of one operator, or undefined when the table does not have it.
  * @param op name with its domain, as `Node.op`
  */
-export function moduleOf(op: string): (() => Promise<OpModule>) | undefined {
-  return Object.hasOwn(loaders, op) ? loaders[op] : undefined
+export function moduleOf(op: string, among = lines): (() => Promise<OpModule>) | undefined {
+  return Object.hasOwn(among, op) ? among[op] : undefined
 }
 
 /**
@@ -237,10 +244,13 @@ export function moduleOf(op: string): (() => Promise<OpModule>) | undefined {
  * nearest name of the whole table.
  */
 export async function loadOps(names: Iterable<string>): Promise<OpSet> {
+  const wanted = [...new Set(names)]
+  const others = wanted.every((name) => moduleOf(name)) ? undefined : await otherLines()
+  const all = { ...lines, ...others?.opTable }
   const found = await Promise.all(
-    [...new Set(names)].map(async (name) => [name, (await moduleOf(name)?.())?.ops[name]] as const),
+    wanted.map(async (name) => [name, (await moduleOf(name, all)?.())?.ops[name]] as const),
   )
   const defs = new Map<string, OpDef>()
   for (const [name, def] of found) if (def !== undefined) defs.set(name, def)
-  return { get: (op) => defs.get(op), keys: () => Object.keys(loaders) }
+  return { get: (op) => defs.get(op), keys: () => Object.keys(all) }
 }
