@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Suites run in forked processes, one per core: Wasm memories and workers of one file never meet those of another. */
+/**
+ * Suites run in forked processes, one per core. Those of rooms that only compute share one, since starting it takes longer
+ * than most of them; those that have workers, memories and files of their own never meet another file's.
+ */
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
+const ending = process.env.WHITTLE_LONG ? 'long.ts' : 'test.ts'
+
+/** Rooms whose suites start no workers and change nothing of their process. */
+const computing = `test/{base,compress,format,inspect,ir,kernels,measure,model,ops,passes,report,scripts,tensor}/**/*.${ending}`
+
+const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' } as const
+
 export default defineConfig({
   test: {
-    include: [process.env.WHITTLE_LONG ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
     globalSetup: ['test/support/build-workers.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
     // by itself one core is left free, which on a machine of two is half of them
     maxWorkers: availableParallelism(),
+    projects: [
+      { test: { ...shared, name: 'computing', include: [computing], isolate: false } },
+      { test: { ...shared, name: 'hosted', include: [`test/**/*.${ending}`], exclude: [computing] } },
+    ],
   },
 })

@@ -3,9 +3,9 @@
  * `npm test`: builds, holds the code against its rules, runs every suite under this Node and the engine's suites again
  * under Node 24, where relaxed SIMD is.
  *
- * Parts run in the order of the phases below; parts of one phase share the machine's cores, and what each prints
- * appears in one piece when it ends. A failed part does not hide the others, but suites are not run on a broken build.
- * The last line counts tests of all suites; a part that fails without suites counts as one failed test.
+ * The build and the checks of the sources come first and share the machine's cores; what each prints appears in one
+ * piece when it ends. A failed part does not hide the others, but suites are not run on a broken build. The last line
+ * counts tests of all suites; a part that fails without suites counts as one failed test.
  */
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
@@ -21,9 +21,11 @@ const otherNodes = ['node24']
 const bin = (file) => path.join(root, 'node_modules', file)
 const reports = path.join(root, 'build/test')
 
+const build = { name: 'build', args: ['scripts/build.mjs'] }
+/** The longest first. */
 const staticChecks = [
-  { name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit', '-p', '.'] },
   { name: 'lint', args: [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'] },
+  { name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit', '-p', '.'] },
   { name: 'format', args: [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'] },
 ]
 
@@ -52,16 +54,19 @@ async function check({ name, args }) {
   const { ok, text } = await run(process.execPath, args, { quiet: true })
   if (text.trim()) console.log(`\n== ${name}\n${text.trimEnd()}`)
   if (!ok) total.failed++
-  note(name, ok ? 'clean' : 'FAILED', since)
+  note(name, ok ? 'fine' : 'FAILED', since)
   return ok
 }
 
+/** Names of the parts that are in order. */
 async function inParallel(parts, limit) {
   const queue = [...parts]
+  const fine = new Set()
   const work = async () => {
-    for (let part = queue.shift(); part; part = queue.shift()) await check(part)
+    for (let part = queue.shift(); part; part = queue.shift()) if (await check(part)) fine.add(part.name)
   }
   await Promise.all(Array.from({ length: limit }, work))
+  return fine
 }
 
 /** Counts of a vitest report; a file that fails before its tests counts as one failed test. */
@@ -101,13 +106,8 @@ async function suitesElsewhere(name) {
 }
 
 await mkdir(reports, { recursive: true })
-console.log('== build')
-const since = performance.now()
-const { ok: built } = await run(process.execPath, ['scripts/build.mjs'])
-note('build', built ? 'done' : 'FAILED', since)
-if (!built) total.failed++
-await inParallel(staticChecks, Math.min(2, availableParallelism()))
-if (built) {
+const fine = await inParallel([build, ...staticChecks], Math.min(2, availableParallelism()))
+if (fine.has(build.name)) {
   const here = `node${process.versions.node.split('.')[0]}`
   await suites(here, process.execPath, [])
   for (const name of otherNodes) if (name !== here) await suitesElsewhere(name)

@@ -40,8 +40,10 @@ function pixels(): Float32Array {
   return Float32Array.from({ length: 3 * 48 * WIDTH }, (_, i) => Math.sin(i * 0.01) * ((i % 7) / 7))
 }
 
+/** A page's answer goes through JSON, where a text is a hundred times as fast as a list of numbers. */
 interface Outcome {
-  readonly data: number[]
+  /** The output's bytes in base64. */
+  readonly data: string
   readonly ticks: number
   readonly threads: number
 }
@@ -49,7 +51,7 @@ interface Outcome {
 describe.skipIf(missingChromium !== undefined)('in a page', () => {
   let browser: Browser
   let folder: string
-  let expected: number[]
+  let expected: string
   beforeAll(async () => {
     browser = await launchChromium()
     folder = mkdtempSync(join(tmpdir(), 'whittle-page-'))
@@ -57,7 +59,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
     writeFileSync(join(folder, 'model.whittle'), model)
     await using session = await load(model, { threads: 1, kernels: 'simd' })
     const outputs = await session.run({ x: new Tensor('float32', pixels(), [1, 3, 48, WIDTH]) })
-    expected = Array.from(new Uint8Array((Object.values(outputs)[0].data as Float32Array).buffer))
+    expected = Buffer.from((Object.values(outputs)[0].data as Float32Array).buffer).toString('base64')
   })
   afterAll(() => browser?.close())
 
@@ -79,7 +81,10 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
           clearInterval(timer)
           const bytes = new Uint8Array((Object.values(outputs)[0].data as Float32Array).buffer)
           await session.dispose()
-          return { data: Array.from(bytes), ticks: ticks - before, isolated: crossOriginIsolated }
+          let text = ''
+          for (let at = 0; at < bytes.length; at += 30_000)
+            text += btoa(String.fromCharCode(...bytes.subarray(at, at + 30_000)))
+          return { data: text, ticks: ticks - before, isolated: crossOriginIsolated }
         },
         { width: WIDTH, data: Array.from(pixels()) },
       )
@@ -98,7 +103,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
       try {
         const { data, ticks } = await visit(served)
         expect(data.length).toBe(expected.length)
-        expect(data.every((byte, i) => byte === expected[i])).toBe(true)
+        expect(data === expected).toBe(true)
         expect(ticks).toBeGreaterThan(0)
         const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
         const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path)), { level: 9 }).byteLength)
