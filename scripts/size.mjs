@@ -13,9 +13,9 @@ import { gzipSync } from 'node:zlib'
 import { usualOps } from './facets-plugin.mjs'
 import { root } from './load-source.mjs'
 
-/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, sparse weights, files, profiles, conditions, and options that it does not use. */
+/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, kernels and weights that few models have, files, profiles, conditions, and options that it does not use. */
 const elsewhere =
-  /^src\/(compress|cli|passes|ops\/references|format\/onnx|model\/.*onnx|platform\/file-source|runtime\/(branches|compare|engine|host-calls|instances|joint-packing|onnx-source|probe|profile|refetch|thread-search|traits|trials)\.ts)/
+  /^src\/(compress|cli|passes|kernels\/others|ops\/references|format\/onnx|model\/.*onnx|platform\/file-source|runtime\/(branches|compare|engine|host-calls|instances|joint-packing|onnx-source|probe|profile|refetch|thread-search|traits|trials)\.ts)/
 
 /** Operators of the recogniser as the int8 recipe leaves it. */
 const operators = [

@@ -5,7 +5,8 @@
  * is made by the host and the weights; the blocks are chosen by the shape (blocks.ts).
  */
 import type { ByteDot, ByteForm, Form, KernelRow, ProductTraits } from './row.ts'
-import { type KernelName, kernelNames, kernelTable } from './table.ts'
+import type { KernelName } from './table.ts'
+import { usualRows } from './usual.ts'
 
 /** GMAC/s of the inner loops of forms; what is not known is left out. */
 export type Figures = Readonly<Partial<Record<Form, number>>>
@@ -29,12 +30,11 @@ const usual: Readonly<Partial<Record<ByteDot, Figures>>> = {
   pmaddubsw: { short: 31, pairs: 20 },
 }
 
-/** The rows that do it exactly on a host with this dot, as they stand in the table. */
+/** The rows that do it exactly on a host with this dot, as they stand in the table; rows of products are usual ones. */
 export function candidates({ family, weights }: Problem, dot: ByteDot): Candidate[] {
-  return kernelNames.flatMap((kernel) => {
-    const { product }: KernelRow = kernelTable[kernel]
+  return Object.entries<KernelRow>(usualRows).flatMap(([kernel, { product }]) => {
     if (product?.family !== family || product.weights !== weights) return []
-    return !product.dots || product.dots.includes(dot) ? [{ kernel, form: product.form }] : []
+    return !product.dots || product.dots.includes(dot) ? [{ kernel: kernel as KernelName, form: product.form }] : []
   })
 }
 

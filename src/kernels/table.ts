@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Every kernel, one line per family. The position in this table is the kernel's number in a step. */
-import { elementwise } from './elementwise.ts'
-import { gemm } from './gemm.ts'
-import { move } from './move.ts'
-import { pack } from './pack.ts'
-import { reduce } from './reduce.ts'
-import { sparse } from './sparse.ts'
+/**
+ * Every kernel: families, one line each in usual.ts or others.ts. The position in this table is the kernel's number in a
+ * step. Who is in the engine's way from the start reads usual.ts instead.
+ */
+import { otherRows } from './others.ts'
+import { usualRows } from './usual.ts'
 
-export const kernelTable = { ...gemm, ...pack, ...elementwise, ...reduce, ...move, ...sparse } as const
+export const kernelTable = { ...usualRows, ...otherRows } as const
 
 export type KernelName = keyof typeof kernelTable
 export type KernelArgs<K extends KernelName> = (typeof kernelTable)[K]['args']

@@ -6,8 +6,8 @@
  */
 import { GraphError } from '../base/errors.ts'
 import type { Ref, StepSpec } from '../ir/lowering.ts'
-import type { ArgKind } from '../kernels/row.ts'
-import { type KernelName, kernelNames, kernelTable } from '../kernels/table.ts'
+import type { ArgKind, KernelRow } from '../kernels/row.ts'
+import { usualRows } from '../kernels/usual.ts'
 
 /** Words before the arguments. */
 const headerWords = 8
@@ -15,37 +15,44 @@ const headerWords = 8
 /** Gives a place in Wasm memory its address in bytes. */
 export type Resolve = (ref: Ref) => number
 
-/** Numbers of the kernels. */
-const kernelNumbers: ReadonlyMap<string, number> = new Map(kernelNames.map((name, number) => [name, number]))
+/** Rows by kernel, in the order of the kernels' numbers: the table, or its beginning. */
+export type KernelRows = Readonly<Record<string, KernelRow>>
 
-/** The arguments of a kernel in the order of its row. */
-export function argsOf(kernel: KernelName): [string, ArgKind][] {
-  return Object.entries(kernelTable[kernel].args)
+/** Rows that have these kernels: those at hand, or all, which then are fetched. */
+export async function rowsOf(steps: readonly StepSpec[]): Promise<KernelRows> {
+  if (steps.every(({ kernel }) => kernel in usualRows)) return usualRows
+  return { ...usualRows, ...(await import('../kernels/others.ts')).otherRows }
 }
 
 /** Words that a step of this kernel takes, header included; a multiple of 4. */
-export function stepWords(kernel: KernelName): number {
-  return Math.ceil((headerWords + argsOf(kernel).length) / 4) * 4
+export function stepWords({ args }: KernelRow): number {
+  return Math.ceil((headerWords + Object.keys(args).length) / 4) * 4
 }
 
 /**
  * Encodes steps one after the other.
+ * @param rows what `rowsOf` gave for these steps
  * @returns the words, and where each step starts in them (one entry more than steps: the last is the end)
  * @throws GraphError when an argument is missing or out of its kind's range
  */
-export function encodeSteps(steps: readonly StepSpec[], resolve: Resolve): { words: Uint32Array; starts: Uint32Array } {
+export function encodeSteps(
+  steps: readonly StepSpec[],
+  resolve: Resolve,
+  rows: KernelRows,
+): { words: Uint32Array; starts: Uint32Array } {
+  const numbers = new Map(Object.keys(rows).map((name, number) => [name, number]))
   const starts = new Uint32Array(steps.length + 1)
-  for (const [i, step] of steps.entries()) starts[i + 1] = starts[i] + stepWords(step.kernel)
+  for (const [i, { kernel }] of steps.entries()) starts[i + 1] = starts[i] + stepWords(rows[kernel])
   const words = new Uint32Array(starts[steps.length])
   const floats = new Float32Array(words.buffer)
   for (const [i, step] of steps.entries()) {
     const at = starts[i]
-    words[at] = kernelNumbers.get(step.kernel)!
+    words[at] = numbers.get(step.kernel)!
     words[at + 1] = starts[i + 1] - at
     words[at + 2] = checked(step, 'units', 'u32', step.units)
     words[at + 3] = Math.max(1, step.grain ?? 1)
     const given = step.args as Readonly<Record<string, Ref | number | null>>
-    for (const [j, [name, kind]] of argsOf(step.kernel).entries()) {
+    for (const [j, [name, kind]] of Object.entries(rows[step.kernel].args).entries()) {
       const value = given[name]
       const word = at + headerWords + j
       if (kind === 'ptr') words[word] = value === null ? 0 : pointer(step, name, value, resolve)

@@ -13,7 +13,7 @@ import { Tensor, bytesOf, copyOfData, tensorFromBytes } from '../tensor/tensor.t
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
 import type { HostCall, Program } from './compile.ts'
-import { encodeSteps } from './encode.ts'
+import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
 import type { ThreadSearch } from './thread-search.ts'
@@ -22,6 +22,8 @@ import type { WeightStore } from './weights.ts'
 /** A program with its step list in memory. */
 export interface BoundProgram {
   readonly program: Program
+  /** Rows that have the kernels of its steps. */
+  readonly rows: KernelRows
   readonly list: number
   readonly listBytes: number
   readonly starts: Uint32Array
@@ -86,7 +88,7 @@ export class Executor {
 
   /** Runs steps once, from a list that is gone afterwards. */
   readonly runNow = async (steps: readonly StepSpec[], resolve: (ref: Ref) => number): Promise<void> => {
-    const { words } = encodeSteps(steps, resolve)
+    const { words } = encodeSteps(steps, resolve, await rowsOf(steps))
     if (words.length === 0) return
     const list = this.#heap.allocate(words.byteLength)
     try {
@@ -106,13 +108,14 @@ export class Executor {
         requests.push({ id: refIds.raw(name), constant: name })
     }
     await this.#weights.ensure(requests, program.tables)
+    const rows = await rowsOf(program.steps)
     this.#weights.retainTables(program.tables.keys())
     this.#reserveArena(program.arena.bytes)
-    const { words, starts } = encodeSteps(program.steps, this.#resolver(program))
+    const { words, starts } = encodeSteps(program.steps, this.#resolver(program), rows)
     const list = this.#heap.allocate(words.byteLength)
     this.#write(list, words)
     const { count, search } = this.#threads
-    const bound = { program, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+    const bound = { program, rows, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
     return search ? { ...bound, search: new (await import('./thread-search.ts')).ThreadSearch(count) } : bound
   }
 
@@ -221,7 +224,8 @@ export class Executor {
   #refresh(bound: BoundProgram): void {
     if (bound.arena === this.#arena.address) return
     this.#reserveArena(bound.program.arena.bytes)
-    this.#write(bound.list, encodeSteps(bound.program.steps, this.#resolver(bound.program)).words)
+    const { program, rows } = bound
+    this.#write(bound.list, encodeSteps(program.steps, this.#resolver(program), rows).words)
     bound.arena = this.#arena.address
   }
 

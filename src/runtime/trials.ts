@@ -5,6 +5,7 @@
  * counts: what else the machine does can only add to it. The work is that of one thread.
  */
 import type { FormTimer, Trial } from '../ir/lowering.ts'
+import { kernelTable } from '../kernels/table.ts'
 import { clockTicks, now } from '../platform/clock.ts'
 import { Heap, createMemory } from './address.ts'
 import { encodeSteps } from './encode.ts'
@@ -81,7 +82,7 @@ function runnerOf({ steps, buffers }: Trial, heap: Heap, kernels: KernelExports)
     if (content) heap.view(address, content.byteLength).set(content)
     places.set(id, address)
   }
-  const { words } = encodeSteps(steps, ({ id, offset }) => places.get(id)! + offset)
+  const { words } = encodeSteps(steps, ({ id, offset }) => places.get(id)! + offset, kernelTable)
   const list = heap.allocate(words.byteLength)
   heap.view(list, words.byteLength).set(new Uint8Array(words.buffer, words.byteOffset, words.byteLength))
   return () => void kernels.run(list, words.length, 0, 0, 1)

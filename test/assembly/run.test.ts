@@ -6,6 +6,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { afterEach, expect, test } from 'vitest'
 import type { StepSpec } from '../../src/ir/lowering.ts'
+import { kernelTable } from '../../src/kernels/table.ts'
 import { encodeSteps } from '../../src/runtime/encode.ts'
 import { buildBytes } from '../contract/kernel.ts'
 
@@ -48,7 +49,7 @@ class Machine {
   }
 
   write(steps: readonly StepSpec[]): void {
-    const { words } = encodeSteps(steps, (ref) => DATA + ref.offset)
+    const { words } = encodeSteps(steps, (ref) => DATA + ref.offset, kernelTable)
     new Uint32Array(this.memory.buffer, LIST, words.length).set(words)
     this.words = words.length
   }

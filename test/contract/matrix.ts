@@ -108,7 +108,7 @@ function walker({ memory, exports }: Build, threads: number): Dispatch {
     name: `the walker on ${threads} threads`,
     run(kernel: KernelName, args: number, units: number) {
       const count = Object.keys(kernelTable[kernel].args).length
-      const words = new Uint32Array(memory.buffer, list, stepWords(kernel))
+      const words = new Uint32Array(memory.buffer, list, stepWords(kernelTable[kernel]))
       words.fill(0)
       words.set([kernelNames.indexOf(kernel), words.length, units, 1])
       words.set(new Uint32Array(memory.buffer, args, count), headerWords)

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { GraphError } from '../../src/base/errors.ts'
 import type { StepSpec } from '../../src/ir/lowering.ts'
-import { kernelNames } from '../../src/kernels/table.ts'
+import { kernelNames, kernelTable } from '../../src/kernels/table.ts'
 import { encodeSteps, stepWords } from '../../src/runtime/encode.ts'
 
 const relu: StepSpec = {
@@ -16,9 +16,9 @@ const resolve = ({ id, offset }: { id: string; offset: number }): number => addr
 
 describe('encodeSteps', () => {
   it('writes header and arguments as docs/steps.md says', () => {
-    const { words, starts } = encodeSteps([relu, relu], resolve)
+    const { words, starts } = encodeSteps([relu, relu], resolve, kernelTable)
     expect([...starts]).toEqual([0, 16, 32])
-    expect(words.length).toBe(2 * stepWords('unary_relu_f32'))
+    expect(words.length).toBe(2 * stepWords(kernelTable.unary_relu_f32))
     expect([...words.slice(0, 12)]).toEqual([
       kernelNames.indexOf('unary_relu_f32'),
       16,
@@ -52,16 +52,20 @@ describe('encodeSteps', () => {
       },
       units: 1,
     }
-    const { words } = encodeSteps([step], resolve)
+    const { words } = encodeSteps([step], resolve, kernelTable)
     expect(words[8 + 7]).toBe(0xffff_ff80)
     expect(words[3]).toBe(1)
   })
 
   it('names kernel and argument when a number does not fit', () => {
     const bad = { ...relu, args: { ...relu.args, size: 2 ** 32 } } as StepSpec
-    expect(() => encodeSteps([bad], resolve)).toThrow(GraphError)
-    expect(() => encodeSteps([bad], resolve)).toThrow('unary_relu_f32.size')
-    expect(() => encodeSteps([{ ...relu, args: { ...relu.args, block: 1.5 } } as StepSpec], resolve)).toThrow('block')
-    expect(() => encodeSteps([{ ...relu, args: {} } as unknown as StepSpec], resolve)).toThrow('unary_relu_f32.x')
+    expect(() => encodeSteps([bad], resolve, kernelTable)).toThrow(GraphError)
+    expect(() => encodeSteps([bad], resolve, kernelTable)).toThrow('unary_relu_f32.size')
+    expect(() =>
+      encodeSteps([{ ...relu, args: { ...relu.args, block: 1.5 } } as StepSpec], resolve, kernelTable),
+    ).toThrow('block')
+    expect(() => encodeSteps([{ ...relu, args: {} } as unknown as StepSpec], resolve, kernelTable)).toThrow(
+      'unary_relu_f32.x',
+    )
   })
 })
