@@ -3,13 +3,13 @@
  * `npm test`: builds, holds the code against its rules, runs every suite under this Node and the engine's suites again
  * under Node 24, where relaxed SIMD is.
  *
- * The build and the checks of the sources come first and share the machine's cores; what each prints appears in one
- * piece when it ends. A failed part does not hide the others, but suites are not run on a broken build. The last line
- * counts tests of all suites; a part that fails without suites counts as one failed test.
+ * The sources are checked, one check after the other, while the build and the suites go on beside them: together they
+ * keep the cores of a small machine busy. What a check or the build prints appears in one piece when it ends. A failed
+ * part does not hide the others, but suites are not run on a broken build. The last line counts tests of all suites; a
+ * part that fails without suites counts as one failed test.
  */
 import { spawn } from 'node:child_process'
 import { mkdir, readFile, rm } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { root } from './load-source.mjs'
 import { fetchRuntime } from './runtimes.mjs'
@@ -22,7 +22,6 @@ const bin = (file) => path.join(root, 'node_modules', file)
 const reports = path.join(root, 'build/test')
 
 const build = { name: 'build', args: ['scripts/build.mjs'] }
-/** The longest first. */
 const staticChecks = [
   { name: 'lint', args: [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'] },
   { name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit', '-p', '.'] },
@@ -56,17 +55,6 @@ async function check({ name, args }) {
   if (!ok) total.failed++
   note(name, ok ? 'fine' : 'FAILED', since)
   return ok
-}
-
-/** Names of the parts that are in order. */
-async function inParallel(parts, limit) {
-  const queue = [...parts]
-  const fine = new Set()
-  const work = async () => {
-    for (let part = queue.shift(); part; part = queue.shift()) if (await check(part)) fine.add(part.name)
-  }
-  await Promise.all(Array.from({ length: limit }, work))
-  return fine
 }
 
 /** Counts of a vitest report; a file that fails before its tests counts as one failed test. */
@@ -105,12 +93,18 @@ async function suitesElsewhere(name) {
   await suites(name, binary, engineSuites)
 }
 
-await mkdir(reports, { recursive: true })
-const fine = await inParallel([build, ...staticChecks], Math.min(2, availableParallelism()))
-if (fine.has(build.name)) {
+async function checkSources() {
+  for (const part of staticChecks) await check(part)
+}
+
+async function buildAndTest() {
+  if (!(await check(build))) return
   const here = `node${process.versions.node.split('.')[0]}`
   await suites(here, process.execPath, [])
   for (const name of otherNodes) if (name !== here) await suitesElsewhere(name)
 }
+
+await mkdir(reports, { recursive: true })
+await Promise.all([checkSources(), buildAndTest()])
 console.log(`\n${summary.join('\n')}\n\n${total.passed} passed, ${total.failed} failed`)
 process.exitCode = total.failed === 0 ? 0 : 1
