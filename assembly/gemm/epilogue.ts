@@ -80,7 +80,7 @@ function shortRowsOf<F extends Activation>(
   bias: usize,
   residual: usize,
 ): void {
-  if (bias && !residual && (cols & 3) == 0) {
+  if (!residual && (cols & 3) == 0) {
     if (!params) {
       wholeRows<F>(PLAIN, epilogue, c, ldc, rows, cols, 0, 0, 0, 0, bias)
       return
@@ -97,7 +97,7 @@ const PLAIN: u32 = 0
 const BYTES: u32 = 1
 const SCALED: u32 = 2
 
-/** Rows of whole vectors with a bias and no residual; `form` is known where this is inlined. */
+/** Rows of whole vectors without a residual; `form` is known where this is inlined. */
 // @ts-ignore: decorator
 @inline
 function wholeRows<F extends Activation>(
@@ -134,7 +134,7 @@ function wholeRows<F extends Activation>(
       } else if (form == SCALED) {
         x = f32x4.mul(x, aScale)
       }
-      x = f32x4.add(x, v128.load(bias + j))
+      if (bias) x = f32x4.add(x, v128.load(bias + j))
       v128.store(c + j, f32x4.add(f32x4.mul(changetype<F>(0).apply(x, p0, p1), postScale), postShift))
     }
     c += ldc
