@@ -3,11 +3,12 @@
  * Products with unstructured sparse weights (after XNNPACK's spmm: Elsen et al., Fast Sparse ConvNets, 2019,
  * arXiv:1911.09723): 32 rows of C at a time in eight vectors, the weights of a column splat over them (lines.ts). Four
  * columns are summed as lines of 32 and transposed into a tile of the unit, which gets its epilogue and is copied to C: rows
- * of C are often a power of two apart, and would push each other out of the cache. A comes in blocks of 32 rows, each
- * transposed, so that the rows a weight meets are one or two lines of the cache and the whole block is one run of memory.
+ * of C are often a power of two apart, and would push each other out of the cache. A block of 32 rows of A is transposed in
+ * scratch, so that the rows a weight meets are one or two lines of the cache, and stays for the units beside each other.
  */
 import { finish } from '../gemm/epilogue'
 import { Epilogue, RowParams } from '../gemm/views'
+import { transposeBand } from '../move/band'
 import { storeUpTo4 } from '../simd/lanes'
 import { ceilDiv } from '../units'
 import { COLUMN, Line, ROWS } from './lines'
@@ -38,7 +39,7 @@ export class Scales {
   wScale: usize
 }
 
-/** Units [from, to). `scales` is 0 for float32. Scratch holds four lines, the tile, then the column sums of bytes. */
+/** Units [from, to). `scales` is 0 for float32. Scratch holds the block of A, four lines, the tile, the column sums of bytes. */
 export function multiplyRows<L extends Line>(
   s: Rows,
   scales: usize,
@@ -50,17 +51,24 @@ export function multiplyRows<L extends Line>(
   const line = changetype<L>(0)
   const nBlocks = ceilDiv(s.n, s.nb)
   const ldc = <usize>s.ldc << 2
-  const scratch = s.scratch + <usize>thread * s.scratchBytes
+  const a = s.scratch + <usize>thread * s.scratchBytes
+  const lines = a + (<usize>(s.k + 1) << (5 + line.shift))
   const width = <usize>((s.nb + 3) & ~3) << 2
-  const tile = scratch + 4 * COLUMN
+  const tile = lines + 4 * COLUMN
   const sums = scales ? tile + <usize>ROWS * width : 0
+  let held: u32 = -1
   for (let unit = from; unit < to; ++unit) {
     const row = (unit / nBlocks) * ROWS
     const rows = min(ROWS, s.m - row)
     const col = (unit % nBlocks) * s.nb
     const cols = min(s.nb, s.n - col)
-    const a = s.a + ((<usize>row * s.k) << line.shift)
-    const step = <usize>rows << line.shift
+    if (row != held) {
+      const x = s.a + ((<usize>row * s.k) << line.shift)
+      if (line.shift == 2) transposeRows<u32>(x, a, rows, s.k)
+      else if (line.shift == 1) transposeRows<u16>(x, a, rows, s.k)
+      else transposeRows<u8>(x, a, rows, s.k)
+      held = row
+    }
     const c = s.c + <usize>row * ldc + (<usize>col << 2)
     for (let j: u32 = 0; j < cols; j += 4) {
       const here = min<u32>(cols - j, 4)
@@ -70,12 +78,13 @@ export function multiplyRows<L extends Line>(
         const count = <u32>max<i32>(load<i32>(start, 4) - load<i32>(start), 0)
         const values = s.values + (first << line.weight)
         const depths = s.depths + (first << 2)
-        const to = scratch + <usize>i * COLUMN
-        if (rows > 4) line.tall(a, step, values, depths, count, to)
-        else line.flat(a, step, values, depths, count, to)
+        const to = lines + <usize>i * COLUMN
+        if (rows == ROWS) line.tall(a, values, depths, count, to)
+        else if (rows > 4) line.short(a, rows, values, depths, count, to)
+        else line.flat(a, rows, values, depths, count, to)
         if (scales) store<i32>(sums + (<usize>(j + i) << 2), line.sum(values, count))
       }
-      transpose(scratch, tile + (<usize>j << 2), width, rows)
+      transpose(lines, tile + (<usize>j << 2), width, rows)
     }
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
     const residual = epilogue.residual
@@ -90,6 +99,13 @@ export function multiplyRows<L extends Line>(
     }
     finish(epilogue, tile, width, rows, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
     for (let i: u32 = 0; i < rows; ++i) copyRow(tile + <usize>i * width, c + <usize>i * ldc, cols)
+  }
+}
+
+/** Rows of k elements, dense, as k lines of `rows`. */
+function transposeRows<T>(from: usize, to: usize, rows: u32, k: u32): void {
+  for (let i: u32 = 0; i < rows; i += 8) {
+    transposeBand<T>(from + (<usize>i * k) * sizeof<T>(), to + <usize>i * sizeof<T>(), min<u32>(8, rows - i), k, <usize>rows * sizeof<T>())
   }
 }
 

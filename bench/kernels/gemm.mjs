@@ -131,11 +131,11 @@ function scaled(kind, m, k, n, block, bits) {
 }
 
 /** Ascending places below `size`, each kept with probability `density`, for each of `lists`; and where each list begins. */
-function placesOf(lists, size, density) {
+function placesOf(lists, size, density, step = 1) {
   const starts = [0]
   const depths = []
   for (let list = 0; list < lists; list++) {
-    for (let i = 0; i < size; i++) if (Math.random() < density) depths.push(i)
+    for (let i = 0; i < size; i++) if (Math.random() < density) depths.push(i * step)
     starts.push(depths.length)
   }
   const write = (values) => {
@@ -149,12 +149,12 @@ function placesOf(lists, size, density) {
 /** Weights of which some are not zero. Rates count the zeros too. */
 function sparseRows(kind, m, k, n, density) {
   const { a, size } = kinds[kind]
-  const { count, starts, depths } = placesOf(n, k, density)
+  const { count, starts, depths } = placesOf(n, k, density, 32 * size)
   const nb = 64
   const kernel = kind === 'f32' ? 'spmm_f32' : `spmm_rows_${kind}`
-  const scratchBytes = 512 + 132 * nb
+  const scratchBytes = 32 * (k + 1) * size + 512 + 132 * nb
   const args = encode(kernel, {
-    a: place((k * m + 31) * size, a),
+    a: place(k * m * size, a),
     values: place(count * size, kind === 'f32' ? 'f32' : 's8'),
     depths,
     starts,

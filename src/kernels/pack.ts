@@ -50,8 +50,8 @@ export const pack = kernels({
    */
   pack_s4_x8c4: { args: packHalvesArgs },
   pack_s4_x8c2: { args: packHalvesArgs },
-  /** dst[i] = min(src[i], most), unsigned: indices that kernels follow. A unit is `block` elements. */
-  clip_u32: { args: { src: 'ptr', dst: 'ptr', size: 'u32', block: 'u32', most: 'u32' } },
+  /** dst[i] = min(src[i], most) * times, unsigned: indices that kernels follow. A unit is `block` elements. */
+  clip_u32: { args: { src: 'ptr', dst: 'ptr', size: 'u32', block: 'u32', most: 'u32', times: 'u32' } },
   /** Terms of zero points of 4-bit weights: dst as terms above, words {0, from - src half j * colStride + block}. */
   pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32', from: 'u32' } },
   /**

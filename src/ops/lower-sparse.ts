@@ -45,7 +45,7 @@ export interface SparseOperands {
 export interface SparseWeights {
   /** In the layout of `values`. */
   readonly values: Ref
-  /** Clipped. */
+  /** Clipped, in steps. */
   readonly depths: Ref
   readonly starts: Ref
 }
@@ -65,60 +65,43 @@ export interface SparseFamily {
   values(shape: SparseShape, host: HostTraits): SummedLayout | undefined
   /** Largest of the depths. */
   mostDepth(shape: SparseShape): number
+  /** What the sparse kernels count a depth as: bytes of a block of rows, or 1. */
+  depthStep(host: HostTraits): number
   sparse(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: SparseWeights): void
   /** Dense panels; the layout's sources are values, depths and starts as they are. */
   spread(shape: SparseShape, host: HostTraits): SummedLayout
   dense(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: Ref): void
 }
 
-/** Indices with nothing above `most` or below 0 among them: what a damaged file may not lead kernels to. */
-export function clippedLayout(size: number, most: number): WeightLayout {
+/** Indices with nothing above `most` or below 0 among them, where a damaged file may not lead kernels to, in steps of `times`. */
+export function clippedLayout(size: number, most: number, times: number): WeightLayout {
   const { block, units } = flatGrid(size)
   return {
-    key: ['clip', size, most].join(':'),
+    key: ['clip', size, most, times].join(':'),
     bytes: size * 4,
-    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most } }],
+    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most, times } }],
   }
 }
 
-/** x in transposed blocks of 32 rows, elements of `width` bytes. */
-function blockedRows(emit: Emitter, x: Ref, { m, k }: SparseShape, width: 1 | 2 | 4): Ref {
-  const y = emit.scratch((m * k + vectorRows - 1) * width)
-  const kernel = `transpose_${width}` as const
-  const rest = m % vectorRows
-  const whole = m - rest
-  const behind = whole * k * width
-  if (whole > 0) {
-    const args = { x, y, batch: whole / vectorRows, rows: vectorRows, cols: k }
-    emit.step({ kernel, units: whole / 8, args })
-  }
-  if (rest > 0) {
-    const args = { x: shifted(x, behind), y: shifted(y, behind), batch: 1, rows: rest, cols: k }
-    emit.step({ kernel, units: Math.ceil(rest / 8), args })
-  }
-  return y
-}
-
-/** Arguments and units that all products of rows share. */
-function rowsWords(emit: Emitter, a: Ref, { m, n, k }: SparseShape, operands: SparseOperands, weights: SparseWeights) {
+/** Emits a product of rows; elements of `a` have `width` bytes. */
+function emitRows(
+  emit: Emitter,
+  kernel: 'spmm_f32' | 'spmm_rows_s8_dot' | 'spmm_rows_s8_pairs',
+  a: Ref,
+  width: 1 | 2 | 4,
+  { m, n, k }: SparseShape,
+  { y, epilogue }: SparseOperands,
+  weights: SparseWeights,
+  scales: { readonly aParams: Ref; readonly wScale: Ref } | null,
+): void {
   const nb = Math.min(rowColumns, roundUp(n, panelColumns))
-  const scratchBytes = 512 + 132 * nb
-  return {
-    units: Math.ceil(m / vectorRows) * Math.ceil(n / nb),
-    args: {
-      a,
-      ...weights,
-      c: operands.y,
-      ldc: n,
-      m,
-      n,
-      k,
-      nb,
-      scratch: emit.threadScratch(scratchBytes),
-      scratchBytes,
-      ...operands.epilogue,
-    },
-  }
+  const [across, down] = [Math.ceil(n / nb), Math.ceil(m / vectorRows)]
+  const scratchBytes = roundUp(vectorRows * (k + 1) * width + 512 + 132 * nb, 64)
+  // each grain transposes the rows it multiplies
+  const grain = Math.min(across, Math.ceil((across * down) / (2 * emit.host.threads)))
+  const scratch = emit.threadScratch(scratchBytes)
+  const args = { a, ...weights, c: y, ldc: n, m, n, k, nb, scratch, scratchBytes, ...scales, ...epilogue }
+  emit.step({ kernel, units: across * down, grain, args } as StepSpec)
 }
 
 /** x quantised by rows of `ldq`; k of x is k of the shape. */
@@ -162,10 +145,9 @@ const rows: SparseFamily = {
   size: 1,
   values: () => undefined,
   mostDepth: ({ k }) => k - 1,
+  depthStep: () => vectorRows * 4,
   sparse(emit, shape, operands, weights) {
-    const a = blockedRows(emit, operands.x, shape, 4)
-    const { units, args } = rowsWords(emit, a, shape, operands, weights)
-    emit.step({ kernel: 'spmm_f32', units, args })
+    emitRows(emit, 'spmm_f32', operands.x, 4, shape, operands, weights, null)
   },
   spread({ n, k, count }) {
     const columns = roundUp(n, panelColumns)
@@ -190,12 +172,12 @@ const byteRows: SparseFamily = {
     return { sums: 0, layout: { key: `wide:${count}`, bytes: 2 * count, steps } }
   },
   mostDepth: ({ k }) => k - 1,
+  depthStep: (host) => vectorRows * byteRecipes[host.int8].bytes,
   sparse(emit, shape, operands, weights) {
     const { bytes } = byteRecipes[emit.host.int8]
     const { q, aParams } = quantized(emit, operands.x, shape.m, shape.k, shape.k)
-    const { units, args } = rowsWords(emit, blockedRows(emit, q, shape, bytes), shape, operands, weights)
     const kernel = bytes === 1 ? 'spmm_rows_s8_dot' : 'spmm_rows_s8_pairs'
-    emit.step({ kernel, units, args: { ...args, aParams, wScale: operands.wScale! } })
+    emitRows(emit, kernel, q, bytes, shape, operands, weights, { aParams, wScale: operands.wScale! })
   },
   spread: (shape, host) => spreadBytes('spread_rows_s8', shape, host),
   dense(emit, shape, operands, b) {
@@ -210,6 +192,7 @@ const byteBlocks: SparseFamily = {
     return packS8(one, byteRecipes[host.int8])
   },
   mostDepth: ({ k }) => Math.ceil(k / side) - 1,
+  depthStep: () => 1,
   /** k is a multiple of 8 here. */
   sparse(emit, { m, n, k, count }, operands, { values, depths, starts }) {
     const recipe = byteRecipes[emit.host.int8]

@@ -76,7 +76,7 @@ export function trialsOf(family: FamilyName, shape: SparseShape, host: HostTrait
   }
   return {
     sparse: make((buffer) => {
-      const { depths, starts } = madeUpPlaces(family, shape)
+      const { depths, starts } = madeUpPlaces(family, shape, forms.depthStep(host))
       const values = forms.values(shape, host)?.layout.bytes ?? shape.count * forms.size * 4
       const weights = {
         values: buffer(values),
@@ -99,8 +99,8 @@ interface Operands {
   readonly epilogue: typeof noEpilogue
 }
 
-/** Places of `count` values or blocks, about as many in each list, ascending. */
-function madeUpPlaces(family: FamilyName, { n, k, count }: SparseShape): { depths: Int32Array; starts: Int32Array } {
+/** Places of `count` values or blocks in steps of `step`, about as many in each list, ascending. */
+function madeUpPlaces(family: FamilyName, { n, k, count }: SparseShape, step: number) {
   const lists = family === 'byteBlocks' ? Math.ceil(n / side) : n
   const size = family === 'byteBlocks' ? Math.ceil(k / side) : k
   const random = seededRandom(lists + size)
@@ -109,7 +109,7 @@ function madeUpPlaces(family: FamilyName, { n, k, count }: SparseShape): { depth
   const share = count / lists / size
   let filled = 0
   for (let list = 0; list < lists; list++) {
-    for (let depth = 0; depth < size && filled < count; depth++) if (random() < share) depths[filled++] = depth
+    for (let depth = 0; depth < size && filled < count; depth++) if (random() < share) depths[filled++] = depth * step
     starts[list + 1] = filled
   }
   return { depths, starts }

@@ -116,10 +116,11 @@ function emitSparse(
   const packed = (index: number, layout: WeightLayout) =>
     packedWeight(lowering, index, { layout, batchBytes: 0, sums: 0 })
   const stored = forms.values(shape, lowering.host)
-  const clipped = (index: number, most: number) => packed(index, clippedLayout(lowering.input(index)!.size, most))
+  const clipped = (index: number, most: number, times = 1) =>
+    packed(index, clippedLayout(lowering.input(index)!.size, most, times))
   const weights = {
     values: stored ? packed(1, stored.layout) : lowering.input(1)!.ref,
-    depths: clipped(2, forms.mostDepth(shape)),
+    depths: clipped(2, forms.mostDepth(shape), forms.depthStep(lowering.host)),
     starts: clipped(3, shape.count),
   }
   forms.sparse(lowering, shape, operands, weights)

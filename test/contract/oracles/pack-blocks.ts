@@ -143,12 +143,12 @@ const rowTermsOracle =
 const clipOracle: Oracle = (random) =>
   [1, 9, 40].map((size) => {
     const src = randomIntegers(Int32Array, random, size, -50, 50)
-    const want = Array.from(src, (value) => (value < 0 || value > 20 ? 20 : value))
-    const [block, most] = [7, 20]
+    const want = Array.from(src, (value) => 32 * (value < 0 || value > 20 ? 20 : value))
+    const [block, most, times] = [7, 20, 32]
     return {
       title: `${size} of at most ${most}`,
       units: Math.ceil(size / block),
-      args: { src: input(src, 4), dst: output(Int32Array, want, exact, 4), size, block, most },
+      args: { src: input(src, 4), dst: output(Int32Array, want, exact, 4), size, block, most, times },
     }
   })
 

@@ -29,24 +29,21 @@ interface Options extends EpilogueOptions {
 
 type ByteKind = 's8_dot' | 's8_pairs'
 
-/** Element (row, depth) of an A of m rows that came in transposed blocks of 32. */
-const blockedAt = (m: number, k: number, row: number, depth: number): number => {
-  const first = row - (row % 32)
-  return first * k + depth * Math.min(32, m - first) + (row % 32)
-}
+/** Scratch bytes of a thread. */
+const rowsScratch = (k: number, nb: number, width: number): number => 32 * (k + 1) * width + 512 + 132 * roundUp(nb, 4)
 
 function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): KernelCase {
   const { nb = n, density = 0.3 } = options
-  const a = randomFloats(random, k * m + 31)
+  const a = randomFloats(random, m * k)
   const { starts, depths } = joined(Array.from({ length: n }, () => someOf(random, k, density)))
   const values = randomFloats(random, depths.length)
-  // rows of A are the transposed ones here: each row of m has one of the extremes
-  if (options.extreme) for (let i = 0; i < k; i++) a.set([Infinity, NaN, 1e-45, -Infinity, 0], blockedAt(m, k, 0, i))
+  if (options.extreme)
+    [Infinity, NaN, 1e-45, -Infinity, 0].forEach((value, row) => a.fill(value, row * k, (row + 1) * k))
   const sumAt = (_: number, row: number, column: number) => {
     let value = 0
     let size = 0
     for (let i = starts[column]!; i < starts[column + 1]!; i++) {
-      const product = values[i]! * a[blockedAt(m, k, row, depths[i]!)]!
+      const product = values[i]! * a[row * k + depths[i]!]!
       value += product
       size += Math.abs(product)
     }
@@ -59,14 +56,14 @@ function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): Kern
     args: {
       a: input(a, 4),
       values: input(values),
-      depths: input(depths),
+      depths: input(depths.map((depth) => 32 * 4 * depth)),
       starts: input(starts),
       m,
       n,
       k,
       nb,
-      scratch: scratch(512 + 128 * roundUp(nb, 4)),
-      scratchBytes: 512 + 128 * roundUp(nb, 4),
+      scratch: scratch(rowsScratch(k, nb, 4)),
+      scratchBytes: rowsScratch(k, nb, 4),
       ...rest,
       batchR,
     },
@@ -78,6 +75,7 @@ const rowsOracle: Oracle = (random) => [
   rowsCase(random, [32, 8, 16], { bias: false }),
   rowsCase(random, [37, 21, 40], { residual: true, gap: 3, nb: 8 }),
   rowsCase(random, [4, 6, 30], { activation: 'Relu' }),
+  rowsCase(random, [64, 5, 70], { nb: 4 }),
   rowsCase(random, [70, 13, 25], { density: 0.1, activation: 'Gelu', residual: true, nb: 8 }),
   rowsCase(random, [5, 3, 20], { density: 0 }),
   rowsCase(random, [40, 9, 24], { extreme: true }),
@@ -99,23 +97,23 @@ function byteRowsCase(
   options: Options & { integers?: boolean } = {},
 ): KernelCase {
   const { nb = n, density = 0.3, integers = false } = options
-  const a = kinds[kind].values(random, k * m + 31)
+  const a = kinds[kind].values(random, m * k)
   const { starts, depths, values, w } = sparseColumns(random, n, k, density)
   const quant = quantised(random, m, w, { groups: 1, n, k }, integers)
   const sumAt = (_: number, row: number, column: number) => {
     let value = 0
-    for (let i = 0; i < k; i++) value += a[blockedAt(m, k, row, i)]! * w[column * k + i]!
+    for (let i = 0; i < k; i++) value += a[row * k + i]! * w[column * k + i]!
     return quant.sumOf(value, row, 0, column)
   }
   const { batchC: _c, ...rest } = finished(random, 1, m, n, integers ? { ...options, bias: false } : options, sumAt)
-  const scratchBytes = 512 + 132 * roundUp(nb, 4)
+  const scratchBytes = rowsScratch(k, nb, a.BYTES_PER_ELEMENT)
   return {
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: Math.ceil(m / 32) * Math.ceil(n / nb),
     args: {
       a: input(a),
       values: input(kind === 's8_pairs' ? Int16Array.from(values) : values),
-      depths: input(depths),
+      depths: input(depths.map((depth) => 32 * a.BYTES_PER_ELEMENT * depth)),
       starts: input(starts),
       m,
       n,
