@@ -11,7 +11,7 @@ const ending = process.env.WHITTLE_LONG ? 'long.ts' : 'test.ts'
 /** Rooms whose suites start no workers and change nothing of their process. */
 const computing = `test/{base,compress,format,inspect,ir,kernels,measure,model,ops,passes,report,scripts,tensor}/**/*.${ending}`
 
-const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' } as const
+const shared = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as const
 
 export default defineConfig({
   test: {
