@@ -4,10 +4,11 @@
  * rules the schema cannot express: what comes out can be trusted as far as bytes go. Whether the graph makes sense is
  * the verifier's to say.
  */
+import * as v from 'valibot'
 import { ByteReader, decodeUtf8, equalBytes } from '../base/bytes.ts'
 import { crc32 } from '../base/crc.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
-import { byteLengthOf } from '../tensor/dtype.ts'
+import { type Dtype, byteLengthOf, dtypes } from '../tensor/dtype.ts'
 import {
   type ContainerGraph,
   type ContainerHeader,
@@ -18,7 +19,6 @@ import {
   preambleBytes,
   version,
 } from './container-records.ts'
-import { headerFault } from './container-schema.ts'
 
 export interface Preamble {
   readonly headerBytes: number
@@ -115,11 +115,55 @@ function checkNesting(text: string, where: string): void {
 const quote = 0x22
 const backslash = 0x5c
 
+const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const dtype = v.picklist(Object.keys(dtypes) as Dtype[])
+const names = v.array(v.string())
+
+const value = v.strictObject({ name: v.string(), dtype, dims: v.nullable(v.array(v.union([count, v.string()]))) })
+
+const item = v.union([
+  v.number(),
+  v.string(),
+  v.strictObject({ float: v.picklist(['nan', 'inf', '-inf', '-0']) }),
+  v.strictObject({ tensor: count }),
+  v.strictObject({ graph: v.lazy((): v.GenericSchema<ContainerGraph> => graph) }),
+])
+
+const node = v.strictObject({
+  name: v.string(),
+  op: v.string(),
+  inputs: names,
+  outputs: names,
+  attributes: v.optional(v.record(v.string(), v.union([item, v.array(item)]))),
+})
+
+const graph: v.GenericSchema<ContainerGraph> = v.strictObject({
+  name: v.string(),
+  opset: count,
+  inputs: v.array(value),
+  outputs: v.array(value),
+  constants: v.array(v.strictTuple([v.string(), count])),
+  nodes: v.array(node),
+})
+
+const tensor = v.strictObject({
+  name: v.string(),
+  dtype,
+  dims: v.array(count),
+  offset: count,
+  length: count,
+  crc32: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+})
+
+const headerSchema = v.strictObject({ graph, tensors: v.array(tensor), metadata: v.record(v.string(), v.any()) })
+
 function validate(json: unknown, where: string): ContainerHeader {
-  const fault = headerFault(json, '')
-  if (fault === undefined) return json as ContainerHeader
-  const { at, expected, got } = fault
-  throw new FormatError({ where: `${where} header at ${at || 'the top'}`, expected, got })
+  const result = v.safeParse(headerSchema, json, { abortEarly: true })
+  if (result.success) return result.output
+  const [issue] = result.issues
+  const place = v.getDotPath(issue) ?? 'the top'
+  const expected = issue.expected ?? issue.message
+  throw new FormatError({ where: `${where} header at ${place}`, expected, got: issue.received.slice(0, 80) })
 }
 
 type Rule = (header: ContainerHeader, where: string) => void
