@@ -24,8 +24,14 @@ const unitWork = 4 * 1024 * 1024
 const wantedUnits = 16
 /** Multiply-adds below which cutting further costs more than it gives. */
 const leastWork = 64 * 1024
+/** Units for each of several threads: what the last unit lets the others wait for is a small part of the step then. */
+const evenUnits = 32
+/** Multiply-adds of a unit that is cut for that: some ten microseconds, beside which taking one is nothing. */
+const evenWork = 256 * 1024
 /** Rows over which widening a panel is little work. */
 const widenedRows = 96
+/** Columns that wide panels are made for: rows that stay in the second-level cache are read anew for each such stretch. */
+const widenedColumns = 64
 
 export interface Blocks {
   readonly mb: number
@@ -59,7 +65,6 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   const n = Math.max(1, shape.n)
   const k = Math.max(1, shape.k)
   const batch = shape.batch ?? 1
-  const wanted = threads > 1 ? wantedUnits : 1
   const tile = flatColumns[m - 1] ?? panelColumns
   const columns = roundUp(n, panelColumns)
   const cached = floorTo(weightBlockBytes / (k * weightBytes), tile)
@@ -68,11 +73,21 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   let nb = Math.min(columns, most)
   const rows = Math.max(widens ? widenedRows : 0, Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m))
   let mb = Math.min(roundUp(m, tileRows), Math.max(tileRows, floorTo(rows, tileRows)))
-  const leastRows = (gathers ? 1 : widens ? 4 : 2) * tileRows
-  while (batch * count(m, mb) * count(n, nb) < wanted) {
-    if (mb > leastRows && mb * nb * k > 2 * leastWork) mb = roundUp(mb / 2, tileRows)
-    else if (nb > 32 && Math.min(mb, m) * nb * k > 2 * leastWork) nb = roundUp(nb / 2, tile)
-    else break
+  if (threads > 1) {
+    const leastRows = (gathers ? 1 : widens ? 4 : 2) * tileRows
+    for (;;) {
+      const units = batch * count(m, mb) * count(n, nb)
+      if (units >= evenUnits * threads) break
+      const least = 2 * (units < wantedUnits ? leastWork : evenWork)
+      const columnsGo = Math.min(mb, m) * nb * k > least && (!gathers || units < wantedUnits)
+      if (widens && nb > widenedColumns && columnsGo) nb = roundUp(nb / 2, tile)
+      else if (mb > leastRows && mb * nb * k > least) mb = roundUp(mb / 2, tileRows)
+      else if (nb > 32 && columnsGo) nb = roundUp(nb / 2, tile)
+      else break
+    }
+    // blocks of one size
+    mb = roundUp(m / count(m, mb), tileRows)
+    nb = roundUp(n / count(n, nb), tile)
   }
   return { mb, nb, units: count(m, mb) * count(n, nb) }
 }

@@ -55,6 +55,22 @@ test('several threads get enough units for eight of a large product; a small one
   expect(blocksOf({ m: 1, n: 6625, k: 120 }, { ...f32, threads: 1 }).units).toBe(1)
 })
 
+test("large products are cut into units of one size, so many that the last one is a small part of a thread's share", () => {
+  for (const traits of [
+    { weightBytes: 4 },
+    { weightBytes: 1 },
+    { weightBytes: 1 / 2, widens: true },
+    { weightBytes: 4, gathers: true },
+  ]) {
+    for (const threads of [2, 3, 4, 8]) {
+      const { mb, nb, units } = blocksOf({ m: 1024, n: 1024, k: 1024 }, { ...traits, threads })
+      expect(units).toBeGreaterThanOrEqual(32 * threads)
+      expect(mb * nb * 1024).toBeGreaterThanOrEqual(256 * 1024)
+      expect(1024 % nb).toBe(0)
+    }
+  }
+})
+
 const gemm = (m: number, k: number, n: number): Shape => ({ kind: 'gemm', batch: 1, m, k, n })
 const conv: Shape = {
   kind: 'conv',
