@@ -28,18 +28,17 @@ export function checkFeeds(inputs: readonly GraphValue[], feeds: unknown): Map<s
     throw new InputError({ where: 'run', expected: 'an object of tensors by input name', got: describe(feeds) })
   }
   const given = feeds as Readonly<Record<string, unknown>>
-  const names = inputs.map(({ name }) => name)
   for (const name of Object.keys(given)) {
-    if (!names.includes(name)) {
+    if (!inputs.some((input) => input.name === name)) {
       throw new InputError({
         where: `run input '${name}'`,
-        expected: `one of ${list(names)}`,
+        expected: `one of ${list(inputs.map((input) => input.name))}`,
         got: 'a name the model does not have',
       })
     }
   }
   const tensors = new Map<string, Tensor>()
-  const bindings = new Map<string, { readonly value: number; readonly by: string }>()
+  const bindings: Bindings = new Map()
   for (const input of inputs) {
     const value = Object.hasOwn(given, input.name) ? given[input.name] : undefined
     const tensor = toTensor(input, value)
@@ -52,14 +51,14 @@ export function checkFeeds(inputs: readonly GraphValue[], feeds: unknown): Map<s
 
 function toTensor(input: GraphValue, value: unknown): Tensor {
   const where = `run input '${input.name}'`
-  const expected = `a ${input.dtype} tensor of shape ${shapeText(input.dims)}`
-  if (value === undefined) throw new InputError({ where, expected, got: 'nothing' })
-  if (!isTensorLike(value))
-    throw new InputError({ where, expected, got: describe(value), todo: 'use new Tensor(type, data, dims)' })
-  if (value.type !== input.dtype) throw new InputError({ where, expected, got: `a ${value.type} tensor` })
-  if (input.dims && input.dims.length !== value.dims.length) {
-    throw new InputError({ where, expected, got: `shape ${shapeText(value.dims)}` })
+  const wrong = (got: string, todo?: string): InputError => {
+    const expected = `a ${input.dtype} tensor of shape ${shapeText(input.dims)}`
+    return new InputError({ where, expected, got, ...(todo ? { todo } : {}) })
   }
+  if (value === undefined) throw wrong('nothing')
+  if (!isTensorLike(value)) throw wrong(describe(value), 'use new Tensor(type, data, dims)')
+  if (value.type !== input.dtype) throw wrong(`a ${value.type} tensor`)
+  if (input.dims && input.dims.length !== value.dims.length) throw wrong(`shape ${shapeText(value.dims)}`)
   try {
     return value instanceof Tensor ? value : new Tensor(input.dtype, value.data, value.dims)
   } catch (error) {
@@ -67,14 +66,15 @@ function toTensor(input: GraphValue, value: unknown): Tensor {
   }
 }
 
-type Bindings = Map<string, { readonly value: number; readonly by: string }>
+/** Symbols, each with the input and axis that gave it its value. */
+type Bindings = Map<string, { readonly value: number; readonly input: string; readonly axis: number }>
 
 /** Plain symbols take the value of the first input that has them. */
 function bindSymbols(input: GraphValue, tensor: Tensor, bindings: Bindings): void {
   for (const [axis, dim] of (input.dims ?? []).entries()) {
     const name = symbolName(dim)
     if (name === undefined || bindings.has(name)) continue
-    bindings.set(name, { value: tensor.dims[axis], by: `'${input.name}' axis ${axis}` })
+    bindings.set(name, { value: tensor.dims[axis], input: input.name, axis })
   }
 }
 
@@ -84,13 +84,14 @@ function checkDims(inputs: readonly GraphValue[], tensors: ReadonlyMap<string, T
     const tensor = tensors.get(input.name)
     if (!tensor) continue
     for (const [axis, dim] of (input.dims ?? []).entries()) {
+      if (dim === tensor.dims[axis]) continue
       const wanted = substitute(dim, values)
       if (typeof wanted !== 'number' || wanted === tensor.dims[axis]) continue
       const name = symbolName(dim)
-      const source = name === undefined ? undefined : bindings.get(name)?.by
+      const source = name === undefined ? undefined : bindings.get(name)
       throw new InputError({
         where: `run input '${input.name}' axis ${axis}`,
-        expected: `${wanted}${source === undefined ? '' : ` (${name} is that of ${source})`}`,
+        expected: `${wanted}${source === undefined ? '' : ` (${name} is that of '${source.input}' axis ${source.axis})`}`,
         got: `${tensor.dims[axis]} in ${shapeText(tensor.dims)}, where the model has ${shapeText(input.dims)}`,
       })
     }
