@@ -83,7 +83,7 @@ describe('SessionCore', () => {
 
   it('compiles again for other shapes and keeps what it compiled', async () => {
     const session = await core(dense)
-    for (const n of [1, 40, 3, 40, 1]) {
+    for (const n of [1, 1, 1, 40, 40, 40, 3, 40, 1, 1, 1]) {
       const x = wave([n, 3])
       expectClose((await session.run({ x })).y, (await oracle(dense, { x }))[0])
     }
@@ -231,6 +231,19 @@ describe('SessionCore', () => {
     for (let n = 1; n <= 64; n++)
       expectClose((await session.run({ x: wave([n, 3]) })).y, (await oracle(dense, { x: wave([n, 3]) }))[0])
     expect((await session.profile()).memory.total).toBe(total)
+  })
+
+  it('compiles a shape again that it had run last and then forgot', async () => {
+    const session = await core(dense)
+    const often = wave([64, 3])
+    const [expected] = await oracle(dense, { x: often })
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 3; i++) expectClose((await session.run({ x: often })).y, expected)
+      const others = Array.from({ length: 40 }, (_, n) => wave([n + 1, 3]))
+      const [first, ...rest] = await Promise.all([often, ...others].map((x) => session.run({ x })))
+      expectClose(first.y, expected)
+      for (const [i, { y }] of rest.entries()) expectClose(y, (await oracle(dense, { x: others[i] }))[0])
+    }
   })
 
   it('reads inputs as they are at the call', async () => {
