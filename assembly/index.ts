@@ -5,6 +5,7 @@
  */
 export * from './elementwise'
 export * from './gemm'
+export * from './integer'
 export * from './move'
 export * from './pack'
 export * from './probe'

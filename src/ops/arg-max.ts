@@ -5,6 +5,7 @@
  */
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { type OpContext, type OpDef, type Reference, type Sample, type Samples, type ValueInfo } from './define.ts'
+import { grainOf } from './grid.ts'
 import { axisOf, needed } from './infer.ts'
 import { exactOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
@@ -26,7 +27,26 @@ const definition: OpDef = {
     const axis = axisOf(context, context.attributes.axis as number, x.dims.length)
     return [{ dtype: 'int64', dims: reduced(x.dims, axis, 1, context.attributes.keepdims !== 0) }]
   },
+  lower(lowering, { node, attributes }) {
+    const x = lowering.input(0)!
+    const kernel = kernels[x.dtype as keyof typeof kernels] as (typeof kernels)[keyof typeof kernels] | undefined
+    if (kernel === undefined || x.size === 0) return false
+    const axis = normalizeAxis(attributes.axis as number, x.dims.length)
+    const [reduce, inner] = [x.dims[axis], sizeOf(x.dims.slice(axis + 1))]
+    const args = {
+      x: x.ref,
+      y: lowering.output(0).ref,
+      reduce,
+      inner,
+      least: Number(node.op === 'ArgMin'),
+      last: Number(attributes.select_last_index === 1),
+    }
+    lowering.step({ kernel, args, units: x.size / reduce, grain: grainOf(reduce) })
+    return true
+  },
 }
+
+const kernels = { float32: 'arg_extreme_f32', int32: 'arg_extreme_i32', int64: 'arg_extreme_i64' } as const
 
 export const ops = { ArgMax: definition, ArgMin: definition }
 

@@ -10,12 +10,15 @@ import { type Arithmetic, combine, contentOfEach, divideIntegers, isIntegral } f
 import type { AttributeSpec, Numerics, OpContext, OpDef, Reference, Samples, ValueInfo } from './define.ts'
 import { broadcastOf, commonDtype, needed, valueOf } from './infer.ts'
 import { type BinaryKernel, emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
+import { type IntegerOp, emitIntegers } from './lower-integer.ts'
 import type { Lowering } from './lower.ts'
 import { numbersOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 interface Row {
   readonly kernel?: BinaryKernel
+  /** Of 32- and 64-bit integers. */
+  readonly integer?: IntegerOp
   readonly attributes?: Readonly<Record<string, AttributeSpec>>
   readonly numerics?: Numerics
   readonly content?: (a: Dim, b: Dim) => Dim | null
@@ -37,17 +40,17 @@ function powerOf(a: Dim, b: Dim): Dim | null {
 }
 
 const rows: Readonly<Record<string, Row>> = {
-  Add: { kernel: 'binary_add_f32', content: dim.add },
+  Add: { kernel: 'binary_add_f32', integer: 'Add', content: dim.add },
   BitShift: { attributes: { direction: { kind: 'string', required: true } } },
-  BitwiseAnd: {},
-  BitwiseOr: {},
-  BitwiseXor: {},
-  Div: { kernel: 'binary_div_f32', content: quotient },
-  Mod: { attributes: { fmod: { kind: 'int', default: 0 } }, content: remainder },
-  Mul: { kernel: 'binary_mul_f32', content: dim.mul },
+  BitwiseAnd: { integer: 'And' },
+  BitwiseOr: { integer: 'Or' },
+  BitwiseXor: { integer: 'Xor' },
+  Div: { kernel: 'binary_div_f32', integer: 'Div', content: quotient },
+  Mod: { integer: 'Mod', attributes: { fmod: { kind: 'int', default: 0 } }, content: remainder },
+  Mul: { kernel: 'binary_mul_f32', integer: 'Mul', content: dim.mul },
   PRelu: { kernel: 'binary_prelu_f32' },
   Pow: { kernel: 'binary_pow_f32', content: powerOf, mixed: true, numerics: { relative: 4e-6, absolute: 1e-6 } },
-  Sub: { kernel: 'binary_sub_f32', content: dim.sub },
+  Sub: { kernel: 'binary_sub_f32', integer: 'Sub', content: dim.sub },
 }
 
 function define(name: string, row: Row): OpDef {
@@ -62,9 +65,13 @@ function define(name: string, row: Row): OpDef {
       const dims = broadcastOf(context, [left, right])
       return [valueOf(dtype, dims, contentOf(row, [left, right], dims, context))]
     },
-    lower(lowering) {
+    lower(lowering, { attributes }) {
       const [a, b] = [lowering.input(0)!, lowering.input(1)!]
       const c = lowering.output(0)
+      if (row.integer !== undefined && a.dtype !== 'float32') {
+        const op = attributes.fmod === 1 ? 'Rem' : row.integer
+        return emitIntegers(lowering, op, a.dtype, [a, b], c)
+      }
       if (row.kernel === undefined || !isFloat32(a, b, c)) return false
       if (name === 'Pow' && emitPower(lowering)) return true
       return emitBinary(lowering, row.kernel, a, b, c.ref, c.dims)
@@ -195,7 +202,10 @@ function sample(name: string, row: Row): Samples {
     const unsigned = new Tensor(name === 'BitShift' ? 'uint64' : 'int64', [2n, 2n, 3n])
     const integers = { inputs: [name === 'BitShift' ? new Tensor('uint64', [7n, 9n, 1n]) : wide, unsigned], attributes }
     const small = { inputs: [new Tensor('uint8', [3, 200, 9]), new Tensor('uint8', [2, 3, 4])], attributes }
-    if (name.startsWith('Bit')) return [integers, small]
+    const extremes = new Tensor('int32', [-(2 ** 31), 2 ** 31 - 1, -7, 7, 0, 5], [6, 1])
+    const divisors = new Tensor('int32', [-1, 3, 0, -3, 2 ** 31 - 1])
+    const whole = name === 'BitShift' || row.mixed ? [] : [{ inputs: [extremes, divisors], attributes }]
+    if (name.startsWith('Bit')) return [integers, small, ...whole]
     const positive = name === 'Pow' || name === 'Div' || name === 'Mod'
     const cases = shapes.map(([a, b]) => ({
       inputs: [floats(random, a, positive ? 0.1 : -4, 4), floats(random, b, positive ? 0.5 : -4, 4)],
@@ -203,7 +213,8 @@ function sample(name: string, row: Row): Samples {
     }))
     if (row.mixed)
       cases.push({ inputs: [floats(random, [3, 4]), new Tensor('float32', [2], [])], attributes: undefined })
-    return [...cases, integers, small]
+    const remainders = whole.map(({ inputs }) => ({ inputs, attributes: name === 'Mod' ? { fmod: 1 } : undefined }))
+    return [...cases, integers, small, ...whole, ...remainders]
   }
 }
 

@@ -16,8 +16,8 @@ import {
   type ValueInfo,
   defineOps,
 } from './define.ts'
-import { flatGrid } from './grid.ts'
 import { complaint, contentOf, needed, valueOf } from './infer.ts'
+import { emitCast } from './lower-integer.ts'
 import { copyElements } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
 import { type Exact, exactOf, isFloat, isInteger, isWide, numbersOf, rangeOf, tensorOf } from './numeric.ts'
@@ -27,9 +27,6 @@ const attributes: Readonly<Record<string, AttributeSpec>> = {
   saturate: { kind: 'int', default: 1 },
   round_mode: { kind: 'string', default: 'up' },
 }
-
-/** `kind` of cast_to_f32 and cast_from_f32 (kernels/move.ts). */
-const kernelKinds: Readonly<Partial<Record<Dtype, number>>> = { int8: 0, uint8: 1, bool: 1, int32: 2, int64: 3 }
 
 function castInfo(x: ValueInfo, dtype: Dtype): ValueInfo {
   const elements = contentOf(x)
@@ -54,17 +51,6 @@ function lower(lowering: Lowering): boolean {
     return true
   }
   if (x.size === 0) return true
-  const { block, units } = flatGrid(x.size)
-  const args = { src: x.ref, dst: y.ref, size: x.size, block }
-  const [from, to] = [kernelKinds[x.dtype], kernelKinds[y.dtype]]
-  if (y.dtype === 'float32' && from !== undefined) {
-    lowering.step({ kernel: 'cast_to_f32', args: { ...args, kind: from }, units })
-    return true
-  }
-  if (x.dtype === 'float32' && (y.dtype === 'int32' || y.dtype === 'int64')) {
-    lowering.step({ kernel: 'cast_from_f32', args: { ...args, kind: to! }, units })
-    return true
-  }
   // the low halves of little-endian 64-bit integers
   if (isWide(x.dtype) && (y.dtype === 'int32' || y.dtype === 'uint32')) {
     return copyElements(lowering, {
@@ -76,7 +62,7 @@ function lower(lowering: Lowering): boolean {
       targetStrides: [1],
     })
   }
-  return false
+  return emitCast(lowering, [x.dtype, x.ref], [y.dtype, y.ref], x.size)
 }
 
 export const ops = defineOps({
@@ -177,6 +163,15 @@ export const samples = {
       { inputs: [new Tensor('uint8', [1, 128, 255])], attributes: to('float32') },
       { inputs: [new Tensor('bool', [1, 0])], attributes: to('float32') },
       { inputs: [new Tensor('float32', [], [0, 2])], attributes: to('int32') },
+      ...(['int8', 'uint8', 'int64'] as const).map((dtype) => ({ inputs: [special], attributes: to(dtype) })),
+      { inputs: [values], attributes: to('uint8') },
+      ...(['int8', 'uint8', 'int32', 'bool'] as const).flatMap((dtype) => [
+        { inputs: [new Tensor('int64', [1n, -1n, 0n, 2n ** 40n + 300n])], attributes: to(dtype) },
+        { inputs: [new Tensor('int32', [1, -1, 0, 300])], attributes: to(dtype) },
+        { inputs: [new Tensor('int8', [1, -128, 0])], attributes: to(dtype) },
+      ]),
+      { inputs: [new Tensor('bool', [1, 0])], attributes: to('int64') },
+      { inputs: [new Tensor('int32', [1, -7])], attributes: to('int64') },
     ]
   },
   CastLike: (random) => [{ inputs: [floats(random, [3], -9, 9), new Tensor('int32', [0])] }],

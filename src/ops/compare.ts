@@ -10,8 +10,10 @@ import { combine, contentOfEach, type Arithmetic } from './arithmetic.ts'
 import { type Elements, mapBroadcast } from './broadcast.ts'
 import type { AttributeSpec, OpDef, Reference, Samples } from './define.ts'
 import { broadcastOf, certainlyGreater, commonDtype, compareEqual, contentOf, needed, valueOf } from './infer.ts'
+import { type CompareOp, emitComparison } from './lower-integer.ts'
+import { flatGrid } from './grid.ts'
 import { encoderOf, numbersOf, tensorOf } from './numeric.ts'
-import { floats } from './sample-tensors.ts'
+import { floats, integers } from './sample-tensors.ts'
 
 type Truth = 0 | 1 | null
 
@@ -48,6 +50,8 @@ function defineBinary(name: string): OpDef {
       const dims = broadcastOf(context, inputs)
       return [valueOf('bool', dims, contentOfEach(inputs, dims, contents[name]))]
     },
+    lower: (lowering) =>
+      emitComparison(lowering, name as CompareOp, [lowering.input(0)!, lowering.input(1)!], lowering.output(0)),
   }
 }
 
@@ -64,6 +68,13 @@ function defineUnary(name: string): OpDef {
       const input = needed(context, x, 'X')
       const content = name === 'Not' ? contentOf(input)?.map((d) => not(d as Truth)) : null
       return [valueOf(name === 'BitwiseNot' ? input.dtype : 'bool', input.dims, content)]
+    },
+    lower(lowering) {
+      const [x, y] = [lowering.input(0)!, lowering.output(0)]
+      if (name !== 'Not') return false
+      const { block, units } = flatGrid(x.size)
+      lowering.step({ kernel: 'not_u8', args: { src: x.ref, dst: y.ref, size: x.size, block }, units })
+      return true
     },
   }
 }
@@ -129,7 +140,7 @@ function sample(name: string): Samples {
         Array.from(floats(random, dims).data as Float32Array, (v) => Number(v > 0)),
         dims,
       )
-    if (name === 'Not') return [{ inputs: [logic([2, 3])] }]
+    if (name === 'Not') return [{ inputs: [logic([2, 3])] }, { inputs: [logic([5000])] }]
     if (name === 'BitwiseNot')
       return [{ inputs: [new Tensor('int32', [0, -1, 77])] }, { inputs: [new Tensor('uint64', [0n, 9n])] }]
     const special = new Tensor('float32', [1, -Infinity, NaN, Infinity])
@@ -137,8 +148,12 @@ function sample(name: string): Samples {
     if (name === 'IsInf') return [{ inputs: [special] }, { inputs: [special], attributes: { detect_negative: 0 } }]
     if (['And', 'Or', 'Xor'].includes(name))
       return [{ inputs: [logic([2, 3]), logic([3])] }, { inputs: [logic([4, 1]), logic([1, 4])] }]
+    const whole = integers(random, [3, 1, 5], -2, 2)
     return [
       { inputs: [floats(random, [2, 3]), floats(random, [3])] },
+      { inputs: [whole, integers(random, [2, 1], -2, 2)] },
+      { inputs: [new Tensor('float32', [NaN, 1, -0, Infinity]), new Tensor('float32', [NaN, NaN, 0, Infinity])] },
+      { inputs: [integers(random, [5000], 0, 255, 'uint8'), integers(random, [], 0, 255, 'uint8')] },
       { inputs: [new Tensor('int64', [1n, 2n ** 60n, 3n]), new Tensor('int64', [1n, 2n ** 60n + 1n, -3n])] },
     ]
   }

@@ -5,6 +5,7 @@
  */
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { type OpDef, type Reference, type Sample, type Samples } from './define.ts'
+import { grainOf } from './grid.ts'
 import { axisOf, integersFrom, needed } from './infer.ts'
 import { type Exact, exactOf, integersOf, isFloat, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
@@ -19,7 +20,28 @@ const definition: OpDef = {
     if (x.dims !== null && known !== null) axisOf(context, known[0], x.dims.length)
     return [{ dtype: x.dtype, dims: x.dims }]
   },
+  lower(lowering, { node, attributes }) {
+    const [x, axisInput] = [lowering.input(0)!, lowering.input(1)!]
+    const kernel = kernels[x.dtype as keyof typeof kernels] as (typeof kernels)[keyof typeof kernels] | undefined
+    if (kernel === undefined || axisInput.tensor === undefined) return false
+    if (x.size === 0) return true
+    const axis = normalizeAxis(integersOf(axisInput.tensor)[0], x.dims.length)
+    const length = x.dims[axis]
+    const args = {
+      x: x.ref,
+      y: lowering.output(0).ref,
+      length,
+      inner: sizeOf(x.dims.slice(axis + 1)),
+      exclusive: attributes.exclusive as number,
+      reverse: attributes.reverse as number,
+      product: Number(node.op === 'CumProd'),
+    }
+    lowering.step({ kernel, args, units: x.size / length, grain: grainOf(length) })
+    return true
+  },
 }
+
+const kernels = { float32: 'running_f32', int32: 'running_i32', int64: 'running_i64' } as const
 
 export const ops = { CumProd: definition, CumSum: definition }
 
@@ -71,6 +93,7 @@ const plain: Samples = (random): Sample[] => [
   { inputs: [floats(random, [2, 5, 3]), longs(-2)], attributes: { exclusive: 1 } },
   { inputs: [floats(random, [2, 5]), longs(0)], attributes: { reverse: 1 } },
   { inputs: [integers(random, [7], -4, 4, 'int64'), longs(0)], attributes: { reverse: 1, exclusive: 1 } },
+  { inputs: [integers(random, [3, 4], -4, 4), longs(-1)] },
 ]
 
 export const samples = { CumProd: plain, CumSum: plain } satisfies Record<string, Samples>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Steps of the element-wise kernels, for lowerings. A unary step is cut into runs of `runLength`; a binary step walks
- * the collapsed broadcast loop, and a loop that is one long run is cut into runs too, so that threads share it. Only
- * float32 has kernels: callers ask `isFloat32` first.
+ * the collapsed broadcast loop, and a loop that is one long run is cut into runs too, so that threads share it. The
+ * kernels of this file are float32's (callers ask `isFloat32` first); lower-integer.ts has those of other types.
  */
 import type { KernelName } from '../kernels/table.ts'
 import { broadcastStrides, sizeOf } from '../tensor/shape.ts'
@@ -42,6 +42,22 @@ export function emitUnary(lowering: Lowering, kernel: UnaryKernel, x: Ref, y: Re
   lowering.step({ kernel, args: { x, y, size, block, p0, p1 }, units } as StepSpec)
 }
 
+/** Kernels that walk a broadcast loop: outer dims d0..d4, for each operand `name` its strides, and c dense. */
+export type BroadcastKernel = BinaryKernel | Extract<KernelName, `compare_${string}` | `select_${string}`>
+
+/** One operand of a broadcast loop: the first letter of its arguments, where it lies, and the bytes of an element. */
+export interface LoopOperand extends Place {
+  readonly name: 'a' | 'b' | 'm'
+  readonly width: number
+}
+
+/** What a broadcast loop writes, and words of the kernel that are no part of the loop. */
+export interface LoopResult {
+  readonly ref: Ref
+  readonly width: number
+  readonly words?: Readonly<Record<string, number>>
+}
+
 /**
  * c = f(a, b) over the broadcast shape `dims`; c is dense. Nothing for 0 elements.
  * @returns false when the loop has more axes than the kernel
@@ -54,12 +70,30 @@ export function emitBinary(
   c: Ref,
   dims: readonly number[],
 ): boolean {
+  const operands = [
+    { name: 'a', width: 4, ref: a.ref, dims: a.dims },
+    { name: 'b', width: 4, ref: b.ref, dims: b.dims },
+  ] as const
+  return emitBroadcast(lowering, kernel, operands, { ref: c, width: 4 }, dims)
+}
+
+/** The same of any operands: c = f(operands) over `dims`. */
+export function emitBroadcast(
+  lowering: Lowering,
+  kernel: BroadcastKernel,
+  operands: readonly LoopOperand[],
+  c: LoopResult,
+  dims: readonly number[],
+): boolean {
   if (sizeOf(dims) === 0) return true
-  const loop = collapse(dims, [broadcastStrides(a.dims, dims), broadcastStrides(b.dims, dims)])
+  const loop = collapse(
+    dims,
+    operands.map((operand) => broadcastStrides(operand.dims, dims)),
+  )
   const inner = loop.pop()!
   if (loop.length > outerAxes) return false
-  if (loop.length === 0 && inner.size > runLength) emitLongRun(lowering, kernel, [a.ref, b.ref, c], inner)
-  else emitLoop(lowering, kernel, [a.ref, b.ref, c], shortened(loop, inner))
+  if (loop.length === 0 && inner.size > runLength) emitLongRun(lowering, kernel, operands, c, inner)
+  else emitLoop(lowering, kernel, operands, c, shortened(loop, inner))
   return true
 }
 
@@ -72,52 +106,41 @@ function shortened(loop: readonly LoopAxis[], inner: LoopAxis): LoopAxis[] {
   return [...loop, pieces, { size: piece, strides: inner.strides }]
 }
 
-function emitLongRun(lowering: Lowering, kernel: BinaryKernel, [a, b, c]: readonly Ref[], run: LoopAxis): void {
-  const [aInner, bInner] = run.strides
+function emitLongRun(
+  lowering: Lowering,
+  kernel: BroadcastKernel,
+  operands: readonly LoopOperand[],
+  c: LoopResult,
+  run: LoopAxis,
+): void {
   const pieces = Math.floor(run.size / runLength)
-  const rest = run.size - pieces * runLength
-  const axis = { size: pieces, strides: [aInner * runLength, bInner * runLength] }
-  emitLoop(lowering, kernel, [a, b, c], [axis, { size: runLength, strides: run.strides }])
-  if (rest === 0) return
-  const done = pieces * runLength * 4
-  const tail = [shifted(a, done * aInner), shifted(b, done * bInner), shifted(c, done)]
-  emitLoop(lowering, kernel, tail, [{ size: rest, strides: run.strides }])
+  const done = pieces * runLength
+  const axis = { size: pieces, strides: run.strides.map((stride) => stride * runLength) }
+  emitLoop(lowering, kernel, operands, c, [axis, { size: runLength, strides: run.strides }])
+  if (run.size === done) return
+  const behind = operands.map((one, i) => ({ ...one, ref: shifted(one.ref, done * one.width * run.strides[i]) }))
+  const rest = { ...c, ref: shifted(c.ref, done * c.width) }
+  emitLoop(lowering, kernel, behind, rest, [{ size: run.size - done, strides: run.strides }])
 }
 
 /** One step over a loop whose last axis is the inner run. */
 function emitLoop(
   lowering: Lowering,
-  kernel: BinaryKernel,
-  [a, b, c]: readonly Ref[],
+  kernel: BroadcastKernel,
+  operands: readonly LoopOperand[],
+  c: LoopResult,
   loop: readonly LoopAxis[],
 ): void {
   const inner = loop[loop.length - 1]
-  const one: LoopAxis = { size: 1, strides: [0, 0] }
+  const one: LoopAxis = { size: 1, strides: operands.map(() => 0) }
   const outer = [...new Array<LoopAxis>(outerAxes - loop.length + 1).fill(one), ...loop.slice(0, -1)]
-  const [s0, s1, s2, s3, s4] = outer
   const units = outer.reduce((product, axis) => product * axis.size, 1)
-  const args = {
-    a,
-    b,
-    c,
-    inner: inner.size,
-    aInner: inner.strides[0],
-    bInner: inner.strides[1],
-    d0: s0.size,
-    d1: s1.size,
-    d2: s2.size,
-    d3: s3.size,
-    d4: s4.size,
-    a0: s0.strides[0],
-    a1: s1.strides[0],
-    a2: s2.strides[0],
-    a3: s3.strides[0],
-    a4: s4.strides[0],
-    b0: s0.strides[1],
-    b1: s1.strides[1],
-    b2: s2.strides[1],
-    b3: s3.strides[1],
-    b4: s4.strides[1],
-  }
-  lowering.step({ kernel, args, units, grain: grainOf(inner.size) } as StepSpec)
+  const args: Record<string, Ref | number> = { c: c.ref, inner: inner.size, ...c.words }
+  operands.forEach(({ name, ref }, i) => {
+    args[name] = ref
+    args[`${name}Inner`] = inner.strides[i]
+    outer.forEach((axis, k) => (args[`${name}${k}`] = axis.strides[i]))
+  })
+  outer.forEach((axis, k) => (args[`d${k}`] = axis.size))
+  lowering.step({ kernel, args, units, grain: grainOf(inner.size) } as unknown as StepSpec)
 }

@@ -22,23 +22,32 @@ export interface ReduceShape {
 }
 
 /** y[o][i] = reduce over r of x[o][r][i]. */
-export function emitReduce(lowering: Lowering, kernel: ReduceKernel, x: Ref, y: Ref, shape: ReduceShape): void {
+export function emitReduce(
+  lowering: Lowering,
+  kernel: ReduceKernel,
+  x: Ref,
+  y: Ref,
+  shape: ReduceShape,
+  words: Readonly<Record<string, number>> = {},
+): void {
   const { outer, reduce, inner } = shape
   const block = Math.min(inner, columns)
   const units = inner === 1 ? outer : outer * Math.ceil(inner / block)
   const grain = grainOf(reduce * block)
-  if (units > 0) lowering.step({ kernel, units, grain, args: { x, y, outer, reduce, inner, block } } as StepSpec)
+  if (units > 0)
+    lowering.step({ kernel, units, grain, args: { x, y, outer, reduce, inner, block, ...words } } as StepSpec)
 }
 
 /**
  * Where `axes` of `dims` are reduced: the shape the kernel sees, and the place it reads, which is `x` itself or a
- * scratch copy with the reduced axes at the end. Null when there are more axes than a copy has.
+ * scratch copy with the reduced axes at the end, elements of `width` bytes. Null when there are more axes than a copy has.
  */
 export function gatherReduced(
   lowering: Lowering,
   x: Ref,
   dims: readonly number[],
   axes: readonly number[],
+  width: 1 | 2 | 4 | 8 = 4,
 ): { x: Ref; shape: ReduceShape } | null {
   const reduced = dims.map((_, axis) => axes.includes(axis))
   const first = axes.length === 0 ? dims.length : Math.min(...axes)
@@ -59,7 +68,7 @@ export function gatherReduced(
     [order.map((axis) => strides[axis])],
   )
   if (loop.length > 6) return null
-  const target = lowering.scratch(sizeOf(dims) * 4)
+  const target = lowering.scratch(sizeOf(dims) * width)
   const [d0, d1, d2, d3, d4, d5] = [...new Array<number>(6 - loop.length).fill(1), ...loop.map((axis) => axis.size)]
   const [s0, s1, s2, s3, s4, s5] = [
     ...new Array<number>(6 - loop.length).fill(0),
@@ -67,11 +76,11 @@ export function gatherReduced(
   ]
   const [t0, t1, t2, t3, t4, t5] = stridesOf([d0, d1, d2, d3, d4, d5])
   lowering.step({
-    kernel: 'copy_4',
+    kernel: `copy_${width}`,
     units: d0 * d1 * d2 * d3 * d4,
     grain: grainOf(d5),
     args: { src: x, dst: target, d0, d1, d2, d3, d4, d5, s0, s1, s2, s3, s4, s5, t0, t1, t2, t3, t4, t5 },
-  })
+  } as StepSpec)
   const reduce = sizeOf(dims.filter((_, axis) => reduced[axis]))
   return { x: target, shape: { outer: sizeOf(dims) / reduce, reduce, inner: 1 } }
 }

@@ -7,6 +7,7 @@
  */
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
+import { reduceOps } from '../kernels/integer.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import { stridesOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -22,12 +23,15 @@ import {
 import { axesOf, contentOf, integersFrom, needed, valueOf } from './infer.ts'
 import { emitUnary, isFloat32 } from './lower-elementwise.ts'
 import { type ReduceKernel, emitReduce, gatherReduced } from './lower-reduce.ts'
+import { widthOf } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
 import { type Exact, exactOf, integersOf, isFloat, offsetsOf, rangeOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 interface Row {
   readonly kernel: ReduceKernel
+  /** Of 32- and 64-bit integers. */
+  readonly integer?: (typeof reduceOps)[number]
   /** Takes the logarithm of what the kernel gives. */
   readonly log?: boolean
   /** Exact fold over known elements, for shape arithmetic. */
@@ -39,12 +43,17 @@ const rows: Readonly<Record<string, Row>> = {
   ReduceL2: { kernel: 'reduce_l2_f32' },
   ReduceLogSum: { kernel: 'reduce_sum_f32', log: true },
   ReduceLogSumExp: { kernel: 'reduce_log_sum_exp_f32' },
-  ReduceMax: { kernel: 'reduce_max_f32', content: (e) => e.reduce(dim.max) },
+  ReduceMax: { kernel: 'reduce_max_f32', integer: 'Max', content: (e) => e.reduce(dim.max) },
   ReduceMean: { kernel: 'reduce_mean_f32' },
-  ReduceMin: { kernel: 'reduce_min_f32', content: (e) => e.reduce(dim.min) },
-  ReduceProd: { kernel: 'reduce_prod_f32', content: dim.product },
-  ReduceSum: { kernel: 'reduce_sum_f32', content: (e) => e.reduce(dim.add, 0) },
+  ReduceMin: { kernel: 'reduce_min_f32', integer: 'Min', content: (e) => e.reduce(dim.min) },
+  ReduceProd: { kernel: 'reduce_prod_f32', integer: 'Prod', content: dim.product },
+  ReduceSum: { kernel: 'reduce_sum_f32', integer: 'Sum', content: (e) => e.reduce(dim.add, 0) },
   ReduceSumSquare: { kernel: 'reduce_sum_square_f32' },
+}
+
+const wholeKernels: Readonly<Partial<Record<Dtype, 'reduce_i32' | 'reduce_i64'>>> = {
+  int32: 'reduce_i32',
+  int64: 'reduce_i64',
 }
 
 /** Axes of `dims` that a node reduces, given what input or attribute says (null: neither). */
@@ -76,12 +85,17 @@ function inferReduce(row: Row, inputs: readonly (ValueInfo | null)[], context: O
 function lowerReduce(row: Row, lowering: Lowering, attributes: Attributes): boolean {
   const x = lowering.input(0)!
   const axesInput = lowering.input(1)
-  if (!isFloat32(x) || x.size === 0 || (axesInput !== null && axesInput.tensor === undefined)) return false
+  const whole = row.integer && wholeKernels[x.dtype]
+  if (!(isFloat32(x) || whole) || x.size === 0 || (axesInput !== null && axesInput.tensor === undefined)) return false
   const given = axesInput?.tensor ? integersOf(axesInput.tensor) : ((attributes.axes as number[] | undefined) ?? null)
   const axes = axesFor(given, x.dims.length, attributes)
-  const gathered = gatherReduced(lowering, x.ref, x.dims, axes)
+  const gathered = gatherReduced(lowering, x.ref, x.dims, axes, widthOf(x.dtype)!)
   if (gathered === null) return false
   const y = lowering.output(0)
+  if (whole) {
+    emitReduce(lowering, whole, gathered.x, y.ref, gathered.shape, { op: reduceOps.indexOf(row.integer!) })
+    return true
+  }
   emitReduce(lowering, row.kernel, gathered.x, y.ref, gathered.shape)
   if (row.log) emitUnary(lowering, 'unary_log_f32', y.ref, y.ref, y.size)
   return true
@@ -199,7 +213,14 @@ function samplesOf(name: string): Samples {
       { inputs: [x()] },
     ]
     const whole = integers(random, [2, 3], 1, 4, 'int64')
-    return [...cases, { inputs: [whole, longs(0)] }, { inputs: [whole] }]
+    const odd = integers(random, [3, 4, 5], -3, 3)
+    return [
+      ...cases,
+      { inputs: [whole, longs(0)] },
+      { inputs: [whole] },
+      { inputs: [odd, longs(0, 2)] },
+      { inputs: [odd, longs(1)], attributes: { keepdims: 0 } },
+    ]
   }
 }
 

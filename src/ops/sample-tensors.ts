@@ -28,6 +28,15 @@ export function integers(
   )
 }
 
+/** Bools, both as likely. */
+export function bools(random: Random, dims: readonly number[]): Tensor {
+  return new Tensor(
+    'bool',
+    Array.from({ length: sizeOf(dims) }, () => Number(random() < 0.5)),
+    dims,
+  )
+}
+
 /** 4-bit integers, over their whole range. */
 export function smallIntegers(random: Random, dims: readonly number[], type: 'int4' | 'uint4'): Tensor {
   const bytes = Uint8Array.from({ length: Math.ceil(sizeOf(dims) / 2) }, () => Math.floor(random() * 256))

@@ -5,7 +5,9 @@
  */
 import type { Dim } from '../ir/dim.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
+import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
+import { grainOf } from './grid.ts'
 import { axisOf, complaint, contentOf, needed, unknownDims } from './infer.ts'
 import { type Exact, exactOf, integersOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
@@ -38,6 +40,18 @@ export const ops = defineOps({
         { dtype: x.dtype, dims },
         { dtype: 'int64', dims },
       ]
+    },
+    lower(lowering, { node, attributes }) {
+      const [x, y] = [lowering.input(0)!, lowering.output(0)]
+      if (x.dtype !== 'float32' || node.outputs[1] === '') return false
+      if (y.size === 0) return true
+      const axis = normalizeAxis(attributes.axis as number, x.dims.length)
+      const [length, k] = [x.dims[axis], y.dims[axis]]
+      const inner = sizeOf(x.dims.slice(axis + 1))
+      const least = Number(attributes.largest === 0)
+      const args = { x: x.ref, y: y.ref, index: lowering.output(1).ref, length, inner, k, least }
+      lowering.step({ kernel: 'top_k_f32', args, units: x.size / length, grain: grainOf(length) })
+      return true
     },
   },
 })
@@ -74,6 +88,8 @@ export const references = {
 
 export const samples = {
   TopK: (random): Sample[] => [
+    { inputs: [new Tensor('float32', [1, 3, 3, -1, 3, 0, 1]), longs(5)], outputs: 2 },
+    { inputs: [floats(random, [4, 300]), longs(300)], attributes: { axis: 1 }, outputs: 2 },
     { inputs: [floats(random, [3, 7]), longs(3)], outputs: 2 },
     { inputs: [floats(random, [2, 6, 3]), longs(2)], attributes: { axis: 1, largest: 0 }, outputs: 2 },
     { inputs: [integers(random, [9], 0, 3, 'int64'), longs(9)], outputs: 2 },

@@ -10,6 +10,7 @@ import { type Arithmetic, combine, contentOfEach, isIntegral } from './arithmeti
 import { type OpDef, type Reference, type Samples, defineOps } from './define.ts'
 import { broadcastOf, commonDtype, valueOf } from './infer.ts'
 import { type BinaryKernel, type Place, emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
+import { type IntegerOp, emitIntegers } from './lower-integer.ts'
 import type { Lowering } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
@@ -17,7 +18,12 @@ import { floats } from './sample-tensors.ts'
 /** Inputs ONNX allows. */
 const most = 2147483647
 
-function define(kernel: BinaryKernel, content: ((a: dim.Dim, b: dim.Dim) => dim.Dim) | null, mean = false): OpDef {
+function define(
+  kernel: BinaryKernel,
+  integer: IntegerOp | null,
+  content: ((a: dim.Dim, b: dim.Dim) => dim.Dim) | null,
+  mean = false,
+): OpDef {
   return {
     inputs: [1, most],
     numerics: mean
@@ -31,14 +37,21 @@ function define(kernel: BinaryKernel, content: ((a: dim.Dim, b: dim.Dim) => dim.
       const elements = content && isIntegral(dtype) ? contentOfEach(infos, dims, (...all) => all.reduce(content)) : null
       return [valueOf(dtype, dims, elements)]
     },
-    lower: (lowering, { node }) => emitFold(lowering, kernel, node.inputs.length, mean),
+    lower: (lowering, { node }) => emitFold(lowering, kernel, integer, node.inputs.length, mean),
   }
 }
 
-function emitFold(lowering: Lowering, kernel: BinaryKernel, count: number, mean: boolean): boolean {
+function emitFold(
+  lowering: Lowering,
+  kernel: BinaryKernel,
+  integer: IntegerOp | null,
+  count: number,
+  mean: boolean,
+): boolean {
   const inputs = Array.from({ length: count }, (_, i) => lowering.input(i)!)
   const y = lowering.output(0)
-  if (!isFloat32(...inputs)) return false
+  const isFloat = isFloat32(...inputs)
+  if (!isFloat && integer === null) return false
   if (count === 1) {
     lowering.alias(0, 0)
     return true
@@ -46,7 +59,10 @@ function emitFold(lowering: Lowering, kernel: BinaryKernel, count: number, mean:
   // a partial result has the whole shape: nothing but the first step reads a broadcast left side
   let left: Place = inputs[0]
   for (const right of inputs.slice(1)) {
-    if (!emitBinary(lowering, kernel, left, right, y.ref, y.dims)) return false
+    const done = isFloat
+      ? emitBinary(lowering, kernel, left, right, y.ref, y.dims)
+      : emitIntegers(lowering, integer!, y.dtype, [left, right], y)
+    if (!done) return false
     left = { ref: y.ref, dims: y.dims }
   }
   if (mean) emitUnary(lowering, 'unary_affine_f32', y.ref, y.ref, y.size, 1 / count, 0)
@@ -54,10 +70,10 @@ function emitFold(lowering: Lowering, kernel: BinaryKernel, count: number, mean:
 }
 
 export const ops = defineOps({
-  Max: define('binary_max_f32', dim.max),
-  Mean: define('binary_add_f32', null, true),
-  Min: define('binary_min_f32', dim.min),
-  Sum: define('binary_add_f32', dim.add),
+  Max: define('binary_max_f32', 'Max', dim.max),
+  Mean: define('binary_add_f32', null, null, true),
+  Min: define('binary_min_f32', 'Min', dim.min),
+  Sum: define('binary_add_f32', null, dim.add),
 })
 
 const functions: Readonly<Record<'Max' | 'Min' | 'Sum', Arithmetic>> = {

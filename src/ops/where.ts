@@ -7,8 +7,9 @@ import { contentOfEach } from './arithmetic.ts'
 import { mapBroadcast } from './broadcast.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { broadcastOf, commonDtype, complaint, needed, valueOf } from './infer.ts'
+import { emitSelect } from './lower-integer.ts'
 import { type Cells, cellsOf, newCells, numbersOf, tensorOfCells } from './numeric.ts'
-import { floats } from './sample-tensors.ts'
+import { bools, floats, integers } from './sample-tensors.ts'
 
 export const ops = defineOps({
   Where: {
@@ -21,6 +22,10 @@ export const ops = defineOps({
       const choose = (c: dim.Dim, a: dim.Dim, b: dim.Dim): dim.Dim | null =>
         dim.isKnown(c) ? (c ? a : b) : dim.equal(a, b) ? a : null
       return [valueOf(dtype, dims, contentOfEach(inputs, dims, choose))]
+    },
+    lower: (lowering) => {
+      const [condition, x, y] = [0, 1, 2].map((i) => lowering.input(i)!)
+      return emitSelect(lowering, condition, [x, y], lowering.output(0))
     },
   },
 })
@@ -43,5 +48,11 @@ export const samples = {
   Where: (random) => [
     { inputs: [new Tensor('bool', [1, 0, 1], [3, 1]), floats(random, [4]), floats(random, [3, 4])] },
     { inputs: [new Tensor('bool', [1, 0]), new Tensor('int64', [2n ** 60n, 1n]), new Tensor('int64', [7n], [])] },
+    {
+      inputs: [bools(random, [2, 1, 5]), integers(random, [4, 1], 0, 9, 'uint8'), integers(random, [], 0, 9, 'uint8')],
+    },
+    { inputs: [bools(random, [9]), floats(random, [9]), new Tensor('float32', [-Infinity], [])] },
+    { inputs: [bools(random, [5000]), floats(random, []), floats(random, [5000])] },
+    { inputs: [new Tensor('bool', [], [0]), floats(random, [0]), floats(random, [1])] },
   ],
 } satisfies Record<string, Samples>

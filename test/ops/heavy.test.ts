@@ -93,14 +93,15 @@ for (const name of names) {
         for (const constant of [true, false]) {
           test(`steps agree with the reference: ${build.name}, ${int8}, ${constant ? 'constant weights' : 'computed weights'}`, () => {
             cases.forEach((sample, i) => {
-              const { context } = nodeOf(name, def, sample)
+              const { context, types } = nodeOf(name, def, sample)
               const outputs = sample.outputs ?? 1
               const [want] = reference(sample.inputs, context.attributes, { opset: 21, outputs, evaluate: () => [] })
               const host = { int8, threads: 2 }
               const got = runLowered(build, name, def, sample, { host, constants: (input) => constant && input > 0 })
               const integers = sample.inputs[0]!.type.startsWith('int')
-              if (integers || byReference[name]?.(sample)) expect(got, `sample ${i}`).toBeNull()
-              else agree(def, got![0], want, `sample ${i}`)
+              if (byReference[name]?.(sample)) expect(got, `sample ${i}`).toBeNull()
+              // not every fold of integers has a kernel, and what inference knows is not computed
+              else if (!integers || (got !== null && !types[0].content)) agree(def, got![0], want, `sample ${i}`)
             })
           })
         }

@@ -6,6 +6,7 @@
 import { randomInteger } from '../../../src/base/rng.ts'
 import { exact, inPlace, input, output, same, type Bound, type KernelCase, type Oracle } from '../kernel.ts'
 import { randomFloats, wildFloats } from '../values.ts'
+import { broadcasts, span } from './broadcasts.ts'
 import { erf } from '../../../src/ops/erf.ts'
 
 type Unary = (x: number, p0: number, p1: number) => number
@@ -115,28 +116,6 @@ function pow(a: number, b: number): number {
   if (a === 1 || (a === -1 && Math.abs(b) === Infinity)) return 1
   return a ** b
 }
-
-interface Broadcast {
-  readonly dims: readonly [number, number, number, number, number]
-  readonly a: readonly [number, number, number, number, number]
-  readonly b: readonly [number, number, number, number, number]
-  readonly inner: readonly [size: number, a: 0 | 1, b: 0 | 1]
-}
-
-const zero = [0, 0, 0, 0, 0] as const
-const broadcasts: readonly Broadcast[] = [
-  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [37, 1, 1] },
-  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [5, 1, 0] },
-  { dims: [1, 1, 1, 1, 1], a: zero, b: zero, inner: [64, 0, 1] },
-  { dims: [1, 1, 1, 1, 3], a: [0, 0, 0, 0, 1], b: zero, inner: [7, 0, 0] },
-  { dims: [1, 1, 1, 2, 3], a: [0, 0, 0, 21, 7], b: [0, 0, 0, 0, 7], inner: [7, 1, 1] },
-  { dims: [2, 1, 3, 2, 2], a: [12, 12, 4, 2, 1], b: [0, 0, 16, 0, 8], inner: [8, 0, 1] },
-  { dims: [2, 3, 1, 2, 2], a: [120, 40, 40, 20, 10], b: [0, 4, 4, 0, 2], inner: [1, 1, 0] },
-]
-
-/** Elements an operand spans. */
-const span = (strides: readonly number[], dims: readonly number[], inner: number): number =>
-  strides.reduce((sum, stride, i) => sum + stride * (dims[i]! - 1), 0) + inner
 
 function binaryOracle({ of, bound }: { of: Binary; bound: Bound }): Oracle {
   return (random) =>
