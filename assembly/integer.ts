@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Kernels of src/kernels/integer.ts; the numbers of `op` are positions in its lists. */
+/** Kernels of src/kernels/integer.ts; the numbers of `op` are positions in the lists of src/kernels/codes.ts. */
 import { BinaryI32Args, ReduceI32Args } from './generated/args'
 import { castAny, invert } from './integer/cast'
 import {

@@ -34,7 +34,8 @@ const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlin
 
 /**
  * What several chunks share goes into few files, since many small ones compress badly: what each thread starts with, what
- * page and engine both hold, the engine, what lowerings share, what references share.
+ * page and engine both hold, the engine, what lowerings of quantised and boolean tensors share, what others share, what
+ * references share.
  */
 const groups = [
   {
@@ -50,9 +51,15 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|lower-affine)[^?]+$/,
+    test: /src\/ops\/(?!table|references|evaluate|convolve|lower-(byte|qlinear|cast|compare)|qlinear-values)[^?]+$/,
     minShareCount: 2,
     priority: 2,
+  },
+  {
+    name: 'bytes',
+    test: /src\/ops\/(lower-(byte|qlinear|cast|compare)|qlinear-values)[^?]*$/,
+    minShareCount: 2,
+    priority: 1,
   },
   { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
 ]

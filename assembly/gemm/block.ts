@@ -45,7 +45,7 @@ export function multiplyBlock<M extends Mac>(
     const q = changetype<Quant>(quant)
     paramsStep = <usize>q.aParamsStride * offsetof<RowParams>()
     params = q.aParams + <usize>image * q.batchParams * offsetof<RowParams>() + <usize>row * paramsStep
-    wScale = q.wScale + ((<usize>group * p.n + col) << 2)
+    wScale = q.wScale ? q.wScale + ((<usize>group * p.n + col) << 2) : 0
     wSum = q.wSum + ((<usize>group * (ceilDiv(p.n, 8) << 3) + col) << 2)
   }
   const b = p.b + <usize>group * p.batchBBytes + <usize>(col >> 3) * panel

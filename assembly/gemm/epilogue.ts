@@ -28,7 +28,7 @@ import { Epilogue, RowParams } from './views'
 /**
  * Finishes `rows` rows of `cols` columns at `c`, `ldc` bytes apart. `params` is 0 for float32 sums, else the first
  * row's RowParams, `paramsStep` bytes from the next row's. `wScale`, `wSum`, `bias` and `residual` are at the first
- * column; bias and residual may be 0, and wSum is where the sums are float32 and scaled by columns already. Residual may not be C itself, which holds the sums by now.
+ * column; without wScale the sums stay int32 and nothing but the zeros is taken off; bias and residual may be 0, and wSum is where the sums are float32 and scaled by columns already. Residual may not be C itself, which holds the sums by now.
  */
 export function finish(
   epilogue: Epilogue,
@@ -43,6 +43,10 @@ export function finish(
   bias: usize,
   residual: usize,
 ): void {
+  if (wSum && !wScale) {
+    subtractZeros(c, ldc, rows, cols, params, paramsStep, wSum)
+    return
+  }
   if (cols < 4) {
     sumNarrow(c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual, <usize>epilogue.ldr << 2)
     params = 0
@@ -193,6 +197,22 @@ function rowsOf<F extends Activation>(
     }
     c += ldc
     if (residual) residual += ldr
+  }
+}
+
+/** acc - aZero[i] * wSum[j] in place. */
+function subtractZeros(c: usize, ldc: usize, rows: u32, cols: u32, params: usize, paramsStep: usize, wSum: usize): void {
+  const end = <usize>cols << 2
+  for (; rows != 0; --rows) {
+    const zero = changetype<RowParams>(params).zero
+    const zeros = i32x4.splat(zero)
+    let j: usize = 0
+    for (; j + 16 <= end; j += 16) {
+      v128.store(c + j, i32x4.sub(v128.load(c + j), i32x4.mul(zeros, v128.load(wSum + j))))
+    }
+    for (; j < end; j += 4) store<i32>(c + j, load<i32>(c + j) - zero * load<i32>(wSum + j))
+    c += ldc
+    params += paramsStep
   }
 }
 

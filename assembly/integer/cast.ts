@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Between any two of the types of `castKinds` in src/kernels/integer.ts. A unit is a run of `block` elements. */
+/** Between any two of the types of `castKinds` in src/kernels/codes.ts. A unit is a run of `block` elements. */
 import { CastAnyArgs, NotU8Args } from '../generated/args'
 
 /** Units [from, to) of dst = src as another type. The pairs that are worth a loop of their own are in move/cast. */

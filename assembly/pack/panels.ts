@@ -90,21 +90,21 @@ function packBytes(s: PackS8X8c4Args, shift: u32, from: u32, to: u32): void {
       const col = panel * 8 + j
       const src = s.src + <usize>batch * s.batchSrc + <usize>col * s.colStride
       const to = dst + (<usize>j << shift)
-      const sum = col < s.n ? packColumn(src, s.depthStride, k, to, shift) : zeroColumn(k, to, shift)
+      const sum = col < s.n ? packColumn(src, s.depthStride, k, to, shift, s.flip) : zeroColumn(k, to, shift)
       store<i32>(sums + (<usize>j << 2), sum)
     }
   }
 }
 
 /** One column: group g goes to `to` + g * (8 << shift). Returns its sum. */
-function packColumn(src: usize, depthStride: usize, k: u32, to: usize, shift: u32): i32 {
+function packColumn(src: usize, depthStride: usize, k: u32, to: usize, shift: u32, flip: u32): i32 {
   const step: usize = 8 << shift
   const size: u32 = 1 << shift
   let sum: i32 = 0
   let i: u32 = 0
   for (; i + size <= k; i += size) {
     for (let g: u32 = 0; g < size; ++g) {
-      const value = load<i8>(src)
+      const value = <i8>(load<u8>(src) ^ flip)
       store<i8>(to + g, value)
       sum += value
       src += depthStride
@@ -113,7 +113,7 @@ function packColumn(src: usize, depthStride: usize, k: u32, to: usize, shift: u3
   }
   if (i < k) {
     for (let g: u32 = 0; g < size; ++g) {
-      const value: i8 = i + g < k ? load<i8>(src) : 0
+      const value: i8 = i + g < k ? <i8>(load<u8>(src) ^ flip) : 0
       store<i8>(to + g, value)
       sum += value
       src += depthStride

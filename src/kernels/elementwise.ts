@@ -10,7 +10,7 @@ const unaryArgs = { x: 'ptr', y: 'ptr', size: 'u32', block: 'u32', p0: 'f32', p1
  * by their strides (elements) per outer dim and by aInner/bInner (0 or 1) inside. c is dense. A unit is one inner run.
  * In place is allowed where the operand is not broadcast.
  */
-const binaryArgs = {
+export const binaryArgs = {
   a: 'ptr', b: 'ptr', c: 'ptr', inner: 'u32', aInner: 'u32', bInner: 'u32',
   d0: 'u32', d1: 'u32', d2: 'u32', d3: 'u32', d4: 'u32',
   a0: 'u32', a1: 'u32', a2: 'u32', a3: 'u32', a4: 'u32',

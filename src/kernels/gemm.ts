@@ -17,7 +17,8 @@
  *
  * Quantised C = (aScale[i] * wScale[j]) * (acc - aZero[i] * wSum[j]) + bias[j], where `aParams` is {f32 scale, i32 zero}
  * per row, `aParamsStride` rows apart (0: one for all rows; one per batch: `batchParams` apart). Where B has batches
- * (batchBBytes > 0), those of wScale are n apart, those of wSum n rounded up to 8.
+ * (batchBBytes > 0), those of wScale are n apart, those of wSum n rounded up to 8. wScale null: C = acc - aZero[i] * wSum[j]
+ * as int32, without an epilogue.
  *
  * Epilogue (see assembly/gemm/epilogue): y = act(c + bias[j] + residual[i][j]; p0, p1) * postScale + postShift.
  * bias may be null; residual may be null, has row stride ldr and batch stride batchR, and is not C.

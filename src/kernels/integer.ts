@@ -1,38 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Integers, comparisons and choices: what shape arithmetic, masks and indices are made of. An argument `op`, `from` or
- * `to` picks the loop. Arithmetic wraps around.
+ * `to` picks the loop (codes.ts). Arithmetic wraps around.
  */
+import { binaryArgs } from './elementwise.ts'
 import { kernels } from './row.ts'
 
-/** Outer dims and strides as in kernels/elementwise.ts, in elements; c is dense. A unit is one inner run. */
-const pairArgs = {
-  a: 'ptr', b: 'ptr', c: 'ptr', inner: 'u32', aInner: 'u32', bInner: 'u32',
-  d0: 'u32', d1: 'u32', d2: 'u32', d3: 'u32', d4: 'u32',
-  a0: 'u32', a1: 'u32', a2: 'u32', a3: 'u32', a4: 'u32',
-  b0: 'u32', b1: 'u32', b2: 'u32', b3: 'u32', b4: 'u32',
-  op: 'u32',
-} as const
+/** c = a op b over a broadcast loop (kernels/elementwise.ts), strides in elements. A unit is one inner run. */
+const pairArgs = { ...binaryArgs, op: 'u32' } as const
 
+/** The same of three operands. */
 const selectArgs = {
-  m: 'ptr', a: 'ptr', b: 'ptr', c: 'ptr', inner: 'u32', mInner: 'u32', aInner: 'u32', bInner: 'u32',
-  d0: 'u32', d1: 'u32', d2: 'u32', d3: 'u32', d4: 'u32',
-  m0: 'u32', m1: 'u32', m2: 'u32', m3: 'u32', m4: 'u32',
-  a0: 'u32', a1: 'u32', a2: 'u32', a3: 'u32', a4: 'u32',
-  b0: 'u32', b1: 'u32', b2: 'u32', b3: 'u32', b4: 'u32',
+  ...binaryArgs, m: 'ptr', mInner: 'u32', m0: 'u32', m1: 'u32', m2: 'u32', m3: 'u32', m4: 'u32',
 } as const
 
 const pair = { args: pairArgs }
 const select = { args: selectArgs }
-
-/** Numbers of `op` of binary_i32 and binary_i64. Mod has the divisor's sign, Rem the dividend's; by zero both give 0, as Div. */
-export const integerOps = ['Add', 'Sub', 'Mul', 'Div', 'Mod', 'Rem', 'Min', 'Max', 'And', 'Or', 'Xor'] as const
-/** Numbers of `op` of compare_*; the last three are for bools. */
-export const compareOps = ['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'And', 'Or', 'Xor'] as const
-/** Numbers of `op` of reduce_i32 and reduce_i64. */
-export const reduceOps = ['Sum', 'Max', 'Min', 'Prod'] as const
-/** Numbers of `from` and `to` of cast_any. */
-export const castKinds = ['int8', 'uint8', 'int32', 'int64', 'float32', 'bool'] as const
 
 const reduce_ = { args: { x: 'ptr', y: 'ptr', outer: 'u32', reduce: 'u32', inner: 'u32', block: 'u32', op: 'u32' } } as const
 const extreme = { args: { x: 'ptr', y: 'ptr', reduce: 'u32', inner: 'u32', least: 'u32', last: 'u32' } } as const

@@ -34,9 +34,12 @@ const rowTermsArgs = { q: 'ptr', ldq: 'u32', params: 'ptr', terms: 'ptr', k: 'u3
 
 export const pack = kernels({
   pack_f32_x8: { args: packArgs },
-  /** Also writes sums[j] = sum over k of column j (int32, one per column of the padded n, batch after batch). */
-  pack_s8_x8c4: { args: { ...packArgs, sums: 'ptr' } },
-  pack_s8_x8c2: { args: { ...packArgs, sums: 'ptr' } },
+  /**
+   * Also writes sums[j] = sum over k of column j (int32, one per column of the padded n, batch after batch). Bytes are xored
+   * with `flip`: 128 turns uint8 into value - 128.
+   */
+  pack_s8_x8c4: { args: { ...packArgs, sums: 'ptr', flip: 'u32' } },
+  pack_s8_x8c2: { args: { ...packArgs, sums: 'ptr', flip: 'u32' } },
   /**
    * Column terms of int8 weights with a scale per block of k (kernels/gemm.ts): dst [n/8][ceil(k / block)][8] words,
    * low half -(sum over the block of column j) as int16, high half 0. Columns past n are 0; block is at most 128. A

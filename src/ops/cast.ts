@@ -17,7 +17,7 @@ import {
   defineOps,
 } from './define.ts'
 import { complaint, contentOf, needed, valueOf } from './infer.ts'
-import { emitCast } from './lower-integer.ts'
+import { emitCast } from './lower-cast.ts'
 import { copyElements } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
 import { type Exact, exactOf, isFloat, isInteger, isWide, numbersOf, rangeOf, tensorOf } from './numeric.ts'

@@ -6,23 +6,12 @@
  * https://onnx.ai/onnx/operators/onnx__ConvInteger.html, onnx__QLinearConv.html
  */
 import type { Dim } from '../ir/dim.ts'
-import { sizeOf } from '../tensor/shape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import {
-  type Attributes,
-  type OpContext,
-  type Reference,
-  type Sample,
-  type Samples,
-  type ValueInfo,
-  defineOps,
-} from './define.ts'
+import { type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { checkVector, convAttributes, inferConv } from './conv-types.ts'
-import { type NumberArray, convolve } from './convolve.ts'
+import { integerSums, requantizedSums } from './byte-conv-reference.ts'
 import { needed } from './infer.ts'
-import { numbersOf, saturate, tensorOf } from './numeric.ts'
+import { tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
-import { knownWindow } from './window.ts'
 
 function convDims(context: OpContext, x: ValueInfo, w: ValueInfo, bias?: ValueInfo | null): Dim[] | null {
   if (x.dims === null || w.dims === null) return null
@@ -49,45 +38,14 @@ export const ops = defineOps({
   },
 })
 
-/** Elements less their zero point, which is one number or one for each index of axis 0. */
-function centred(x: Tensor, zero: Tensor | null | undefined): NumberArray {
-  const values = numbersOf(x)
-  const shifts = zero ? numbersOf(zero) : [0]
-  const run = shifts.length === 1 ? x.size : x.size / x.dims[0]
-  return {
-    data: Float64Array.from({ length: x.size }, (_, i) => values[i] - shifts[Math.floor(i / run)]),
-    dims: x.dims,
-  }
-}
-
-function sums(
-  x: Tensor,
-  xZero: Tensor | null | undefined,
-  w: Tensor,
-  wZero: Tensor | null | undefined,
-  attributes: Attributes,
-) {
-  const window = knownWindow(x.dims.slice(2), w.dims.slice(2), attributes)
-  return convolve(centred(x, xZero), centred(w, wZero), attributes.group as number, window)
-}
-
 export const references = {
   ConvInteger([x, w, xZero, wZero], attributes) {
-    const { data, dims } = sums(x!, xZero, w!, wZero, attributes)
+    const { data, dims } = integerSums(x!, xZero, w!, wZero, attributes)
     return [tensorOf('int32', data, dims)]
   },
   QLinearConv([x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias], attributes) {
-    const { data, dims } = sums(x!, xZero, w!, wZero, attributes)
-    const scales = numbersOf(wScale!)
-    const shifts = bias ? numbersOf(bias) : null
-    const [inScale, outScale, zero] = [xScale!, yScale!, yZero!].map((t) => numbersOf(t)[0])
-    const pixels = sizeOf(dims.slice(2))
-    const values = data.map((sum, i) => {
-      const channel = Math.floor(i / pixels) % dims[1]
-      const scale = (inScale * scales[scales.length === 1 ? 0 : channel]) / outScale
-      return saturate(yZero!.type, saturate('int32', (sum + (shifts?.[channel] ?? 0)) * scale) + zero)
-    })
-    return [tensorOf(yZero!.type, values, dims)]
+    const sums = integerSums(x!, xZero, w!, wZero, attributes)
+    return [requantizedSums(sums, [xScale!, wScale!, yScale!], yZero!, bias)]
   },
 } satisfies Record<string, Reference>
 

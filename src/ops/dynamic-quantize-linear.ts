@@ -5,6 +5,8 @@
  */
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
+import { emitQuantize, emitRange, oneChannel } from './lower-bytes.ts'
+import { isFloat32 } from './lower-elementwise.ts'
 import { numbersOf, saturate, tensorOf } from './numeric.ts'
 import { extentOf, rangeOf } from './quantize.ts'
 import { floats } from './sample-tensors.ts'
@@ -21,6 +23,13 @@ export const ops = defineOps({
         { dtype: 'uint8', dims: [] },
       ]
     },
+    lower(lowering) {
+      const [x, y, scale, zero] = [lowering.input(0)!, ...[0, 1, 2].map((i) => lowering.output(i))]
+      if (!isFloat32(x) || x.size === 0) return false
+      emitRange(lowering, x.ref, x.size, scale.ref, zero.ref)
+      emitQuantize(lowering, [x.ref, y.ref], x.size, oneChannel(x.size), scale.ref, zero.ref, false)
+      return true
+    },
   },
 })
 
@@ -34,10 +43,12 @@ export const references = {
 } satisfies Record<string, Reference>
 
 export const samples = {
-  DynamicQuantizeLinear: (random): Sample[] =>
-    [
+  DynamicQuantizeLinear: (random): Sample[] => [
+    { inputs: [floats(random, [3, 3000], -1, 5)], outputs: 3 },
+    ...[
       [-2, 3],
       [1, 4],
       [-5, -1],
     ].map(([low, high]) => ({ inputs: [floats(random, [3, 4], low, high)], outputs: 3 })),
+  ],
 } satisfies Record<string, Samples>

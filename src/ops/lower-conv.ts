@@ -170,7 +170,8 @@ function quantizeImages(
   return { q, params }
 }
 
-function windowWords({ kernel, strides, dilations, begin }: Window<number>) {
+/** Words of a window. */
+export function windowWords({ kernel, strides, dilations, begin }: Window<number>) {
   return {
     kh: kernel[0],
     kw: kernel[1],
@@ -184,9 +185,9 @@ function windowWords({ kernel, strides, dilations, begin }: Window<number>) {
 }
 
 /** Words of the implicit GEMM except operands and epilogue; `bytes` per gathered element. */
-function gatherWords(
+export function gatherWords(
   lowering: Lowering,
-  { shape, packing }: ConvCall,
+  { shape, packing }: Pick<ConvCall, 'shape' | 'packing'>,
   pixelStride: number,
   bytes: 4 | 2 | 1,
   batchBBytes: number,

@@ -18,6 +18,8 @@ export interface SourceMatrix {
   readonly depthStride: number
   readonly batch?: number
   readonly batchSrc?: number
+  /** Bytes: what they are xored with; 128 for uint8 taken as value - 128. */
+  readonly flip?: 0 | 128
 }
 
 /** A packed layout and where its parts are. */
@@ -36,13 +38,13 @@ function packing(
   sumBytes: number,
   step: (source: Ref, target: Ref, sums: Ref) => StepSpec,
 ): Packing {
-  const { n, k, colStride, depthStride, batch = 1, batchSrc = 0 } = matrix
+  const { n, k, colStride, depthStride, batch = 1, batchSrc = 0, flip = 0 } = matrix
   const sums = roundUp(batch * batchBytes, 16)
   return {
     batchBytes,
     sums,
     layout: {
-      key: [name, n, k, colStride, depthStride, batch, batchSrc].join(':'),
+      key: [name, n, k, colStride, depthStride, batch, batchSrc, flip].join(':'),
       bytes: sums + sumBytes,
       steps: (source, target) => [step(source, target, shifted(target, sums))],
     },
@@ -134,6 +136,7 @@ export function packS8(matrix: SourceMatrix, recipe: ByteRecipe): Packing {
       batchSrc,
       batchDstBytes: batchBytes,
       sums,
+      flip: matrix.flip ?? 0,
     },
   }))
 }
@@ -179,7 +182,8 @@ export interface QuantizedParts {
   readonly aParamsStride: number
   /** Records between two batches. */
   readonly batchParams: number
-  readonly wScale: Ref
+  /** Null: int32 sums. */
+  readonly wScale: Ref | null
   readonly wSum: Ref
 }
 

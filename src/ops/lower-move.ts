@@ -2,7 +2,7 @@
 /**
  * Data movement as steps: a copy from strided elements to strided elements of up to six dims, after dims of 1 are
  * dropped and neighbours merged. Elements are 1, 2, 4 or 8 bytes; a dense copy becomes a copy of bytes, and a matrix
- * transposition of 4-byte elements the tiled kernel.
+ * transposition of elements of 1 or 4 bytes the tiled kernel.
  */
 import { type Dtype, dtypes } from '../tensor/dtype.ts'
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
@@ -44,7 +44,7 @@ export function copyElements(lowering: Lowering, copy: ElementCopy): boolean {
     copyBytes(lowering, source, target, axes[0].size * width)
     return true
   }
-  if (width === 4 && emitTranspose(lowering, source, target, axes)) return true
+  if ((width === 4 || width === 1) && emitTranspose(lowering, width, source, target, axes)) return true
   if (axes.length > copyAxes) return false
   const one: LoopAxis = { size: 1, strides: [0, 0] }
   const loop = [...new Array<LoopAxis>(copyAxes - axes.length).fill(one), ...axes]
@@ -121,7 +121,7 @@ function isDense(axes: readonly LoopAxis[]): boolean {
 }
 
 /** The tiled kernel, for [batch] x rows x cols where rows and cols change places and the batch is dense on both sides. */
-function emitTranspose(lowering: Lowering, x: Ref, y: Ref, axes: readonly LoopAxis[]): boolean {
+function emitTranspose(lowering: Lowering, width: 1 | 4, x: Ref, y: Ref, axes: readonly LoopAxis[]): boolean {
   if (axes.length < 2 || axes.length > 3) return false
   const [cols, rows] = axes.slice(-2)
   const batch = axes.length === 3 ? axes[0] : { size: 1, strides: [rows.size * cols.size, rows.size * cols.size] }
@@ -131,6 +131,6 @@ function emitTranspose(lowering: Lowering, x: Ref, y: Ref, axes: readonly LoopAx
     cols.strides[0] === 1 && rows.strides[0] === cols.size && rows.strides[1] === 1 && cols.strides[1] === rows.size
   if (!swapped || batch.strides.some((stride) => stride !== plane)) return false
   const args = { x, y, batch: batch.size, rows: rows.size, cols: cols.size }
-  lowering.step({ kernel: 'transpose_4', args, units: batch.size * Math.ceil(rows.size / 8) })
+  lowering.step({ kernel: `transpose_${width}`, args, units: batch.size * Math.ceil(rows.size / 8) })
   return true
 }

@@ -9,9 +9,12 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { broadcastOffsets } from './broadcast.ts'
 import { needed } from './infer.ts'
+import { byteMatMulShape, emitByteMatMul } from './lower-byte-matmul.ts'
+import { emitRequantize, isByte, multipliersOf } from './lower-bytes.ts'
 import { matMulDims } from './matmul-types.ts'
 import { numbersOf, saturate, tensorOf } from './numeric.ts'
 import { dotNumbers, matrixProduct } from './product.ts'
+import { multiplier } from './quantize.ts'
 import { floats, integers } from './sample-tensors.ts'
 
 export const ops = defineOps({
@@ -20,12 +23,30 @@ export const ops = defineOps({
     infer([a, b], context) {
       return [{ dtype: 'int32', dims: matMulDims(context, needed(context, a, 'A'), needed(context, b, 'B')) }]
     },
+    lower(lowering) {
+      const [a, b, aZero, bZero] = [0, 1, 2, 3].map((i) => lowering.input(i))
+      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || (aZero && aZero.size !== 1)) return false
+      const c = lowering.output(0).ref
+      return emitByteMatMul(lowering, { a: a!, aZero: aZero?.ref ?? null, b: 1, bZero, c })
+    },
   },
   QLinearMatMul: {
     inputs: [8, 8],
     infer([a, , , b, , , , zero], context) {
       const { dtype } = needed(context, zero, 'y_zero_point')
       return [{ dtype, dims: matMulDims(context, needed(context, a, 'a'), needed(context, b, 'b')) }]
+    },
+    lower(lowering) {
+      const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = Array.from({ length: 8 }, (_, i) => lowering.input(i))
+      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || aZero!.size !== 1 || yZero!.size !== 1) return false
+      const y = lowering.output(0)
+      const { n } = byteMatMulShape(a!.dims, b!.dims)
+      const scale = multipliersOf([aScale!, bScale!, yScale!], n)
+      if (scale === undefined) return false
+      const c = lowering.scratch(y.size * 4)
+      if (!emitByteMatMul(lowering, { a: a!, aZero: aZero!.ref, b: 3, bZero, c })) return false
+      emitRequantize(lowering, [c, y], y.size / n, n, scale, yZero)
+      return true
     },
   },
 })
@@ -44,13 +65,12 @@ function perElement(
   return (i) => values[offsets?.[i] ?? i]
 }
 
-/** Elements less their zero points, times their scales. */
-function centred(x: Tensor, zero: Tensor | null | undefined, axis: -2 | -1, scale?: Tensor | null) {
+/** Elements less their zero points. */
+function centred(x: Tensor, zero: Tensor | null | undefined, axis: -2 | -1) {
   const shift = perElement(zero, x.dims, axis)
-  const factor = perElement(scale, x.dims, axis)
   const values = numbersOf(x)
   return {
-    data: Float64Array.from({ length: x.size }, (_, i) => (values[i] - (shift?.(i) ?? 0)) * (factor?.(i) ?? 1)),
+    data: Float64Array.from({ length: x.size }, (_, i) => values[i] - (shift?.(i) ?? 0)),
     dims: x.dims,
   }
 }
@@ -61,11 +81,19 @@ export const references = {
     return [tensorOf('int32', values, dims)]
   },
   QLinearMatMul([a, aScale, aZero, b, bScale, bZero, yScale, yZero]) {
-    const product = matrixProduct(centred(a!, aZero, -2, aScale), centred(b!, bZero, -1, bScale), dotNumbers)
-    const scale = perElement(yScale, product.dims, -2)!
-    const zero = perElement(yZero, product.dims, -2)!
-    const values = product.values.map((v, i) => requantized(yZero!.type, Number(v) / scale(i), zero(i)))
-    return [tensorOf(yZero!.type, values, product.dims)]
+    const { values, dims } = matrixProduct(centred(a!, aZero, -2), centred(b!, bZero, -1), dotNumbers)
+    const [rows, columns, all] = [
+      perElement(aScale, [...dims.slice(0, -1), 1], -2),
+      perElement(bScale, dims, -1),
+      perElement(yScale, dims, -2),
+    ]
+    const zero = perElement(yZero, dims, -2)!
+    const n = dims.at(-1) ?? 1
+    const result = values.map((sum, i) => {
+      const factor = multiplier(rows!(Math.floor(i / n)), columns!(i), all!(i))
+      return requantized(yZero!.type, Math.fround(Math.fround(Number(sum)) * factor), zero(i))
+    })
+    return [tensorOf(yZero!.type, result, dims)]
   },
 } satisfies Record<string, Reference>
 
@@ -85,6 +113,22 @@ export const samples = {
         integers(random, [4], 100, 140, 'uint8'),
       ],
     },
+    {
+      inputs: [
+        integers(random, [2, 1, 7, 9], -128, 127, 'int8'),
+        integers(random, [3, 9, 10], -128, 127, 'int8'),
+        integers(random, [], -9, 9, 'int8'),
+        integers(random, [], -9, 9, 'int8'),
+      ],
+    },
+    {
+      inputs: [
+        integers(random, [6, 40], 0, 255, 'uint8'),
+        integers(random, [40, 33], -128, 127, 'int8'),
+        integers(random, [], 0, 255, 'uint8'),
+        integers(random, [33], 0, 0, 'int8'),
+      ],
+    },
   ],
   QLinearMatMul: (random): Sample[] => [
     {
@@ -97,6 +141,18 @@ export const samples = {
         integers(random, [4], 100, 140, 'uint8'),
         floats(random, [], 0.05, 0.1),
         integers(random, [], 100, 140, 'uint8'),
+      ],
+    },
+    {
+      inputs: [
+        integers(random, [2, 5, 16], -128, 127, 'int8'),
+        floats(random, [], 0.01, 0.02),
+        integers(random, [], -9, 9, 'int8'),
+        integers(random, [2, 16, 20], -128, 127, 'int8'),
+        floats(random, [], 0.01, 0.02),
+        integers(random, [], -9, 9, 'int8'),
+        floats(random, [], 0.05, 0.1),
+        integers(random, [], -9, 9, 'int8'),
       ],
     },
   ],

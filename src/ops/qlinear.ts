@@ -4,7 +4,6 @@
  * operator, and the result is quantised again, ties to even, saturating. A zero point left out is 0.
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
  */
-import type { Dtype } from '../tensor/dtype.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { mapBroadcast } from './broadcast.ts'
@@ -12,30 +11,18 @@ import { type OpDef, type Random, type Reference, type Sample, type Samples, typ
 import { channelsFirst, channelsLast } from './conv-types.ts'
 import { permute } from './convolve.ts'
 import { axisOf, broadcastOf, complaint, needed, printDims } from './infer.ts'
-import { numbersOf, saturate, tensorOf } from './numeric.ts'
+import {
+  lowerQuantisedBinary,
+  lowerQuantisedConcat,
+  lowerQuantisedPool,
+  lowerQuantisedSoftmax,
+  lowerQuantisedUnary,
+} from './lower-qlinear.ts'
+import type { BinaryKernel } from './lower-elementwise.ts'
+import { quantised, real } from './qlinear-values.ts'
 import { averagePool } from './pool-reference.ts'
 import { integers } from './sample-tensors.ts'
 import { knownWindow, windowAttributes, windowOf } from './window.ts'
-
-type Input = Tensor | null | undefined
-
-/** Real values of a quantised tensor. */
-function real(x: Tensor, scale: Input, zero: Input): { readonly data: Float64Array; readonly dims: readonly number[] } {
-  const [factor, shift] = [numbersOf(scale!)[0], zero ? numbersOf(zero)[0] : 0]
-  return { data: Float64Array.from(numbersOf(x), (v) => (v - shift) * factor), dims: x.dims }
-}
-
-function quantised(
-  dtype: Dtype,
-  values: ArrayLike<number>,
-  dims: readonly number[],
-  scale: Input,
-  zero: Input,
-): Tensor {
-  const [factor, shift] = [numbersOf(scale!)[0], zero ? numbersOf(zero)[0] : 0]
-  const result = Array.from(values, (v) => saturate(dtype, saturate('int32', Math.fround(v) / factor) + shift))
-  return tensorOf(dtype, result, dims)
-}
 
 /** Result within one step of the quantised type: rounding of nearly halfway values is not promised. */
 const numerics = 'exact' as const
@@ -47,7 +34,7 @@ const sameType = (position: number, name: string): OpDef['infer'] => {
   }
 }
 
-function binary(): OpDef {
+function binary(kernel: BinaryKernel): OpDef {
   return {
     inputs: [7, 8],
     numerics,
@@ -55,6 +42,7 @@ function binary(): OpDef {
       const [a, b] = [needed(context, inputs[0], 'A'), needed(context, inputs[3], 'B')]
       return [{ dtype: a.dtype, dims: broadcastOf(context, [a, b]) }]
     },
+    lower: (lowering) => lowerQuantisedBinary(lowering, kernel),
   }
 }
 
@@ -69,10 +57,13 @@ function inferPool(inputs: readonly (ValueInfo | null)[], context: Parameters<Op
   return [{ dtype, dims: isLast ? [dims[0], ...out, dims[dims.length - 1]] : [dims[0], dims[1], ...out] }]
 }
 
+const leakyRelu = (x: number, alpha: number): number => (x >= 0 ? x : alpha * x)
+const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
+
 const lastFlag = { kind: 'int', default: 0 } as const
 
 export const ops: Readonly<Record<string, OpDef>> = {
-  'com.microsoft.QLinearAdd': binary(),
+  'com.microsoft.QLinearAdd': binary('binary_add_f32'),
   'com.microsoft.QLinearAveragePool': {
     inputs: [4, 5],
     attributes: {
@@ -84,6 +75,7 @@ export const ops: Readonly<Record<string, OpDef>> = {
     },
     numerics,
     infer: inferPool,
+    lower: (lowering, { attributes }) => lowerQuantisedPool(lowering, attributes, false),
   },
   'com.microsoft.QLinearConcat': {
     // scale, zero point, then triples
@@ -101,26 +93,36 @@ export const ops: Readonly<Record<string, OpDef>> = {
       const total = infos.reduce((sum, { dims }) => sum + (dims![axis] as number), 0)
       return [{ dtype, dims: first.dims!.map((d, k) => (k === axis ? total : d)) }]
     },
+    lower: (lowering, { node, attributes }) => lowerQuantisedConcat(lowering, attributes, (node.inputs.length - 2) / 3),
   },
   'com.microsoft.QLinearGlobalAveragePool': {
     inputs: [4, 5],
     attributes: { channels_last: lastFlag },
     numerics,
     infer: inferPool,
+    lower: (lowering, { attributes }) => lowerQuantisedPool(lowering, attributes, true),
   },
   'com.microsoft.QLinearLeakyRelu': {
     inputs: [4, 5],
     attributes: { alpha: { kind: 'float', default: 0.01 } },
     numerics,
     infer: sameType(0, 'X'),
+    lower: (lowering, { attributes }) =>
+      lowerQuantisedUnary(lowering, (x) => leakyRelu(x, Math.fround(attributes.alpha as number))),
   },
-  'com.microsoft.QLinearMul': binary(),
-  'com.microsoft.QLinearSigmoid': { inputs: [4, 5], numerics, infer: sameType(0, 'X') },
+  'com.microsoft.QLinearMul': binary('binary_mul_f32'),
+  'com.microsoft.QLinearSigmoid': {
+    inputs: [4, 5],
+    numerics,
+    infer: sameType(0, 'X'),
+    lower: (lowering) => lowerQuantisedUnary(lowering, sigmoid),
+  },
   'com.microsoft.QLinearSoftmax': {
     inputs: [5, 5],
     attributes: { axis: { kind: 'int', default: -1 }, opset: { kind: 'int', required: true } },
     numerics,
     infer: sameType(0, 'X'),
+    lower: (lowering, { attributes }) => lowerQuantisedSoftmax(lowering, attributes),
   },
 }
 
@@ -135,7 +137,7 @@ function binaryReference(f: (a: number, b: number) => number): Reference {
 function unaryReference(f: (x: number, alpha: number) => number): Reference {
   return ([x, xScale, xZero, yScale, yZero], { alpha }) => {
     const { data, dims } = real(x!, xScale, xZero)
-    const values = data.map((v) => f(v, Math.fround((alpha as number | undefined) ?? 0)))
+    const values = Array.from(data, (v) => f(v, Math.fround((alpha as number | undefined) ?? 0)))
     return [quantised(x!.type, values, dims, yScale, yZero)]
   }
 }
@@ -199,9 +201,9 @@ export const references = {
     return [quantised(yZero!.type, values, dims, yScale, yZero)]
   },
   'com.microsoft.QLinearGlobalAveragePool': poolReference(true),
-  'com.microsoft.QLinearLeakyRelu': unaryReference((x, alpha) => (x >= 0 ? x : alpha * x)),
+  'com.microsoft.QLinearLeakyRelu': unaryReference(leakyRelu),
   'com.microsoft.QLinearMul': binaryReference((a, b) => a * b),
-  'com.microsoft.QLinearSigmoid': unaryReference((x) => 1 / (1 + Math.exp(-x))),
+  'com.microsoft.QLinearSigmoid': unaryReference(sigmoid),
   'com.microsoft.QLinearSoftmax': softmaxReference(),
 } satisfies Record<string, Reference>
 
@@ -220,6 +222,18 @@ const binarySamples: Samples = (random): Sample[] => [
       zero(3),
       scale(0.07),
       zero(128),
+    ],
+  },
+  {
+    inputs: [
+      integers(random, [3, 1700], -128, 127, 'int8'),
+      scale(0.031),
+      integers(random, [], -9, 9, 'int8'),
+      integers(random, [3, 1700], -128, 127, 'int8'),
+      scale(0.017),
+      integers(random, [], -9, 9, 'int8'),
+      scale(0.07),
+      integers(random, [], -9, 9, 'int8'),
     ],
   },
 ]

@@ -13,7 +13,7 @@ import {
   float8e5m2fnuz,
 } from '../base/narrow-float.ts'
 import * as dim from '../ir/dim.ts'
-import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
+import { type Dtype, dtypeOfOnnx, dtypes } from '../tensor/dtype.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
@@ -28,10 +28,10 @@ import {
   defineOps,
 } from './define.ts'
 import { mayEqual } from './conv-types.ts'
-import { flatGrid } from './grid.ts'
 import { axisOf, complaint, knownSize, needed, printDims } from './infer.ts'
-import { emitBinary, isFloat32 } from './lower-elementwise.ts'
-import type { Lowering, Operand, Ref } from './lower.ts'
+import { type Channels, channelsOf, emitDequantize, emitQuantize, isByte, oneChannel } from './lower-bytes.ts'
+import { isFloat32 } from './lower-elementwise.ts'
+import type { Lowering, Operand } from './lower.ts'
 import { isFloat, numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -74,7 +74,7 @@ const definitions = defineOps({
       checkScales(context, [x, scale, zero ?? null])
       return [{ dtype: dtypeGiven(context.attributes) ?? needed(context, scale, 'x_scale').dtype, dims }]
     },
-    lower: (lowering, context) => emitDequantize(lowering, context.attributes),
+    lower: (lowering, context) => lowerDequantize(lowering, context.attributes),
   },
   QuantizeLinear: {
     inputs: [2, 3],
@@ -84,6 +84,7 @@ const definitions = defineOps({
       checkScales(context, [x, needed(context, scale, 'y_scale'), zero ?? null])
       return [{ dtype: zero?.dtype ?? dtypeGiven(context.attributes) ?? 'uint8', dims }]
     },
+    lower: (lowering, context) => lowerQuantize(lowering, context.attributes),
   },
 })
 
@@ -94,32 +95,26 @@ export const ops = {
   'com.microsoft.QuantizeLinear': definitions.QuantizeLinear,
 } satisfies Record<string, OpDef>
 
-/** `kind` of cast_to_f32 (kernels/move.ts). */
-const byteKinds: Readonly<Partial<Record<Dtype, number>>> = { int8: 0, uint8: 1 }
+/** How scales lie in a dense tensor, or null where they are blocks. */
+function channelsFor(x: Operand, scale: Operand, { axis, block_size: block }: Attributes): Channels | null {
+  if (block !== 0) return null
+  const perAxis = scale.dims.length === 1 && scale.size > 1
+  return perAxis ? channelsOf(x.dims, normalizeAxis(axis as number, x.dims.length)) : oneChannel(x.size)
+}
 
-/** Bytes with one scale, or one per index of an axis: cast, minus zero (exact), times scale (rounded once). */
-function emitDequantize(lowering: Lowering, given: Attributes): boolean {
+function lowerDequantize(lowering: Lowering, given: Attributes): boolean {
   const [x, scale, zero, y] = [lowering.input(0)!, lowering.input(1)!, lowering.input(2), lowering.output(0)]
-  const kind = byteKinds[x.dtype]
-  if (kind === undefined || !isFloat32(scale, y) || given.block_size !== 0) return false
-  const axis = scale.dims.length === 1 && scale.size > 1 ? normalizeAxis(given.axis as number, x.dims.length) : -1
-  const dims = x.dims.map((size, k) => (k === axis ? size : 1))
-  const cast = (source: Operand, target: Ref): void => {
-    const { block, units } = flatGrid(source.size)
-    if (units > 0)
-      lowering.step({
-        kernel: 'cast_to_f32',
-        args: { src: source.ref, dst: target, size: source.size, block, kind },
-        units,
-      })
-  }
-  cast(x, y.ref)
-  if (zero) {
-    const place = lowering.scratch(zero.size * 4)
-    cast(zero, place)
-    emitBinary(lowering, 'binary_sub_f32', y, { ref: place, dims }, y.ref, x.dims)
-  }
-  return emitBinary(lowering, 'binary_mul_f32', y, { ref: scale.ref, dims }, y.ref, x.dims)
+  const channels = channelsFor(x, scale, given)
+  if (channels === null || !isFloat32(scale, y) || (zero && zero.dtype !== x.dtype)) return false
+  return emitDequantize(lowering, [x.ref, y.ref], x.dtype, x.size, channels, scale.ref, zero?.ref ?? null)
+}
+
+function lowerQuantize(lowering: Lowering, given: Attributes): boolean {
+  const [x, scale, zero, y] = [lowering.input(0)!, lowering.input(1)!, lowering.input(2), lowering.output(0)]
+  const channels = channelsFor(x, scale, given)
+  if (channels === null || !isFloat32(x, scale) || !isByte(y) || given.precision === dtypes.float64.onnx) return false
+  emitQuantize(lowering, [x.ref, y.ref], x.size, channels, scale.ref, zero?.ref ?? null, y.dtype === 'int8')
+  return true
 }
 
 /** Position of the scale (and zero) of element i of a tensor of shape `dims`. */
@@ -188,6 +183,25 @@ const cases = {
     },
     { inputs: [integers(random, [2, 3, 2], -128, 127, 'int8'), new Tensor('float32', [0.5, 1, 2])] },
     {
+      inputs: [
+        integers(random, [5001], -128, 127, 'int8'),
+        floats(random, [], 0.01, 1),
+        integers(random, [], -128, 127, 'int8'),
+      ],
+    },
+    {
+      inputs: [integers(random, [3, 70], -(2 ** 31), 2 ** 31 - 1), floats(random, [3], 0.01, 1)],
+      attributes: { axis: 0 },
+    },
+    {
+      inputs: [
+        integers(random, [2, 3], 0, 255, 'uint8'),
+        floats(random, [3], 0.01, 1),
+        integers(random, [3], 0, 255, 'uint8'),
+      ],
+      attributes: { axis: -1 },
+    },
+    {
       inputs: [integers(random, [2, 4], -8, 7, 'int8'), new Tensor('float32', [1, 2, 3, 4], [2, 2])],
       attributes: { axis: 1, block_size: 2 },
     },
@@ -202,6 +216,10 @@ const cases = {
       ],
     },
     { inputs: [new Tensor('float32', [0.5, 1.5, -2.5, 1e9, NaN]), new Tensor('float32', [1], [])] },
+    {
+      inputs: [floats(random, [5001], -40, 40), floats(random, [], 0.1, 1), integers(random, [], -128, 127, 'int8')],
+    },
+    { inputs: [floats(random, [3, 70], -9, 9), floats(random, [3], 0.01, 1)], attributes: { axis: 0 } },
   ],
 } satisfies Record<string, Samples>
 

@@ -36,6 +36,14 @@ export function quantizeWith(x: ArrayLike<number>, { scale, zero }: QuantizedRan
   return q
 }
 
+/**
+ * What int32 sums are multiplied with to be bytes of a result: x scale * w scale / y scale, float32 at every step as
+ * ONNX Runtime has it.
+ */
+export function multiplier(x: number, w: number, y: number): number {
+  return Math.fround(Math.fround(x * w) / y)
+}
+
 /** Least and largest value of `x`, NaN passed over; 0, 0 when there is none. */
 export function extentOf(x: ArrayLike<number>): readonly [number, number] {
   let lo = Infinity

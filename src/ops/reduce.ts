@@ -7,7 +7,7 @@
  */
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
-import { reduceOps } from '../kernels/integer.ts'
+import { reduceOps } from '../kernels/codes.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import { stridesOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'

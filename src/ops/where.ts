@@ -7,7 +7,7 @@ import { contentOfEach } from './arithmetic.ts'
 import { mapBroadcast } from './broadcast.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { broadcastOf, commonDtype, complaint, needed, valueOf } from './infer.ts'
-import { emitSelect } from './lower-integer.ts'
+import { emitSelect } from './lower-compare.ts'
 import { type Cells, cellsOf, newCells, numbersOf, tensorOfCells } from './numeric.ts'
 import { bools, floats, integers } from './sample-tensors.ts'
 

@@ -21,7 +21,7 @@ const transpose = (name: string, x: string, output: string, perm: readonly numbe
 })
 
 /** The nodes that do `op` on x channels last and give `node.outputs[0]` channels first; rank 3 or 4. */
-function channelsLastForm(
+export function channelsLastForm(
   view: View,
   node: Node,
   op: string,
@@ -53,7 +53,8 @@ function imageRank(view: View, value: string): 3 | 4 | undefined {
 /** Values in front of those of each list attribute that turn one spatial axis into two. */
 const planeFill: Readonly<Record<string, number>> = { kernel_shape: 1, strides: 1, dilations: 1 }
 
-function planeAttributes(attributes: Attributes): Attributes {
+/** Attributes of one spatial axis as those of two. */
+export function planeAttributes(attributes: Attributes): Attributes {
   const changed: Record<string, Attributes[string]> = { ...attributes }
   for (const [name, value] of Object.entries(attributes)) {
     if (!Array.isArray(value) || value.length === 0) continue
@@ -81,7 +82,7 @@ const conv: Rule = {
 }
 
 /** [Cout, Cin / group, kh, kw] to [Cout, kh, kw, Cin / group]; one spatial axis gets kh = 1. */
-function weightLast(weight: Tensor): Tensor {
+export function weightLast(weight: Tensor): Tensor {
   const [outputs, depth, ...kernel] = weight.dims
   const plane = kernel.length === 1 ? new Tensor(weight.type, weight.data, [outputs, depth, 1, kernel[0]]) : weight
   return permuteTensor(plane, toChannelsLast(4))

@@ -15,14 +15,17 @@ import { foldAffineIntoNext } from './fold-affine-into-next.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import { foldConstants } from './fold-constants.ts'
 import { fuseEpilogue } from './fuse-epilogue.ts'
+import { fuseQdq } from './fuse-qdq.ts'
 import { inlineConstantIf } from './inline-constant-if.ts'
 import { inlineIf } from './inline-if.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
+import { quantizedChannelsLast } from './quantized-channels-last.ts'
 import { recogniseAttention } from './recognise-attention.ts'
 import { recogniseGelu } from './recognise-gelu.ts'
 import { recogniseHardSwish } from './recognise-hard-swish.ts'
+import { recogniseIntegerProduct } from './recognise-integer-product.ts'
 import { recogniseLayerNorm } from './recognise-layer-norm.ts'
 import { recogniseSilu } from './recognise-silu.ts'
 import { removeNoOps } from './remove-no-ops.ts'
@@ -30,6 +33,7 @@ import { sinkTransposes } from './sink-transposes.ts'
 
 /** What a model goes through on its way from ONNX to the runtime. A pass may stand here more than once. */
 export const pipeline: readonly Pass[] = [
+  fuseQdq,
   foldConstants,
   inlineConstantIf,
   inlineIf,
@@ -41,9 +45,11 @@ export const pipeline: readonly Pass[] = [
   recogniseHardSwish,
   recogniseSilu,
   recogniseAttention,
+  recogniseIntegerProduct,
   foldBatchNorm,
   foldAffineIntoNext,
   lowerMatmul,
+  quantizedChannelsLast,
   channelsLast,
   sinkTransposes,
   removeNoOps,

@@ -9,6 +9,7 @@ import type { Patch } from '../ir/patch.ts'
 import type { View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { axesOf, integersOf, nodeWithIntegers } from './operands.ts'
+import { quantizedRows } from './sink-quantized.ts'
 import { sunkReshape } from './sink-reshapes.ts'
 import { type Transposed, permutedBehind, transposedOf, unpermuted } from './transposed.ts'
 
@@ -140,6 +141,7 @@ const rowsOf = (row: Row, ...ops: readonly string[]): Record<string, Row> =>
 
 /** By operator. */
 export const sinkRows: Readonly<Record<string, Row>> = {
+  ...quantizedRows,
   ...rowsOf(
     unary,
     'Abs',

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Integers, comparisons, choices: equal to the bit, over the broadcasts of elementwise.ts and runs along one axis. */
-import { castKinds, compareOps, integerOps, reduceOps } from '../../../src/kernels/integer.ts'
+import { castKinds, compareOps, integerOps, reduceOps } from '../../../src/kernels/codes.ts'
 import {
   exact,
   input,

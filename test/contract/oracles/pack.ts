@@ -20,10 +20,11 @@ interface PackShape {
   readonly col: number
   readonly depth: number
   readonly offset?: number
+  readonly flip?: 0 | 128
 }
 
 function packCase(kind: Kind, random: Random, s: PackShape): KernelCase {
-  const { n, k, batch = 1, col, depth, offset = 0 } = s
+  const { n, k, batch = 1, col, depth, offset = 0, flip = 0 } = s
   const batchSrc = Math.max(0, n - 1) * col + Math.max(0, k - 1) * depth + 3
   const float = kind === 'f32'
   const src = float
@@ -34,7 +35,8 @@ function packCase(kind: Kind, random: Random, s: PackShape): KernelCase {
   for (let b = 0; b < batch; b++) {
     for (let j = 0; j < n; j++) {
       for (let i = 0; i < k; i++) {
-        const value = src[b * batchSrc + j * col + i * depth]!
+        const stored = src[b * batchSrc + j * col + i * depth]!
+        const value = float ? stored : ((stored ^ flip) << 24) >> 24
         w[(b * n + j) * k + i] = value
         sums[b * roundUp(n, 8) + j]! += value
       }
@@ -60,7 +62,7 @@ function packCase(kind: Kind, random: Random, s: PackShape): KernelCase {
       batch,
       batchSrc,
       batchDstBytes: (length + gap) * packed.BYTES_PER_ELEMENT,
-      ...(float ? {} : { sums: output(Int32Array, sums) }),
+      ...(float ? {} : { sums: output(Int32Array, sums), flip }),
     } satisfies Record<string, Arg>,
   }
 }
@@ -78,7 +80,8 @@ const packOracle =
       { n: 9, k: 11, col: 33, depth: 3 },
       { n: 1, k: 1, col: 1, depth: 1 },
       { n: 11, k: 0, col: 1, depth: 1 },
-    ].map((shape) => packCase(kind, random, shape))
+      { n: 13, k: 7, col: 7, depth: 1, flip: 128 },
+    ].map((shape) => packCase(kind, random, shape as PackShape))
 
 const dequantizeOracle: Oracle = (random) =>
   [
