@@ -19,7 +19,8 @@ import {
   defineOps,
 } from './define.ts'
 import { complaint, needed, printDims, unknownDims } from './infer.ts'
-import { integersOf, numbersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 /** Values of qk_matmul_output_mode: after which step the scores are handed out. */

@@ -6,13 +6,13 @@
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { type Arithmetic, combine, contentOfEach, divideIntegers, isIntegral } from './arithmetic.ts'
+import { contentOfEach, divideIntegers, isIntegral } from './arithmetic.ts'
+import { type Arithmetic, combine } from './combine.ts'
 import type { AttributeSpec, Numerics, OpContext, OpDef, Reference, Samples, ValueInfo } from './define.ts'
 import { broadcastOf, commonDtype, needed, valueOf } from './infer.ts'
 import { type BinaryKernel, emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
 import { type IntegerOp, emitIntegers } from './lower-integer.ts'
 import type { Lowering } from './lower.ts'
-import { numbersOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 interface Row {
@@ -89,7 +89,7 @@ function emitPower(lowering: Lowering): boolean {
   const [a, b] = [lowering.input(0)!, lowering.input(1)!]
   const y = lowering.output(0)
   if (b.tensor === undefined || b.size !== 1 || a.size !== y.size) return false
-  const exponent = numbersOf(b.tensor)[0]
+  const exponent = (b.tensor.data as Float32Array)[0]
   if (exponent === 2) return emitBinary(lowering, 'binary_mul_f32', a, a, y.ref, a.dims)
   const kernel = new Map([
     [0.5, 'unary_sqrt_f32'],

@@ -5,7 +5,7 @@
  * operands step evenly across them; the last one is the inner run, the others (at most five) are outer.
  */
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
-import { offsetsOf } from './numeric.ts'
+import { offsetsOf } from './elements.ts'
 
 /** Offsets that read an operand of shape `dims` in the order of `target`'s elements; null when it is read as it lies. */
 export function broadcastOffsets(dims: readonly number[], target: readonly number[]): Int32Array | null {

@@ -20,7 +20,8 @@ import { complaint, contentOf, needed, valueOf } from './infer.ts'
 import { emitCast } from './lower-cast.ts'
 import { copyElements } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
-import { type Exact, exactOf, isFloat, isInteger, isWide, numbersOf, rangeOf, tensorOf } from './numeric.ts'
+import { isFloat, isInteger, isWide, rangeOf } from './elements.ts'
+import { type Exact, exactOf, numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 const attributes: Readonly<Record<string, AttributeSpec>> = {

@@ -4,7 +4,8 @@ import type { Dim } from '../ir/dim.ts'
 import { stridesOf } from '../tensor/shape.ts'
 import { type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { axesOf, complaint, contentOf, needed, unknownDims } from './infer.ts'
-import { integersOf, offsetsOf, pick } from './numeric.ts'
+import { integersOf, offsetsOf } from './elements.ts'
+import { pick } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 const axesFor = ({ axes }: Attributes, rank: number): number[] =>

@@ -3,7 +3,8 @@
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { complaint, integersFrom, needed, printDims, unknownDims } from './infer.ts'
-import { integersOf, numbersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 import { knownWindow } from './window.ts'
 

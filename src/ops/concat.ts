@@ -8,7 +8,8 @@ import { type OpContext, type Reference, type Samples, type ValueInfo, defineOps
 import { axisOf, commonDtype, complaint, contentOf, printDims, valueOf } from './infer.ts'
 import { shifted } from './lower-elementwise.ts'
 import { copyElements, widthOf } from './lower-move.ts'
-import { cellsOf, newCells, tensorOfCells } from './numeric.ts'
+import { cellsOf } from './elements.ts'
+import { newCells, tensorOfCells } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 /** Inputs ONNX allows. */

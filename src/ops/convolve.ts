@@ -5,7 +5,7 @@
  * `permute` brings other layouts in and out.
  */
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
-import { offsetsOf } from './numeric.ts'
+import { offsetsOf } from './elements.ts'
 import type { Window } from './window.ts'
 
 /** Flat data with dims. */

@@ -7,7 +7,8 @@ import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { type OpDef, type Reference, type Sample, type Samples } from './define.ts'
 import { grainOf } from './grid.ts'
 import { axisOf, integersFrom, needed } from './infer.ts'
-import { type Exact, exactOf, integersOf, isFloat, tensorOf } from './numeric.ts'
+import { integersOf, isFloat } from './elements.ts'
+import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 const definition: OpDef = {

@@ -7,7 +7,8 @@ import * as dim from '../ir/dim.ts'
 import { type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { floats } from './sample-tensors.ts'
-import { type View, emitView, shuffleView, viewed } from './view.ts'
+import { type View, emitView, shuffleView } from './view.ts'
+import { viewed } from './viewed.ts'
 
 function depthView([n, c, h, w]: readonly number[], b: number, mode: unknown): View {
   const depth = c / (b * b)

@@ -10,7 +10,8 @@ import type { Dim } from '../ir/dim.ts'
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { commonDtype, complaint, needed, printDims } from './infer.ts'
-import { exactOf, isFloat, offsetsOf, tensorOf } from './numeric.ts'
+import { isFloat, offsetsOf } from './elements.ts'
+import { exactOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
 /** Inputs ONNX allows. */

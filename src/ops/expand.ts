@@ -5,9 +5,10 @@ import { GraphError } from '../base/errors.ts'
 import { broadcastDims } from '../tensor/shape.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { complaint, contentOf, needed, printDims, unknownDims, valueOf } from './infer.ts'
-import { integersOf, isInteger } from './numeric.ts'
+import { integersOf, isInteger } from './elements.ts'
 import { floats, longs } from './sample-tensors.ts'
-import { emitView, expandView, tileView, viewed, viewedContent } from './view.ts'
+import { emitView, expandView, tileView, viewedContent } from './view.ts'
+import { viewed } from './viewed.ts'
 
 export const ops = defineOps({
   Expand: {

@@ -10,7 +10,8 @@ import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, integersFrom, needed, printDims, valueOf } from './infer.ts'
 import { widthOf } from './lower-move.ts'
-import { integersOf, pick, walk } from './numeric.ts'
+import { integersOf, walk } from './elements.ts'
+import { pick } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 /** Index from the front. @throws GraphError when it is out of range */

@@ -21,7 +21,8 @@ import {
 } from './define.ts'
 import { axisOf, commonDtype, complaint, contentOf, knownSize, needed, unknownDims, valueOf } from './infer.ts'
 import { fill } from './lower-move.ts'
-import { type Exact, cellsOf, exactOf, integersOf, newCells, numbersOf, tensorOf, tensorOfCells } from './numeric.ts'
+import { cellsOf, integersOf } from './elements.ts'
+import { type Exact, exactOf, newCells, numbersOf, tensorOf, tensorOfCells } from './numeric.ts'
 import { integers, longs } from './sample-tensors.ts'
 
 /** The value ConstantOfShape repeats: one element, float32 0 by default. */

@@ -11,7 +11,7 @@ import type { Dim } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import type { OpContext, ValueInfo } from './define.ts'
-import { integersOf, isInteger, rangeOf } from './numeric.ts'
+import { integersOf, isInteger, rangeOf } from './elements.ts'
 
 /** A GraphError whose place is the node. */
 export function complaint(context: OpContext, expected: string, got?: string, todo?: string): GraphError {

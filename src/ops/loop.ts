@@ -22,7 +22,8 @@ import {
   defineOps,
 } from './define.ts'
 import { axisOf, complaint, contentOf, needed, unknownDims } from './infer.ts'
-import { type Cells, cellsOf, integersOf, newCells, numbersOf, tensorOfCells } from './numeric.ts'
+import { type Cells, cellsOf, integersOf } from './elements.ts'
+import { newCells, numbersOf, tensorOfCells } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 /** Inputs and outputs ONNX allows. */

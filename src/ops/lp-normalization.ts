@@ -7,7 +7,8 @@
 import { normalizeAxis, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { axesOf, axisOf, needed } from './infer.ts'
-import { numbersOf, offsetsOf, tensorOf } from './numeric.ts'
+import { offsetsOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 export const ops = defineOps({

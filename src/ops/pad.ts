@@ -14,7 +14,8 @@ import { axesOf, commonDtype, complaint, contentOf, integersFrom, needed, unknow
 import { shifted } from './lower-elementwise.ts'
 import { copyElements, fill, widthOf } from './lower-move.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
-import { cellsOf, integersOf, isInteger, pick, walk } from './numeric.ts'
+import { cellsOf, integersOf, isInteger, walk } from './elements.ts'
+import { pick } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 /** Elements put before and after each axis. */

@@ -32,7 +32,8 @@ import { axisOf, complaint, knownSize, needed, printDims } from './infer.ts'
 import { type Channels, channelsOf, emitDequantize, emitQuantize, isByte, oneChannel } from './lower-bytes.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import type { Lowering, Operand } from './lower.ts'
-import { isFloat, numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
+import { isFloat } from './elements.ts'
+import { numbersOf, saturate, tensorOf, tensorOfCells } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
 const attributes: Readonly<Record<string, AttributeSpec>> = {

@@ -7,7 +7,8 @@
 import { GraphError } from '../base/errors.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Attributes } from './define.ts'
-import { integersOf, numbersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 
 type Scalar = (x: number) => number
 

@@ -25,7 +25,8 @@ import { emitUnary, isFloat32 } from './lower-elementwise.ts'
 import { type ReduceKernel, emitReduce, gatherReduced } from './lower-reduce.ts'
 import { widthOf } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
-import { type Exact, exactOf, integersOf, isFloat, offsetsOf, rangeOf, tensorOf } from './numeric.ts'
+import { integersOf, isFloat, offsetsOf, rangeOf } from './elements.ts'
+import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 interface Row {

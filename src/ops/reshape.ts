@@ -18,7 +18,7 @@ import {
   defineOps,
 } from './define.ts'
 import { axesOf, axisOf, complaint, contentOf, integersFrom, needed, printDims, unknownDims, valueOf } from './infer.ts'
-import { integersOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 /** The input under other dims. */

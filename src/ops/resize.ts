@@ -28,7 +28,8 @@ import {
   nearestModes,
 } from './interpolation.ts'
 import { lowerResize } from './lower-resize.ts'
-import { integersOf, isFloat, numbersOf, saturate, tensorOf } from './numeric.ts'
+import { integersOf, isFloat } from './elements.ts'
+import { numbersOf, saturate, tensorOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 const policies = ['stretch', 'not_larger', 'not_smaller']

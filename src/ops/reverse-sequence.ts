@@ -4,7 +4,8 @@ import { GraphError } from '../base/errors.ts'
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { axisOf, complaint, needed, printDims } from './infer.ts'
-import { integersOf, pick } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { pick } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 export const ops = defineOps({

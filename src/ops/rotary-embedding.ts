@@ -8,7 +8,8 @@ import * as dim from '../ir/dim.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { integersOf, numbersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
 export const ops = defineOps({

@@ -8,7 +8,8 @@ import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type AttributeSpec, type OpDef, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
-import { type Exact, exactOf, integersOf, tensorOf, walk } from './numeric.ts'
+import { integersOf, walk } from './elements.ts'
+import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 const reduction: Readonly<Record<string, AttributeSpec>> = { reduction: { kind: 'string', default: 'none' } }

@@ -18,7 +18,8 @@ import {
   defineOps,
 } from './define.ts'
 import { axisOf, complaint, integersFrom, needed, printDims, unknownDims } from './infer.ts'
-import { integersOf, numbersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 const flag = { kind: 'int', default: 0 } as const

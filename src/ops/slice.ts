@@ -10,9 +10,10 @@ import { Tensor } from '../tensor/tensor.ts'
 import { type OpContext, type Reference, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axesOf, certainlyGreater, complaint, contentOf, integersFrom, needed, unknownDims, valueOf } from './infer.ts'
 import type { Lowering } from './lower.ts'
-import { integersOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
 import { floats, longs } from './sample-tensors.ts'
-import { type View, emitView, sliceView, viewed, viewedContent } from './view.ts'
+import { type View, emitView, sliceView, viewedContent } from './view.ts'
+import { viewed } from './viewed.ts'
 
 /** The concrete window: the view of a shape. @throws GraphError for a step of 0 */
 function windowOf(dims: readonly number[], given: readonly (number[] | null)[]): View {

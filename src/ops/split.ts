@@ -8,9 +8,10 @@ import type { Dim } from '../ir/dim.ts'
 import { normalizeAxis } from '../tensor/shape.ts'
 import { type OpContext, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, needed, printDims, unknownDims, valueOf } from './infer.ts'
-import { integersOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
 import { floats, longs } from './sample-tensors.ts'
-import { type View, emitView, sliceView, viewed, viewedContent } from './view.ts'
+import { type View, emitView, sliceView, viewedContent } from './view.ts'
+import { viewed } from './viewed.ts'
 
 /** Outputs ONNX allows. */
 const most = 2147483647

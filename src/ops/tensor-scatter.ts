@@ -4,7 +4,8 @@ import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { GraphError } from '../base/errors.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { axisOf, commonDtype, complaint, needed, printDims } from './infer.ts'
-import { type Cells, cellsOf, integersOf, newCells, tensorOfCells } from './numeric.ts'
+import { type Cells, cellsOf, integersOf } from './elements.ts'
+import { newCells, tensorOfCells } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 export const ops = defineOps({

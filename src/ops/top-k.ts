@@ -9,7 +9,8 @@ import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { grainOf } from './grid.ts'
 import { axisOf, complaint, contentOf, needed, unknownDims } from './infer.ts'
-import { type Exact, exactOf, integersOf, tensorOf } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 export const ops = defineOps({

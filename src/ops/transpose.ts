@@ -4,7 +4,8 @@ import { areKnown } from '../ir/dim.ts'
 import { type Attributes, type OpContext, type Reference, type Samples, defineOps } from './define.ts'
 import { complaint, needed, unknownDims, valueOf } from './infer.ts'
 import { floats, integers } from './sample-tensors.ts'
-import { emitView, transposeView, viewed, viewedContent } from './view.ts'
+import { emitView, transposeView, viewedContent } from './view.ts'
+import { viewed } from './viewed.ts'
 
 function permOf(attributes: Attributes, rank: number): readonly number[] {
   const perm = attributes.perm as readonly number[] | undefined

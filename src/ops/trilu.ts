@@ -3,7 +3,8 @@
 import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
-import { integersOf, pick } from './numeric.ts'
+import { integersOf } from './elements.ts'
+import { pick } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
 export const ops = defineOps({

@@ -10,7 +10,8 @@ import { type Numerics, type OpDef, type Reference, type Samples } from './defin
 import { erf } from './erf.ts'
 import { contentOf, needed, valueOf } from './infer.ts'
 import { type UnaryKernel, emitUnary, isFloat32 } from './lower-elementwise.ts'
-import { isWide, numbersOf, tensorOf } from './numeric.ts'
+import { isWide } from './elements.ts'
+import { numbersOf, tensorOf } from './numeric.ts'
 
 /** A few units in the last place of float32: what polynomial approximations keep. */
 const close: Numerics = { relative: 2e-6, absolute: 1e-6 }

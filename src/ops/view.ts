@@ -8,14 +8,13 @@
 import { type Dim, areKnown } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
 import { broadcastStrides, sizeOf, stridesOf } from '../tensor/shape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
 import { collapse } from './broadcast.ts'
 import type { ValueInfo } from './define.ts'
 import { contentOf } from './infer.ts'
 import { shifted } from './lower-elementwise.ts'
 import { copyElements, widthOf } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
-import { offsetsOf, pick } from './numeric.ts'
+import { offsetsOf } from './elements.ts'
 
 /** Element [i0, i1, …] of the output is input element start + i0 * strides[0] + i1 * strides[1] + … */
 export interface View {
@@ -60,12 +59,6 @@ export function tileView(dims: readonly number[], repeats: readonly number[]): V
     strides: own.flatMap((stride) => [0, stride]),
     start: 0,
   }
-}
-
-/** The tensor of shape `dims` (the view's size) that the view reads. */
-export function viewed(tensor: Tensor, view: View, dims: readonly number[] = view.dims): Tensor {
-  const offsets = offsetsOf(view.dims, view.strides, view.start)
-  return pick(tensor, dims, (i) => offsets[i])
 }
 
 /** The content the view reads, where the input's is known and it is small; `make` is asked only for known input dims. */

@@ -8,7 +8,8 @@ import { mapBroadcast } from './broadcast.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { broadcastOf, commonDtype, complaint, needed, valueOf } from './infer.ts'
 import { emitSelect } from './lower-compare.ts'
-import { type Cells, cellsOf, newCells, numbersOf, tensorOfCells } from './numeric.ts'
+import { type Cells, cellsOf } from './elements.ts'
+import { newCells, numbersOf, tensorOfCells } from './numeric.ts'
 import { bools, floats, integers } from './sample-tensors.ts'
 
 export const ops = defineOps({

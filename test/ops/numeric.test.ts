@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
-import { exactOf, integersOf, numbersOf, pick, saturate, tensorOf, walk } from '../../src/ops/numeric.ts'
+import { integersOf, walk } from '../../src/ops/elements.ts'
+import { exactOf, numbersOf, pick, saturate, tensorOf } from '../../src/ops/numeric.ts'
 import type { Dtype } from '../../src/tensor/dtype.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 
