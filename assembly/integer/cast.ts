@@ -18,7 +18,7 @@ export function castAny(args: usize, from: u32, to: u32): void {
     } else if (a.from == 3) x = load<i64>(a.src + (<usize>i << 3))
     else if (a.from == 2) x = load<i32>(a.src + (<usize>i << 2))
     else if (a.from == 0) x = load<i8>(a.src + i)
-    else x = load<u8>(a.src + i)
+    else x = a.from == 5 ? <i64>(load<u8>(a.src + i) != 0) : <i64>load<u8>(a.src + i)
     if (target == 3) store<i64>(a.dst + (<usize>i << 3), x)
     else if (target == 2) store<i32>(a.dst + (<usize>i << 2), <i32>x)
     else if (target == 4) store<f32>(a.dst + (<usize>i << 2), <f32>x)

@@ -72,7 +72,7 @@ function defineUnary(name: string): OpDef {
     },
     lower(lowering) {
       const [x, y] = [lowering.input(0)!, lowering.output(0)]
-      if (name !== 'Not') return false
+      if (name !== 'Not' || x.dtype !== 'bool') return false
       const { block, units } = flatGrid(x.size)
       lowering.step({ kernel: 'not_u8', args: { src: x.ref, dst: y.ref, size: x.size, block }, units })
       return true

@@ -33,8 +33,8 @@ const definition: OpDef = {
       y: lowering.output(0).ref,
       length,
       inner: sizeOf(x.dims.slice(axis + 1)),
-      exclusive: attributes.exclusive as number,
-      reverse: attributes.reverse as number,
+      exclusive: Number(attributes.exclusive === 1),
+      reverse: Number(attributes.reverse === 1),
       product: Number(node.op === 'CumProd'),
     }
     lowering.step({ kernel, args, units: x.size / length, grain: grainOf(length) })

@@ -9,6 +9,7 @@ import {
   emitDequantize,
   emitOuter,
   emitRowSums,
+  isZeroOf,
   oneChannel,
   stageRows,
   weightZeroOf,
@@ -40,7 +41,7 @@ export function emitByteConv(lowering: Lowering, call: ByteConv): boolean {
   const w = lowering.input(call.w)!
   const wZero = weightZeroOf(lowering, w, call.wZero, outC)
   const { n, k } = convMatrix(shape)
-  if (wZero === undefined || k > mostByteDepth || (xZero && xZero.size !== 1)) return false
+  if (wZero === undefined || k > mostByteDepth || !isZeroOf(x.dtype, xZero)) return false
   const way = convWay(shape)
   if (way === 'depthwise') return emitDepthwise(lowering, call, w)
   const [outH, outW] = window.out

@@ -18,6 +18,11 @@ export function isByte(operand: Operand | null | undefined): boolean {
   return operand?.dtype === 'int8' || operand?.dtype === 'uint8'
 }
 
+/** Whether it is left out, or the one zero point of a tensor of this type. */
+export function isZeroOf(dtype: Dtype, zero: Operand | null | undefined): boolean {
+  return !zero || (zero.dtype === dtype && zero.size === 1)
+}
+
 /** How scales vary over a dense tensor: one for all (channels 1), or one per index of an axis. */
 export interface Channels {
   readonly channels: number
@@ -141,6 +146,7 @@ export function weightZeroOf(
   n: number,
 ): WeightZero | null | undefined {
   const flip = w.dtype === 'uint8' ? 128 : 0
+  if (zero && zero.dtype !== w.dtype) return undefined
   if (!zero) return flip === 0 ? null : { ref: lowering.table(new Uint8Array(16)), step: 0, flip }
   if (zero.tensor !== undefined && bytesOf(zero.tensor).every((byte) => byte === flip)) return null
   if (zero.size !== 1 && !(zero.size === n && zero.dims.length === 1)) return undefined
@@ -169,6 +175,7 @@ export function multipliersOf(
   n: number,
 ): Float32Array<ArrayBuffer> | undefined {
   if (x.tensor === undefined || w.tensor === undefined || y.tensor === undefined) return undefined
+  if ([x, w, y].some(({ dtype }) => dtype !== 'float32')) return undefined
   if (x.size !== 1 || y.size !== 1 || (w.size !== 1 && !(w.size === n && w.dims.length === 1))) return undefined
   const [xs, ws, ys] = [x.tensor, w.tensor, y.tensor].map((tensor) => numbersOf(tensor))
   return Float32Array.from(ws, (scale) => multiplier(xs[0], scale, ys[0]))

@@ -16,6 +16,9 @@ const comparisons = {
   uint8: ['compare_u8', 1],
 } as const satisfies Partial<Record<Dtype, unknown>>
 
+/** Not of numbers. */
+const logic: readonly CompareOp[] = ['And', 'Or', 'Xor']
+
 /** c = a op b as bools. @returns false where there is no kernel */
 export function emitComparison(
   lowering: Lowering,
@@ -24,7 +27,8 @@ export function emitComparison(
   c: Operand,
 ): boolean {
   const [kernel, width] = comparisons[a.dtype as keyof typeof comparisons] ?? []
-  if (kernel === undefined || width === undefined) return false
+  if (kernel === undefined || width === undefined || a.dtype !== b.dtype) return false
+  if (logic.includes(op) && kernel !== 'compare_u8') return false
   const operands = [
     { name: 'a', width, ref: a.ref, dims: a.dims },
     { name: 'b', width, ref: b.ref, dims: b.dims },

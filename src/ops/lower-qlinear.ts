@@ -10,7 +10,7 @@ import type { Attributes } from './define.ts'
 import { channelsFirst } from './conv-types.ts'
 import { asPlane } from './conv-types.ts'
 import { grainOf } from './grid.ts'
-import { emitDequantize, emitLookup, emitQuantize, isByte, oneChannel } from './lower-bytes.ts'
+import { emitDequantize, emitLookup, emitQuantize, isByte, isZeroOf, oneChannel } from './lower-bytes.ts'
 import { type BinaryKernel, emitBinary, isFloat32, shifted } from './lower-elementwise.ts'
 import { copyElements } from './lower-move.ts'
 import { emitPool } from './lower-pool.ts'
@@ -22,7 +22,7 @@ import { knownWindow } from './window.ts'
 /** A tensor with its scale and zero point, from input `at` on; null where they are not one of each. */
 function quantisedInput(lowering: Lowering, at: number) {
   const [x, scale, zero] = [0, 1, 2].map((i) => lowering.input(at + i))
-  if (!isByte(x) || !isFloat32(scale) || scale?.size !== 1 || (zero && zero.dtype !== x!.dtype)) return null
+  if (!isByte(x) || !isFloat32(scale) || scale?.size !== 1 || !isZeroOf(x!.dtype, zero)) return null
   return { x: x!, scale, zero }
 }
 
@@ -38,7 +38,8 @@ function numbersFrom(lowering: Lowering, { x, scale, zero }: Quantised): Ref {
 /** Scale and zero point of the result. */
 function resultParts(lowering: Lowering, at: number): { scale: Operand; zero: Operand | null } | null {
   const [scale, zero] = [lowering.input(at), lowering.input(at + 1)]
-  return isFloat32(scale) && scale?.size === 1 ? { scale, zero } : null
+  const isPart = isFloat32(scale) && scale?.size === 1 && isZeroOf(lowering.output(0).dtype, zero)
+  return isPart ? { scale: scale!, zero } : null
 }
 
 function bytesInto(

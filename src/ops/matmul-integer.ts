@@ -10,7 +10,7 @@ import { type Reference, type Sample, type Samples, defineOps } from './define.t
 import { broadcastOffsets } from './broadcast.ts'
 import { needed } from './infer.ts'
 import { byteMatMulShape, emitByteMatMul } from './lower-byte-matmul.ts'
-import { emitRequantize, isByte, multipliersOf } from './lower-bytes.ts'
+import { emitRequantize, isByte, isZeroOf, multipliersOf } from './lower-bytes.ts'
 import { matMulDims } from './matmul-types.ts'
 import { numbersOf, saturate, tensorOf } from './numeric.ts'
 import { dotNumbers, matrixProduct } from './product.ts'
@@ -25,7 +25,7 @@ export const ops = defineOps({
     },
     lower(lowering) {
       const [a, b, aZero, bZero] = [0, 1, 2, 3].map((i) => lowering.input(i))
-      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || (aZero && aZero.size !== 1)) return false
+      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || !isZeroOf(a!.dtype, aZero)) return false
       const c = lowering.output(0).ref
       return emitByteMatMul(lowering, { a: a!, aZero: aZero?.ref ?? null, b: 1, bZero, c })
     },
@@ -38,8 +38,9 @@ export const ops = defineOps({
     },
     lower(lowering) {
       const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = Array.from({ length: 8 }, (_, i) => lowering.input(i))
-      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || aZero!.size !== 1 || yZero!.size !== 1) return false
+      if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || !isZeroOf(a!.dtype, aZero)) return false
       const y = lowering.output(0)
+      if (!isZeroOf(y.dtype, yZero)) return false
       const { n } = byteMatMulShape(a!.dims, b!.dims)
       const scale = multipliersOf([aScale!, bScale!, yScale!], n)
       if (scale === undefined) return false

@@ -8,7 +8,7 @@ import { type Reference, type Sample, type Samples, type ValueInfo, type OpConte
 import type { Dim } from '../ir/dim.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { byteMatMulShape, emitByteMatMul } from './lower-byte-matmul.ts'
-import { emitRequantize, isByte, multipliersOf } from './lower-bytes.ts'
+import { emitRequantize, isByte, isZeroOf, multipliersOf } from './lower-bytes.ts'
 import { numbersOf, saturate, tensorOf } from './numeric.ts'
 import { multiplier } from './quantize.ts'
 import { floats, integers } from './sample-tensors.ts'
@@ -48,8 +48,8 @@ export const ops = defineOps({
       const y = lowering.output(0)
       const scale = multipliersOf([aScale!, bScale!, yScale], n)
       // one bias for each column
-      const isRow = !bias || (bias.size === n && (bias.dims.length === 1 || bias.dims[0] === 1))
-      if (scale === undefined || aZero!.size !== 1 || !isRow) return false
+      const isRow = !bias || (bias.dtype === 'int32' && bias.dims.at(-1) === n && bias.size === n)
+      if (scale === undefined || !isZeroOf(a!.dtype, aZero) || !isZeroOf(y.dtype, yZero) || !isRow) return false
       const c = lowering.scratch(y.size * 4)
       const call = { a: a!, aZero: aZero!.ref, b: 3, bZero, transposed: transB === 1, c }
       if (!emitByteMatMul(lowering, call)) return false

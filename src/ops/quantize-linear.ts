@@ -97,23 +97,29 @@ export const ops = {
 } satisfies Record<string, OpDef>
 
 /** How scales lie in a dense tensor, or null where they are blocks. */
-function channelsFor(x: Operand, scale: Operand, { axis, block_size: block }: Attributes): Channels | null {
-  if (block !== 0) return null
+function channelsFor(
+  x: Operand,
+  scale: Operand,
+  zero: Operand | null,
+  { axis, block_size: block }: Attributes,
+): Channels | null {
+  if (block !== 0 || scale.size === 0 || (zero && zero.size !== scale.size)) return null
   const perAxis = scale.dims.length === 1 && scale.size > 1
   return perAxis ? channelsOf(x.dims, normalizeAxis(axis as number, x.dims.length)) : oneChannel(x.size)
 }
 
 function lowerDequantize(lowering: Lowering, given: Attributes): boolean {
   const [x, scale, zero, y] = [lowering.input(0)!, lowering.input(1)!, lowering.input(2), lowering.output(0)]
-  const channels = channelsFor(x, scale, given)
+  const channels = channelsFor(x, scale, zero, given)
   if (channels === null || !isFloat32(scale, y) || (zero && zero.dtype !== x.dtype)) return false
   return emitDequantize(lowering, [x.ref, y.ref], x.dtype, x.size, channels, scale.ref, zero?.ref ?? null)
 }
 
 function lowerQuantize(lowering: Lowering, given: Attributes): boolean {
   const [x, scale, zero, y] = [lowering.input(0)!, lowering.input(1)!, lowering.input(2), lowering.output(0)]
-  const channels = channelsFor(x, scale, given)
+  const channels = channelsFor(x, scale, zero, given)
   if (channels === null || !isFloat32(x, scale) || !isByte(y) || given.precision === dtypes.float64.onnx) return false
+  if (zero && zero.dtype !== y.dtype) return false
   emitQuantize(lowering, [x.ref, y.ref], x.size, channels, scale.ref, zero?.ref ?? null, y.dtype === 'int8')
   return true
 }

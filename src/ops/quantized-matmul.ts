@@ -10,7 +10,7 @@ import { needed } from './infer.ts'
 import { matMulDims } from './matmul-types.ts'
 import { noEpilogue } from './epilogue.ts'
 import { type ByteMatMul, byteMatMulShape, emitByteMatMul } from './lower-byte-matmul.ts'
-import { emitQuantize, emitRange, isByte, oneChannel, weightZeroOf } from './lower-bytes.ts'
+import { emitQuantize, emitRange, isByte, isZeroOf, oneChannel, weightZeroOf } from './lower-bytes.ts'
 import { emitBinary, isFloat32 } from './lower-elementwise.ts'
 import { emitCast } from './lower-cast.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
@@ -47,7 +47,7 @@ export const ops = defineOps({
     lower(lowering) {
       const [a, , aScale, bScale, aZero, bZero, bias] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
       if (!isByte(a) || !isFloat32(aScale, bScale, bias) || a!.size === 0) return false
-      if (aScale!.size !== 1 || (aZero && aZero.size !== 1)) return false
+      if (aScale!.size !== 1 || !isZeroOf(a!.dtype, aZero)) return false
       const left = { a: a!, aScale: aScale!.ref, aZero: aZero?.ref ?? null }
       return emitToFloat(lowering, left, [bScale!, bZero, bias])
     },

@@ -10,7 +10,7 @@ import { channelsFirst, channelsLast, channelsLastShape, checkVector, convAttrib
 import { permute } from './convolve.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { emitByteConv } from './lower-byte-conv.ts'
-import { emitRequantize, isByte, multipliersOf } from './lower-bytes.ts'
+import { emitRequantize, isByte, isZeroOf, multipliersOf } from './lower-bytes.ts'
 import { tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -55,7 +55,8 @@ export const ops = defineOps({
       if (!isByte(x) || !isByte(w) || x!.size * w!.size === 0 || y.size === 0) return false
       const shape = channelsLastShape(x!, w!, attributes)
       const scale = multipliersOf([xScale!, wScale!, yScale!], shape.outC)
-      if (scale === undefined) return false
+      const isBias = !bias || bias.dtype === 'int32'
+      if (scale === undefined || !isZeroOf(y.dtype, yZero) || !isBias) return false
       const c = lowering.scratch(y.size * 4)
       if (!emitByteConv(lowering, { shape, x: x!, xZero, w: 3, wZero, c })) return false
       emitRequantize(lowering, [c, y], y.size / shape.outC, shape.outC, scale, yZero, bias)
