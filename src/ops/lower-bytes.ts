@@ -146,10 +146,10 @@ export function weightZeroOf(
   n: number,
 ): WeightZero | null | undefined {
   const flip = w.dtype === 'uint8' ? 128 : 0
-  if (zero && zero.dtype !== w.dtype) return undefined
+  if (zero && (zero.dtype !== w.dtype || !(zero.size === 1 || (zero.size === n && zero.dims.length === 1))))
+    return undefined
   if (!zero) return flip === 0 ? null : { ref: lowering.table(new Uint8Array(16)), step: 0, flip }
   if (zero.tensor !== undefined && bytesOf(zero.tensor).every((byte) => byte === flip)) return null
-  if (zero.size !== 1 && !(zero.size === n && zero.dims.length === 1)) return undefined
   return { ref: zero.ref, step: zero.size === 1 ? 0 : 1, flip }
 }
 

@@ -38,7 +38,8 @@ function numbersFrom(lowering: Lowering, { x, scale, zero }: Quantised): Ref {
 /** Scale and zero point of the result. */
 function resultParts(lowering: Lowering, at: number): { scale: Operand; zero: Operand | null } | null {
   const [scale, zero] = [lowering.input(at), lowering.input(at + 1)]
-  const isPart = isFloat32(scale) && scale?.size === 1 && isZeroOf(lowering.output(0).dtype, zero)
+  const y = lowering.output(0)
+  const isPart = isByte(y) && isFloat32(scale) && scale?.size === 1 && isZeroOf(y.dtype, zero)
   return isPart ? { scale: scale!, zero } : null
 }
 

@@ -40,7 +40,7 @@ export const ops = defineOps({
       const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = Array.from({ length: 8 }, (_, i) => lowering.input(i))
       if (!isByte(a) || !isByte(b) || a!.size * b!.size === 0 || !isZeroOf(a!.dtype, aZero)) return false
       const y = lowering.output(0)
-      if (!isZeroOf(y.dtype, yZero)) return false
+      if (!isByte(y) || !isZeroOf(y.dtype, yZero)) return false
       const { n } = byteMatMulShape(a!.dims, b!.dims)
       const scale = multipliersOf([aScale!, bScale!, yScale!], n)
       if (scale === undefined) return false

@@ -49,7 +49,8 @@ export const ops = defineOps({
       const scale = multipliersOf([aScale!, bScale!, yScale], n)
       // one bias for each column
       const isRow = !bias || (bias.dtype === 'int32' && bias.dims.at(-1) === n && bias.size === n)
-      if (scale === undefined || !isZeroOf(a!.dtype, aZero) || !isZeroOf(y.dtype, yZero) || !isRow) return false
+      if (scale === undefined || !isByte(y) || !isZeroOf(a!.dtype, aZero) || !isZeroOf(y.dtype, yZero) || !isRow)
+        return false
       const c = lowering.scratch(y.size * 4)
       const call = { a: a!, aZero: aZero!.ref, b: 3, bZero, transposed: transB === 1, c }
       if (!emitByteMatMul(lowering, call)) return false

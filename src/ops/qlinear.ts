@@ -83,6 +83,8 @@ export const ops: Readonly<Record<string, OpDef>> = {
     attributes: { axis: { kind: 'int', required: true } },
     numerics,
     infer(inputs, context) {
+      if (inputs.length % 3 !== 2)
+        throw complaint(context, 'a scale, a zero point and triples', `${inputs.length} inputs`)
       const parts = inputs.slice(2).filter((_, i) => i % 3 === 0)
       const infos = parts.map((info, i) => needed(context, info, `input ${i}`))
       const { dtype } = needed(context, inputs[1], 'Y_zero_point')
@@ -90,6 +92,10 @@ export const ops: Readonly<Record<string, OpDef>> = {
       if (infos.some(({ dims }) => dims === null || dims.some((d) => typeof d !== 'number')))
         return [{ dtype, dims: null }]
       const axis = axisOf(context, context.attributes.axis as number, first.dims!.length)
+      for (const { dims } of infos) {
+        const isLike = dims!.length === first.dims!.length && dims!.every((d, k) => k === axis || d === first.dims![k])
+        if (!isLike) throw complaint(context, `inputs like ${printDims(first.dims)} off the axis`, printDims(dims))
+      }
       const total = infos.reduce((sum, { dims }) => sum + (dims![axis] as number), 0)
       return [{ dtype, dims: first.dims!.map((d, k) => (k === axis ? total : d)) }]
     },

@@ -194,7 +194,10 @@ export const ops = defineOps({
         throw complaint(context, `values of dims [B, ${side}, ${side}]`, printDims(values.dims))
       }
       if (n !== null && isKnown(n[0])) checkVector(context, 'starts', starts, Math.ceil(n[0] / side) + 1)
-      return inferSparse(context, inputs, n, 'int8', inputs.slice(5))
+      const infos = inferSparse(context, inputs, n, 'int8', inputs.slice(5))
+      const k = inputs[0]?.dims?.at(-1)
+      checkDepths(context, inputs[2], k !== undefined && isKnown(k) ? Math.ceil(k / side) : k)
+      return infos
     },
     lower(lowering, { attributes }) {
       const [x, values, , , scale, bias, residual] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))

@@ -56,7 +56,7 @@ export const ops = defineOps({
       const shape = channelsLastShape(x!, w!, attributes)
       const scale = multipliersOf([xScale!, wScale!, yScale!], shape.outC)
       const isBias = !bias || bias.dtype === 'int32'
-      if (scale === undefined || !isZeroOf(y.dtype, yZero) || !isBias) return false
+      if (scale === undefined || !isByte(y) || !isZeroOf(y.dtype, yZero) || !isBias) return false
       const c = lowering.scratch(y.size * 4)
       if (!emitByteConv(lowering, { shape, x: x!, xZero, w: 3, wZero, c })) return false
       emitRequantize(lowering, [c, y], y.size / shape.outC, shape.outC, scale, yZero, bias)
