@@ -9,6 +9,7 @@ import { probe } from '../src/index.ts'
 import type { FormChoice } from '../src/ir/lowering.ts'
 import type { CaseResult, GroupResult, Setting } from './harness/results.ts'
 import { type Contender, type Effort, timeInRounds } from './harness/rounds.ts'
+import { quantile } from './harness/statistics.ts'
 import { type OpenedModel, openModel, peerVersions } from './models/engines.ts'
 import { type Case, groups } from './models/groups.ts'
 
@@ -20,7 +21,7 @@ const efforts: Readonly<Record<string, Effort>> = {
 async function measure({ name, macs, entrants, input }: Case, threads: number, effort: Effort): Promise<CaseResult> {
   const feed = await input()
   const opened: OpenedModel[] = []
-  const contenders: Contender[] = []
+  const contenders: (Contender & { readonly model: OpenedModel })[] = []
   const missing: Record<string, string> = {}
   const forms: Record<string, FormChoice> = {}
   for (const entrant of entrants) {
@@ -30,15 +31,35 @@ async function measure({ name, macs, entrants, input }: Case, threads: number, e
       await model.run()
       const form = await model.form?.()
       if (form) forms[entrant.name] = form
-      contenders.push({ name: entrant.name, run: () => model.run() })
+      contenders.push({ name: entrant.name, model, run: () => model.run() })
     } catch (error) {
       missing[entrant.name] = (error instanceof Error ? error.message : String(error)).split('\n')[0]
     }
   }
   const timed = contenders.length === 0 ? [] : await timeInRounds(contenders, effort)
+  const outside: (number | undefined)[] = []
+  for (const { model } of contenders) outside.push(await shareOutside(model))
   for (const model of opened) await model.close()
-  const entries = timed.map(({ name: contender, batch, summary }) => ({ contender, batch, ...summary }))
+  const entries = timed.map(({ name: contender, batch, summary }, i) => {
+    const outsideWasm = outside[i]
+    return { contender, batch, ...summary, ...(outsideWasm === undefined ? {} : { outsideWasm }) }
+  })
   return { name, macs, entries, missing, ...(Object.keys(forms).length > 0 ? { forms } : {}) }
+}
+
+/** Runs that the share of time outside Wasm is the median of. */
+const splitRuns = 9
+
+async function shareOutside({ run, inWasm }: OpenedModel): Promise<number | undefined> {
+  if (!inWasm) return undefined
+  const shares: number[] = []
+  for (let i = 0; i < splitRuns; i++) {
+    const start = performance.now()
+    await run()
+    const time = performance.now() - start
+    shares.push(1 - (await inWasm()) / time)
+  }
+  return quantile(shares, 0.5)
 }
 
 /** Longer than the thread pools of the peers look for work before they sleep. */

@@ -84,6 +84,16 @@ function gaps({ cases }: GroupResult): string[] {
   return [...reasons].map(([reason, names]) => `${reason} (${names.join(', ')})`)
 }
 
+/** How much of whittle's runs is not spent in Wasm. */
+function splits({ title, cases }: GroupResult): string[] {
+  return cases.flatMap(({ name, entries }) => {
+    const shares = entries.flatMap(({ contender, outsideWasm }) =>
+      outsideWasm === undefined ? [] : [`${contender} ${(100 * outsideWasm).toFixed(1)} %`],
+    )
+    return shares.length === 0 ? [] : [`${title}, ${name}, outside Wasm: ${shares.join(', ')}`]
+  })
+}
+
 /** Sparse products beside the dense one of the same type, and what timing both forms at load said. */
 function overDense({ cases }: GroupResult): string[] {
   return cases.flatMap((one) => {
@@ -146,6 +156,7 @@ const results = await Promise.all(files.map(async (file) => JSON.parse(await rea
 for (const result of results) console.log(table(result))
 for (const line of results.flatMap(means)) console.log(line)
 for (const line of results.flatMap(overDense)) console.log(line)
+for (const line of results.flatMap(splits)) console.log(line)
 for (const line of results.flatMap(gaps)) console.log(line)
 const library = await readFile(
   createRequire(import.meta.url)

@@ -29,6 +29,8 @@ export interface Entry extends Summary {
   readonly contender: string
   /** Runs per sample. */
   readonly batch: number
+  /** Share of a run that is not spent in Wasm; median of some runs. Of whittle only. */
+  readonly outsideWasm?: number
 }
 
 export interface CaseResult {

@@ -32,6 +32,8 @@ export interface OpenedModel {
   close(): Promise<void>
   /** In which form its last layer ran, where it had a choice; after a run. */
   form?(): Promise<FormChoice | undefined>
+  /** Milliseconds of the last run that were spent in Wasm. */
+  inWasm?(): Promise<number>
 }
 
 type Open = (bytes: Uint8Array, input: Input, threads: number) => Promise<OpenedModel>
@@ -72,7 +74,8 @@ const engines: Readonly<Record<EngineName, Open>> = {
     const session = await load(bytes, { threads })
     const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
     const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
-    return { run: () => session.run(feeds), close: () => session.dispose(), form }
+    const inWasm = async (): Promise<number> => (await session.profile()).run.wasm
+    return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
   },
   /** Its threads are set for the whole process. */
   async 'onnxruntime-web'(bytes, input, threads) {

@@ -96,7 +96,10 @@ Examples:
     })
 }
 
-function describe({ engines, outputs, operators, steps, memory }: BenchResult, withSteps: boolean): string {
+function describe(
+  { engines, outputs, operators, steps, memory, outsideWasm }: BenchResult,
+  withSteps: boolean,
+): string {
   const [own, other] = engines
   const rows = engines.map(({ name, load, firstRun, runs }) => [
     name,
@@ -111,6 +114,7 @@ function describe({ engines, outputs, operators, steps, memory }: BenchResult, w
       ({ name, cosine, maxRelError }) =>
         `output ${name}: cosine ${cosine.toFixed(6)}, largest error ${maxRelError.toExponential(2)} of the largest value`,
     ),
+    `${(100 * outsideWasm).toFixed(1)} % of a run is spent outside Wasm`,
     table(
       ['operator', 'steps', 'ms', '%', 'kernels'],
       operators.map(({ op, steps: count, time, share, kernels }) => [

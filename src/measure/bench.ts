@@ -14,7 +14,7 @@ import type { Profile } from '../runtime/profile.ts'
 import { Session } from '../runtime/session.ts'
 import type { Source } from '../platform/source.ts'
 import { type OperatorTime, type StepTime, operatorTimes, stepTimes } from './operators.ts'
-import { type Spread, type Timing, spreadOf, timeInTurns, timed } from './spread.ts'
+import { type Spread, type Timing, quantile, spreadOf, timeInTurns, timed } from './spread.ts'
 import { type Span, type Track, stepSpans } from './trace.ts'
 
 /** Another engine. */
@@ -63,6 +63,8 @@ export interface BenchResult {
   readonly operators: readonly OperatorTime[]
   readonly steps: readonly StepTime[]
   readonly memory: Profile['memory']
+  /** Share of a run that is not spent in Wasm: copies, the step list, JavaScript of nodes without a kernel; median of some runs. */
+  readonly outsideWasm: number
 }
 
 /** Runs that the profile is the mean of. */
@@ -130,6 +132,7 @@ export async function bench(
       { ...(signal ? { signal } : {}), onRound: (round) => tell('runs', round, rounds) },
     )
     const { build, memory } = await own.session.profile()
+    const outsideWasm = await shareOutside(own.session, inputs)
     tell('profile', 0, 1)
     const { steps, run } = await profileModel(source, inputs, settings)
     return {
@@ -142,12 +145,23 @@ export async function bench(
         operators: operatorTimes(steps),
         steps,
         memory,
+        outsideWasm,
       },
       tracks: [...runners.map((runner, i) => trackOf(runner, timings[i])), profileTrack(steps, run)],
     }
   } finally {
     for (const { session } of runners) await session.dispose()
   }
+}
+
+/** As users see it: of whole calls of `run`, the share that is not inside Wasm. */
+async function shareOutside(session: Session, feeds: Feeds): Promise<number> {
+  const shares: number[] = []
+  for (let i = 0; i < profiledRuns; i++) {
+    const { time } = await timed(() => session.run(feeds))
+    shares.push(1 - (await session.profile()).run.wasm / time)
+  }
+  return quantile(shares, 0.5)
 }
 
 /** Steps with their mean times, and when the last of the runs was. */

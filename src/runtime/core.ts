@@ -8,6 +8,7 @@ import { print } from '../ir/dim.ts'
 import type { Graph, GraphValue } from '../ir/graph.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
+import { now } from '../platform/clock.ts'
 import { Tensor, copyOfData } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { Executor } from './execute.ts'
@@ -52,8 +53,8 @@ interface OpenModel {
   readonly executor: Executor
   readonly stages: Stages
   pool?: Pool
-  /** The programs of the last run. */
-  last?: readonly ProfiledProgram[]
+  /** The programs of the last run, and its times. */
+  last?: { readonly programs: readonly ProfiledProgram[]; readonly run: Profile['run'] }
 }
 
 /** The engine's side of a session. */
@@ -109,6 +110,7 @@ export class SessionCore implements SessionBackend {
 
   /** Runs the model on the feeds as they are now. @throws InputError for feeds that do not fit, StateError when the session has ended */
   async run(feeds: unknown): Promise<Record<string, Tensor>> {
+    const called = now()
     const { graph, stages } = this.#open()
     const given = checkFeeds(graph.inputs, feeds)
     // what begins at once and reads its inputs first of all needs no copies of them
@@ -116,10 +118,14 @@ export class SessionCore implements SessionBackend {
     const inputs = ready ? given : new Map([...given].map(([name, tensor]) => [name, copyOf(tensor)]))
     return this.#queue.add(async () => {
       const model = this.#open()
+      const { executor } = model
+      const start = ready ? called : now()
+      const before = executor.wasmTime
       try {
         const { outputs, programs } = await model.stages.run(inputs, this.#options.profile, ready)
-        model.last = programs
-        return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
+        const results = Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
+        model.last = { programs, run: { total: now() - start, wasm: executor.wasmTime - before } }
+        return results
       } catch (error) {
         throw await this.#final(error)
       }
@@ -136,7 +142,8 @@ export class SessionCore implements SessionBackend {
     const { build } = this.#options
     const { arenaBytes: arena, activeThreads: threads, weights } = executor
     const { profileOf } = await import('./profile.ts')
-    return profileOf(last, { weights: weights.bytes, arena, total: heap.memory.buffer.byteLength, build, threads })
+    const memory = { weights: weights.bytes, arena, total: heap.memory.buffer.byteLength }
+    return profileOf(last.programs, { ...memory, build, threads, run: last.run })
   }
 
   /** Waits for the run under way, turns away the others, ends the helpers and lets the memory go. */

@@ -64,6 +64,7 @@ export class Executor {
   #arena = { address: 0, bytes: 0 }
   /** Threads called into runs as they are now. */
   #active: number
+  #wasmTime = 0
 
   constructor(heap: Heap, kernels: KernelExports, threads: Threads, weights: (run: Executor['runNow']) => WeightStore) {
     this.#heap = heap
@@ -76,6 +77,11 @@ export class Executor {
   /** Threads the last run was done with. */
   get activeThreads(): number {
     return this.#active
+  }
+
+  /** Milliseconds in Wasm so far, of the thread that waits for the others. */
+  get wasmTime(): number {
+    return this.#wasmTime
   }
 
   get weights(): WeightStore {
@@ -207,11 +213,18 @@ export class Executor {
   }
 
   #start(list: number, words: number): number {
-    return trapped(() => this.#kernels.run(list, words, controlAddress, 0, this.#active))
+    return this.#timed(() => this.#kernels.run(list, words, controlAddress, 0, this.#active))
   }
 
   #resume(): number {
-    return trapped(() => this.#kernels.resume(controlAddress, 0, this.#active))
+    return this.#timed(() => this.#kernels.resume(controlAddress, 0, this.#active))
+  }
+
+  #timed(call: () => number): number {
+    const start = now()
+    const code = trapped(call)
+    this.#wasmTime += now() - start
+    return code
   }
 
   #reserveArena(bytes: number): void {

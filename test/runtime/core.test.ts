@@ -145,6 +145,16 @@ describe('SessionCore', () => {
     for (const step of profile.steps) expect(step.time).toBeGreaterThanOrEqual(0)
   })
 
+  it('says how much of the last run was spent in Wasm', async () => {
+    const session = await core(dense)
+    for (const n of [300, 2]) {
+      await session.run({ x: wave([n, 3]) })
+      const { run } = await session.profile()
+      expect(run.wasm).toBeGreaterThan(0)
+      expect(run.total).toBeGreaterThanOrEqual(run.wasm)
+    }
+  })
+
   it('rejects feeds with the input’s name', async () => {
     const session = await core(dense)
     await expect(session.run({})).rejects.toThrow(InputError)
