@@ -3,6 +3,7 @@
  * Element-wise kernels over float32, one line each: a functor put into the loop of its kind. Rows of
  * src/kernels/elementwise.ts; what a unit is and which arguments there are stands there.
  */
+import { rotateHeads } from './elementwise/rotary'
 import { Clip, Gelu, GeluTanh, HardSigmoid, HardSwish, LeakyRelu, Relu, Sigmoid, Silu, Tanh } from './simd/activation'
 import { Add, Div, Max, Min, Mul, PRelu, Pow, Sub, mapBinary } from './elementwise/binary'
 import {
@@ -154,4 +155,8 @@ export function binary_pow_f32(args: usize, from: u32, to: u32, thread: u32): vo
 
 export function binary_prelu_f32(args: usize, from: u32, to: u32, thread: u32): void {
   mapBinary<PRelu>(args, from, to)
+}
+
+export function rotary_f32(args: usize, from: u32, to: u32, thread: u32): void {
+  rotateHeads(args, from, to)
 }

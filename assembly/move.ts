@@ -2,6 +2,7 @@
 /** Data movement and casts: rows of src/kernels/move.ts, where units and arguments are described. */
 import { castFromF32, castToF32 } from './move/cast'
 import { copyStrided } from './move/copy'
+import { keepTriangle, pickElements, pickTuples } from './move/pick'
 import { copyBlocks, fillBlocks, gatherRows, transposeBands } from './move/rows'
 
 export function copy_1(args: usize, from: u32, to: u32, thread: u32): void {
@@ -42,6 +43,26 @@ export function fill_4(args: usize, from: u32, to: u32, thread: u32): void {
 
 export function gather_rows(args: usize, from: u32, to: u32, thread: u32): void {
   gatherRows(args, from, to)
+}
+
+export function gather_elements(args: usize, from: u32, to: u32, thread: u32): void {
+  pickElements(args, from, to, false)
+}
+
+export function scatter_elements(args: usize, from: u32, to: u32, thread: u32): void {
+  pickElements(args, from, to, true)
+}
+
+export function gather_tuples(args: usize, from: u32, to: u32, thread: u32): void {
+  pickTuples(args, from, to, false)
+}
+
+export function scatter_tuples(args: usize, from: u32, to: u32, thread: u32): void {
+  pickTuples(args, from, to, true)
+}
+
+export function triangle(args: usize, from: u32, to: u32, thread: u32): void {
+  keepTriangle(args, from, to)
 }
 
 export function cast_to_f32(args: usize, from: u32, to: u32, thread: u32): void {

@@ -3,17 +3,13 @@
  * Reductions, softmax, normalisation and pooling over float32: rows of src/kernels/reduce.ts, where units and arguments
  * are described.
  */
-import { fold, Largest, Mean, Norm1, Norm2, Product, Smallest, Sum, SumSquare } from './reduce/fold'
+import { fold, Largest, Norm1, Product, Smallest, Sum, SumSquare } from './reduce/fold'
 import { instanceNorm, layerNorm, rmsNorm } from './reduce/norm'
 import { pool } from './reduce/pool'
 import { logSoftmax, logSumExp, softmax } from './reduce/softmax'
 
 export function reduce_sum_f32(args: usize, from: u32, to: u32, thread: u32): void {
   fold<Sum>(args, from, to)
-}
-
-export function reduce_mean_f32(args: usize, from: u32, to: u32, thread: u32): void {
-  fold<Mean>(args, from, to)
 }
 
 export function reduce_max_f32(args: usize, from: u32, to: u32, thread: u32): void {
@@ -34,10 +30,6 @@ export function reduce_sum_square_f32(args: usize, from: u32, to: u32, thread: u
 
 export function reduce_l1_f32(args: usize, from: u32, to: u32, thread: u32): void {
   fold<Norm1>(args, from, to)
-}
-
-export function reduce_l2_f32(args: usize, from: u32, to: u32, thread: u32): void {
-  fold<Norm2>(args, from, to)
 }
 
 export function reduce_log_sum_exp_f32(args: usize, from: u32, to: u32, thread: u32): void {
@@ -69,5 +61,5 @@ export function max_pool_f32(args: usize, from: u32, to: u32, thread: u32): void
 }
 
 export function average_pool_f32(args: usize, from: u32, to: u32, thread: u32): void {
-  pool<Mean>(args, from, to, true)
+  pool<Sum>(args, from, to, true)
 }

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Between float32 and integers. `kind`: 0 int8, 1 uint8 or bool, 2 int32, 3 int64. To float32 the value is rounded to
- * nearest; from float32 it is truncated, saturated, and NaN gives 0. A unit is a run of `block` elements.
+ * Between float32 and integers or 16-bit floats. `kind`: 0 int8, 1 uint8 or bool, 2 int32, 3 int64, 4 float16, 5 bfloat16.
+ * To float32 the value is rounded to nearest; from float32 to an integer it is truncated, saturated, and NaN gives 0. A
+ * unit is a run of `block` elements.
  */
 import { CastToF32Args } from '../generated/args'
+import { narrowHalves, widenHalves } from './half'
 
 /** Units [from, to) of dst = f32(src). */
 // @ts-ignore: decorator
@@ -16,10 +18,11 @@ export function castToF32(args: usize, from: u32, to: u32): void {
   if (a.kind == 0) toF32<i8>(a.src + first, dst, count)
   else if (a.kind == 1) toF32<u8>(a.src + first, dst, count)
   else if (a.kind == 2) toF32<i32>(a.src + (<usize>first << 2), dst, count)
+  else if (a.kind > 3) widenHalves(a.src + (<usize>first << 1), dst, count, a.kind == 5)
   else toF32<i64>(a.src + (<usize>first << 3), dst, count)
 }
 
-/** Units [from, to) of dst = integer(src), kind 2 or 3. */
+/** Units [from, to) of dst = integer or 16-bit float of src, kind 2 or more. */
 // @ts-ignore: decorator
 @inline
 export function castFromF32(args: usize, from: u32, to: u32): void {
@@ -27,6 +30,10 @@ export function castFromF32(args: usize, from: u32, to: u32): void {
   const first = from * a.block
   let count = min<u32>(to * a.block, a.size) - first
   let src = a.src + (<usize>first << 2)
+  if (a.kind > 3) {
+    narrowHalves(src, a.dst + (<usize>first << 1), count, a.kind == 5)
+    return
+  }
   if (a.kind == 3) {
     let dst = a.dst + (<usize>first << 3)
     for (; count; count--, src += 4, dst += 8) store<i64>(dst, <i64>load<f32>(src))

@@ -16,7 +16,8 @@ export abstract class Fold {
   abstract step(acc: v128, x: v128): v128
   abstract join(a: v128, b: v128): v128
   abstract lanes(acc: v128): f32
-  abstract finish(acc: v128, count: f32): v128
+  /** @param by what `finish` of the row's arguments says */
+  abstract finish(acc: v128, by: f32): v128
 }
 
 /** Units [from, to) of a reduction. */
@@ -24,12 +25,12 @@ export abstract class Fold {
 @inline
 export function fold<F extends Fold>(args: usize, from: u32, to: u32): void {
   const a = changetype<ReduceSumF32Args>(args)
-  const count = <f32>a.reduce
+  const by = a.finish
   if (a.inner == 1) {
     const rowBytes = <usize>a.reduce << 2
     for (let o = from; o < to; o++) {
       const folded = splat(foldRow<F>(a.x + <usize>o * rowBytes, a.reduce))
-      f32.store(a.y + (<usize>o << 2), f32x4.extract_lane(changetype<F>(0).finish(folded, count), 0))
+      f32.store(a.y + (<usize>o << 2), f32x4.extract_lane(changetype<F>(0).finish(folded, by), 0))
     }
     return
   }
@@ -41,18 +42,18 @@ export function fold<F extends Fold>(args: usize, from: u32, to: u32): void {
     let left = min<u32>(a.block, a.inner - first)
     let x = a.x + <usize>o * a.reduce * stride + (<usize>first << 2)
     let y = a.y + <usize>o * stride + (<usize>first << 2)
-    for (; left >= 16; left -= 16, x += 64, y += 64) foldColumns16<F>(x, y, a.reduce, stride, count)
+    for (; left >= 16; left -= 16, x += 64, y += 64) foldColumns16<F>(x, y, a.reduce, stride, by)
     for (; <i32>left > 0; left -= 4, x += 16, y += 16) {
       let acc = changetype<F>(0).start()
       for (let r: u32 = 0, p = x; r < a.reduce; r++, p += stride) acc = changetype<F>(0).step(acc, loadUpTo4(p, left))
-      storeUpTo4(y, changetype<F>(0).finish(acc, count), left)
+      storeUpTo4(y, changetype<F>(0).finish(acc, by), left)
     }
   }
 }
 
 // @ts-ignore: decorator
 @inline
-function foldColumns16<F extends Fold>(x: usize, y: usize, reduce: u32, stride: usize, count: f32): void {
+function foldColumns16<F extends Fold>(x: usize, y: usize, reduce: u32, stride: usize, by: f32): void {
   let acc0 = changetype<F>(0).start()
   let acc1 = acc0
   let acc2 = acc0
@@ -63,10 +64,10 @@ function foldColumns16<F extends Fold>(x: usize, y: usize, reduce: u32, stride: 
     acc2 = changetype<F>(0).step(acc2, v128.load(x, 32))
     acc3 = changetype<F>(0).step(acc3, v128.load(x, 48))
   }
-  v128.store(y, changetype<F>(0).finish(acc0, count))
-  v128.store(y, changetype<F>(0).finish(acc1, count), 16)
-  v128.store(y, changetype<F>(0).finish(acc2, count), 32)
-  v128.store(y, changetype<F>(0).finish(acc3, count), 48)
+  v128.store(y, changetype<F>(0).finish(acc0, by))
+  v128.store(y, changetype<F>(0).finish(acc1, by), 16)
+  v128.store(y, changetype<F>(0).finish(acc2, by), 32)
+  v128.store(y, changetype<F>(0).finish(acc3, by), 48)
 }
 
 /** The fold of `count` dense elements, before `finish`. */
@@ -91,6 +92,7 @@ export function foldRow<F extends Fold>(x: usize, count: u32): f32 {
   return f32x4.extract_lane(acc0, 0)
 }
 
+/** The sum over `by`: 1, or the count for the mean. */
 @unmanaged
 @final
 export class Sum extends Fold {
@@ -111,33 +113,8 @@ export class Sum extends Fold {
     return sumLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
-    return acc
-  }
-}
-
-@unmanaged
-@final
-export class Mean extends Fold {
-  @inline
-  start(): v128 {
-    return splat(0)
-  }
-  @inline
-  step(acc: v128, x: v128): v128 {
-    return f32x4.add(acc, x)
-  }
-  @inline
-  join(a: v128, b: v128): v128 {
-    return f32x4.add(a, b)
-  }
-  @inline
-  lanes(acc: v128): f32 {
-    return sumLanes(acc)
-  }
-  @inline
-  finish(acc: v128, count: f32): v128 {
-    return f32x4.div(acc, splat(count))
+  finish(acc: v128, by: f32): v128 {
+    return f32x4.div(acc, splat(by))
   }
 }
 
@@ -162,7 +139,7 @@ export class Largest extends Fold {
     return maxLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
+  finish(acc: v128, by: f32): v128 {
     return acc
   }
 }
@@ -188,7 +165,7 @@ export class Smallest extends Fold {
     return minLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
+  finish(acc: v128, by: f32): v128 {
     return acc
   }
 }
@@ -213,11 +190,12 @@ export class Product extends Fold {
     return productLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
+  finish(acc: v128, by: f32): v128 {
     return acc
   }
 }
 
+/** The sum of squares, or its root where `by` is not 0. */
 @unmanaged
 @final
 export class SumSquare extends Fold {
@@ -238,8 +216,8 @@ export class SumSquare extends Fold {
     return sumLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
-    return acc
+  finish(acc: v128, by: f32): v128 {
+    return by != 0 ? f32x4.sqrt(acc) : acc
   }
 }
 
@@ -263,32 +241,7 @@ export class Norm1 extends Fold {
     return sumLanes(acc)
   }
   @inline
-  finish(acc: v128, count: f32): v128 {
+  finish(acc: v128, by: f32): v128 {
     return acc
-  }
-}
-
-@unmanaged
-@final
-export class Norm2 extends Fold {
-  @inline
-  start(): v128 {
-    return splat(0)
-  }
-  @inline
-  step(acc: v128, x: v128): v128 {
-    return madd(x, x, acc)
-  }
-  @inline
-  join(a: v128, b: v128): v128 {
-    return f32x4.add(a, b)
-  }
-  @inline
-  lanes(acc: v128): f32 {
-    return sumLanes(acc)
-  }
-  @inline
-  finish(acc: v128, count: f32): v128 {
-    return f32x4.sqrt(acc)
   }
 }

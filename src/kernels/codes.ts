@@ -9,3 +9,5 @@ export const compareOps = ['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOr
 export const reduceOps = ['Sum', 'Max', 'Min', 'Prod'] as const
 /** Numbers of `from` and `to` of cast_any. */
 export const castKinds = ['int8', 'uint8', 'int32', 'int64', 'float32', 'bool'] as const
+/** `kind` of cast_to_f32 and cast_from_f32 where the other type is a 16-bit float. */
+export const halfKinds: Readonly<Record<string, number>> = { float16: 4, bfloat16: 5 }

@@ -61,4 +61,15 @@ export const elementwise = kernels({
   binary_pow_f32: binary,
   /** a >= 0 ? a : a * b. */
   binary_prelu_f32: binary,
+  /**
+   * Pairs of channels of each head turned: (a, b) to (a cos - b sin, a sin + b cos), pairs (i, i + half) or neighbours
+   * (`interleaved`), the other channels of the `size` copied. Strides in elements; row r of cos and sin, [rows, half], is
+   * that of unit r, or of `places[r]` (int64, clamped). A unit is one place of one sequence, all heads. y = x is allowed.
+   */
+  rotary_f32: {
+    args: {
+      x: 'ptr', y: 'ptr', cos: 'ptr', sin: 'ptr', places: 'ptr', rows: 'u32', sequence: 'u32', heads: 'u32', size: 'u32',
+      half: 'u32', batchStride: 'u32', placeStride: 'u32', headStride: 'u32', interleaved: 'u32',
+    },
+  },
 })

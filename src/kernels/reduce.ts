@@ -3,7 +3,9 @@
 import { kernels } from './row.ts'
 
 /** y[o][i] = reduce over r of x[o][r][i]. A unit is one o when inner = 1, else one (o, run of `block` of inner). */
-const reduceArgs = { x: 'ptr', y: 'ptr', outer: 'u32', reduce: 'u32', inner: 'u32', block: 'u32' } as const
+const reduceArgs = {
+  x: 'ptr', y: 'ptr', outer: 'u32', reduce: 'u32', inner: 'u32', block: 'u32', finish: 'f32',
+} as const
 const reduce_ = { args: reduceArgs }
 
 const poolArgs = {
@@ -12,14 +14,14 @@ const poolArgs = {
 } as const
 
 export const reduce = kernels({
+  /** The sum is divided by `finish`: 1, or `reduce` for the mean. The rows below do not read it unless they say so. */
   reduce_sum_f32: reduce_,
-  reduce_mean_f32: reduce_,
   reduce_max_f32: reduce_,
   reduce_min_f32: reduce_,
   reduce_prod_f32: reduce_,
+  /** `finish` other than 0: the root of it. */
   reduce_sum_square_f32: reduce_,
   reduce_l1_f32: reduce_,
-  reduce_l2_f32: reduce_,
   reduce_log_sum_exp_f32: reduce_,
   /** Rows of `cols`; a unit is one row. y = x is allowed. */
   softmax_f32: { args: { x: 'ptr', y: 'ptr', rows: 'u32', cols: 'u32' } },

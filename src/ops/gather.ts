@@ -10,6 +10,7 @@ import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, integersFrom, needed, printDims, valueOf } from './infer.ts'
 import { widthOf } from './lower-move.ts'
+import { emitElements, emitTuples } from './lower-pick.ts'
 import { integersOf, walk } from './elements.ts'
 import { pick } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
@@ -89,6 +90,11 @@ export const ops = defineOps({
       if (data.dims !== null) axisOf(context, context.attributes.axis as number, data.dims.length)
       return [{ dtype: data.dtype, dims }]
     },
+    lower(lowering, { attributes }) {
+      const [x, indices, y] = [lowering.input(0)!, lowering.input(1)!, lowering.output(0)]
+      const pick = { source: x.ref, target: y.ref, kind: 'gather', size: y.size } as const
+      return emitElements(lowering, x, indices, attributes.axis as number, pick)
+    },
   },
   GatherND: {
     inputs: [2, 2],
@@ -103,6 +109,11 @@ export const ops = defineOps({
         throw complaint(context, `indices of at most ${dims.length - batch} numbers each`, printDims(at))
       }
       return [{ dtype, dims: [...at.slice(0, -1), ...dims.slice(batch + depth)] }]
+    },
+    lower(lowering, { attributes }) {
+      const [x, indices, y] = [lowering.input(0)!, lowering.input(1)!, lowering.output(0)]
+      const pick = { source: x.ref, target: y.ref, kind: 'gather', size: y.size } as const
+      return emitTuples(lowering, x, indices, attributes.batch_dims as number, pick)
     },
   },
 })
@@ -160,9 +171,11 @@ export const samples = {
   GatherElements: (random): Sample[] => [
     { inputs: [floats(random, [3, 4]), integers(random, [2, 4], -3, 2, 'int64')] },
     { inputs: [floats(random, [3, 4]), integers(random, [3, 2], 0, 3)], attributes: { axis: 1 } },
+    { inputs: [longs(5, 6, 7), longs(2, 0, -1, 1, 1)] },
   ],
   GatherND: (random): Sample[] => [
     { inputs: [floats(random, [3, 4, 2]), integers(random, [5, 2], -3, 2, 'int64')] },
     { inputs: [floats(random, [2, 4, 3]), integers(random, [2, 3, 1], 0, 3, 'int64')], attributes: { batch_dims: 1 } },
+    { inputs: [floats(random, [2, 3, 2]), integers(random, [4, 3], 0, 1, 'int64')] },
   ],
 } satisfies Record<string, Samples>

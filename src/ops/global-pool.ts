@@ -19,12 +19,12 @@ function inferGlobal(context: OpContext, info: ValueInfo | null): ValueInfo[] {
   return [{ dtype: x.dtype, dims: x.dims.map((d, axis) => (axis < 2 ? d : 1)) }]
 }
 
-function lowerGlobal(lowering: Lowering, kernel: 'reduce_mean_f32' | 'reduce_max_f32'): boolean {
+function lowerGlobal(lowering: Lowering, reduction: 'mean' | 'max'): boolean {
   const x = lowering.input(0)!
   if (!isFloat32(x) || x.size === 0) return false
   const outer = x.dims[0] * x.dims[1]
   const shape = { outer, reduce: x.size / outer, inner: 1 }
-  emitReduce(lowering, kernel, x.ref, lowering.output(0).ref, shape)
+  emitReduce(lowering, reduction, x.ref, lowering.output(0).ref, shape)
   return true
 }
 
@@ -33,7 +33,7 @@ export const ops = defineOps({
     inputs: [1, 1],
     numerics: { relative: 1e-6, absolute: 1e-6 },
     infer: ([x], context) => inferGlobal(context, x),
-    lower: (lowering) => lowerGlobal(lowering, 'reduce_mean_f32'),
+    lower: (lowering) => lowerGlobal(lowering, 'mean'),
   },
   GlobalLpPool: {
     inputs: [1, 1],
@@ -44,7 +44,7 @@ export const ops = defineOps({
   GlobalMaxPool: {
     inputs: [1, 1],
     infer: ([x], context) => inferGlobal(context, x),
-    lower: (lowering) => lowerGlobal(lowering, 'reduce_max_f32'),
+    lower: (lowering) => lowerGlobal(lowering, 'max'),
   },
 })
 

@@ -109,7 +109,7 @@ export function lowerQuantisedPool(lowering: Lowering, attributes: Attributes, i
     const shape = isLast
       ? { outer: images, reduce: pixels, inner: channels }
       : { outer: images * channels, reduce: pixels, inner: 1 }
-    emitReduce(lowering, 'reduce_mean_f32', numbers, result, shape)
+    emitReduce(lowering, 'mean', numbers, result, shape)
   } else {
     const window = asPlane(knownWindow(spatial, attributes.kernel_shape as number[], attributes))
     const [inH, inW] = spatial.length === 1 ? [1, spatial[0]] : spatial

@@ -9,7 +9,22 @@ import { collapse } from './broadcast.ts'
 import { grainOf } from './grid.ts'
 import type { Lowering, Ref, StepSpec } from './lower.ts'
 
-export type ReduceKernel = Extract<KernelName, `reduce_${string}`>
+type ReduceKernel = Extract<KernelName, `reduce_${string}`>
+
+/** What is computed, of which kernel, and what makes `finish` of its arguments of the count. */
+const reductions = {
+  sum: ['reduce_sum_f32', () => 1],
+  mean: ['reduce_sum_f32', (count: number) => count],
+  max: ['reduce_max_f32', () => 0],
+  min: ['reduce_min_f32', () => 0],
+  prod: ['reduce_prod_f32', () => 0],
+  sumSquare: ['reduce_sum_square_f32', () => 0],
+  l1: ['reduce_l1_f32', () => 0],
+  l2: ['reduce_sum_square_f32', () => 1],
+  logSumExp: ['reduce_log_sum_exp_f32', () => 0],
+} as const
+
+export type Reduction = keyof typeof reductions
 
 /** Columns a unit reduces side by side: their accumulators stay in the first-level cache. */
 const columns = 128
@@ -21,14 +36,20 @@ export interface ReduceShape {
   readonly inner: number
 }
 
-/** y[o][i] = reduce over r of x[o][r][i]. */
-export function emitReduce(
+/** y[o][i] = reduce over r of x[o][r][i], float32. */
+export function emitReduce(lowering: Lowering, reduction: Reduction, x: Ref, y: Ref, shape: ReduceShape): void {
+  const [kernel, finish] = reductions[reduction]
+  emitReduction(lowering, kernel, x, y, shape, { finish: finish(shape.reduce) })
+}
+
+/** The same by a kernel with words of its own. */
+export function emitReduction(
   lowering: Lowering,
   kernel: ReduceKernel,
   x: Ref,
   y: Ref,
   shape: ReduceShape,
-  words: Readonly<Record<string, number>> = {},
+  words: Readonly<Record<string, number>>,
 ): void {
   const { outer, reduce, inner } = shape
   const block = Math.min(inner, columns)

@@ -22,7 +22,7 @@ import {
 } from './define.ts'
 import { axesOf, contentOf, integersFrom, needed, valueOf } from './infer.ts'
 import { emitUnary, isFloat32 } from './lower-elementwise.ts'
-import { type ReduceKernel, emitReduce, gatherReduced } from './lower-reduce.ts'
+import { type Reduction, emitReduce, emitReduction, gatherReduced } from './lower-reduce.ts'
 import { widthOf } from './lower-move.ts'
 import type { Lowering } from './lower.ts'
 import { integersOf, isFloat, offsetsOf, rangeOf } from './elements.ts'
@@ -30,26 +30,26 @@ import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
 
 interface Row {
-  readonly kernel: ReduceKernel
+  readonly reduction: Reduction
   /** Of 32- and 64-bit integers. */
   readonly integer?: (typeof reduceOps)[number]
-  /** Takes the logarithm of what the kernel gives. */
+  /** Takes the logarithm of it. */
   readonly log?: boolean
   /** Exact fold over known elements, for shape arithmetic. */
   readonly content?: (elements: readonly Dim[]) => Dim
 }
 
 const rows: Readonly<Record<string, Row>> = {
-  ReduceL1: { kernel: 'reduce_l1_f32' },
-  ReduceL2: { kernel: 'reduce_l2_f32' },
-  ReduceLogSum: { kernel: 'reduce_sum_f32', log: true },
-  ReduceLogSumExp: { kernel: 'reduce_log_sum_exp_f32' },
-  ReduceMax: { kernel: 'reduce_max_f32', integer: 'Max', content: (e) => e.reduce(dim.max) },
-  ReduceMean: { kernel: 'reduce_mean_f32' },
-  ReduceMin: { kernel: 'reduce_min_f32', integer: 'Min', content: (e) => e.reduce(dim.min) },
-  ReduceProd: { kernel: 'reduce_prod_f32', integer: 'Prod', content: dim.product },
-  ReduceSum: { kernel: 'reduce_sum_f32', integer: 'Sum', content: (e) => e.reduce(dim.add, 0) },
-  ReduceSumSquare: { kernel: 'reduce_sum_square_f32' },
+  ReduceL1: { reduction: 'l1' },
+  ReduceL2: { reduction: 'l2' },
+  ReduceLogSum: { reduction: 'sum', log: true },
+  ReduceLogSumExp: { reduction: 'logSumExp' },
+  ReduceMax: { reduction: 'max', integer: 'Max', content: (e) => e.reduce(dim.max) },
+  ReduceMean: { reduction: 'mean' },
+  ReduceMin: { reduction: 'min', integer: 'Min', content: (e) => e.reduce(dim.min) },
+  ReduceProd: { reduction: 'prod', integer: 'Prod', content: dim.product },
+  ReduceSum: { reduction: 'sum', integer: 'Sum', content: (e) => e.reduce(dim.add, 0) },
+  ReduceSumSquare: { reduction: 'sumSquare' },
 }
 
 const wholeKernels: Readonly<Partial<Record<Dtype, 'reduce_i32' | 'reduce_i64'>>> = {
@@ -94,10 +94,10 @@ function lowerReduce(row: Row, lowering: Lowering, attributes: Attributes): bool
   if (gathered === null) return false
   const y = lowering.output(0)
   if (whole) {
-    emitReduce(lowering, whole, gathered.x, y.ref, gathered.shape, { op: reduceOps.indexOf(row.integer!) })
+    emitReduction(lowering, whole, gathered.x, y.ref, gathered.shape, { op: reduceOps.indexOf(row.integer!) })
     return true
   }
-  emitReduce(lowering, row.kernel, gathered.x, y.ref, gathered.shape)
+  emitReduce(lowering, row.reduction, gathered.x, y.ref, gathered.shape)
   if (row.log) emitUnary(lowering, 'unary_log_f32', y.ref, y.ref, y.size)
   return true
 }

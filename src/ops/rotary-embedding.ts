@@ -5,10 +5,12 @@
  * [batch, sequence, heads * size]. https://onnx.ai/onnx/operators/onnx__RotaryEmbedding.html
  */
 import * as dim from '../ir/dim.ts'
-import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { integersOf } from './elements.ts'
+import { grainOf } from './grid.ts'
+import { isFloat32 } from './lower-elementwise.ts'
+import type { Lowering } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -44,36 +46,49 @@ export const ops = defineOps({
       }
       return [{ dtype, dims }]
     },
+    lower: (lowering, { attributes }) => lowerRotary(lowering, attributes),
   },
 })
 
-/** Where the numbers of a head lie: the places of batch b, head h, position s. */
-function layoutOf(x: Tensor, { num_heads: given }: Attributes) {
-  if (x.dims.length === 4) {
-    const [batch, heads, sequence, size] = x.dims
-    return {
-      batch,
-      heads,
-      sequence,
-      size,
-      at: (b: number, h: number, s: number) => ((b * heads + h) * sequence + s) * size,
-    }
+function lowerRotary(lowering: Lowering, attributes: Attributes): boolean {
+  const [x, cos, sin, places] = [0, 1, 2, 3].map((i) => lowering.input(i))
+  const y = lowering.output(0)
+  if (!isFloat32(x, cos, sin) || (places && places.dtype !== 'int64')) return false
+  if (x!.size === 0) return true
+  const { batch, heads, sequence, size, strides } = layoutOf(x!.dims, attributes)
+  const half = ((attributes.rotary_embedding_dim as number) || size) >> 1
+  // the tables are [rows, half], or [batch, sequence, half] where no places are given
+  const rows = half === 0 ? 0 : cos!.size / half
+  if (rows === 0 || sin!.size !== cos!.size || (!places && rows !== batch * sequence)) return false
+  const [batchStride, headStride, placeStride] = strides
+  const operands = { x: x!.ref, y: y.ref, cos: cos!.ref, sin: sin!.ref, places: places?.ref ?? null }
+  const numbers = { rows, sequence, heads, size, half, batchStride, placeStride, headStride }
+  const interleaved = Number(attributes.interleaved === 1)
+  const grain = grainOf(heads * size)
+  lowering.step({
+    kernel: 'rotary_f32',
+    units: batch * sequence,
+    grain,
+    args: { ...operands, ...numbers, interleaved },
+  })
+  return true
+}
+
+/** Sizes, and strides of batch, head and place in elements; a head is dense. */
+function layoutOf(dims: readonly number[], { num_heads: given }: Attributes) {
+  if (dims.length === 4) {
+    const [batch, heads, sequence, size] = dims
+    return { batch, heads, sequence, size, strides: [heads * sequence * size, sequence * size, size] as const }
   }
-  const [batch, sequence, hidden] = x.dims
+  const [batch, sequence, hidden] = dims
   const heads = given as number
   const size = hidden / heads
-  return {
-    batch,
-    heads,
-    sequence,
-    size,
-    at: (b: number, h: number, s: number) => ((b * sequence + s) * heads + h) * size,
-  }
+  return { batch, heads, sequence, size, strides: [sequence * hidden, size, hidden] as const }
 }
 
 export const references = {
   RotaryEmbedding: ([x, cos, sin, positions], attributes) => {
-    const { batch, heads, sequence, size, at } = layoutOf(x!, attributes)
+    const { batch, heads, sequence, size, strides } = layoutOf(x!.dims, attributes)
     const rotated = (attributes.rotary_embedding_dim as number) || size
     const half = rotated / 2
     const [cosines, sines] = [numbersOf(cos!), numbersOf(sin!)]
@@ -84,7 +99,7 @@ export const references = {
       for (let s = 0; s < sequence; s++) {
         const row = (rows ? rows[b * sequence + s] : b * sequence + s) * half
         for (let h = 0; h < heads; h++) {
-          const start = at(b, h, s)
+          const start = b * strides[0] + h * strides[1] + s * strides[2]
           for (let i = 0; i < half; i++) {
             const [left, right] = attributes.interleaved === 1 ? [2 * i, 2 * i + 1] : [i, i + half]
             const [a, c] = [values[start + left], values[start + right]]

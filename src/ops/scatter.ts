@@ -9,24 +9,37 @@ import { Tensor } from '../tensor/tensor.ts'
 import { type AttributeSpec, type OpDef, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
 import { integersOf, walk } from './elements.ts'
+import { copyBytes, widthOf } from './lower-move.ts'
+import { emitElements, emitTuples } from './lower-pick.ts'
 import { type Exact, exactOf, tensorOf } from './numeric.ts'
 import { floats, longs } from './sample-tensors.ts'
 
 const reduction: Readonly<Record<string, AttributeSpec>> = { reduction: { kind: 'string', default: 'none' } }
 
-const define = (attributes: Readonly<Record<string, AttributeSpec>>): OpDef => ({
+const define = (attributes: Readonly<Record<string, AttributeSpec>>, isTuples = false): OpDef => ({
   inputs: [3, 3],
   attributes,
   infer([data], context) {
     const { dtype, dims } = needed(context, data, 'data')
     return [{ dtype, dims }]
   },
+  lower(lowering, { attributes: given }) {
+    const [data, indices, updates] = [0, 1, 2].map((i) => lowering.input(i)!)
+    const y = lowering.output(0)
+    const width = widthOf(data.dtype)
+    if (width === null || (given.reduction ?? 'none') !== 'none' || updates.dtype !== data.dtype) return false
+    const pick = { source: updates.ref, target: y.ref, kind: 'scatter', size: updates.size } as const
+    copyBytes(lowering, data.ref, y.ref, data.size * width)
+    return isTuples
+      ? emitTuples(lowering, data, indices, 0, pick)
+      : emitElements(lowering, data, indices, given.axis as number, pick)
+  },
 })
 
 export const ops = defineOps({
   Scatter: define({ axis: { kind: 'int', default: 0 } }),
   ScatterElements: define({ axis: { kind: 'int', default: 0 }, ...reduction }),
-  ScatterND: define(reduction),
+  ScatterND: define(reduction, true),
 })
 
 const reductions: Readonly<Record<string, (old: never, update: never) => Exact>> = {

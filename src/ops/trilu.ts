@@ -4,6 +4,8 @@ import { Tensor } from '../tensor/tensor.ts'
 import { type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
 import { integersOf } from './elements.ts'
+import { grainOf } from './grid.ts'
+import { widthOf } from './lower-move.ts'
 import { pick } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -14,6 +16,16 @@ export const ops = defineOps({
     infer([x], context) {
       const { dtype, dims } = needed(context, x, 'input')
       return [{ dtype, dims }]
+    },
+    lower(lowering, { attributes }) {
+      const [x, diagonal, y] = [lowering.input(0)!, lowering.input(1), lowering.output(0)]
+      const width = widthOf(x.dtype)
+      if (width === null || (diagonal !== null && diagonal.tensor === undefined)) return false
+      const [rows, cols] = x.dims.slice(-2)
+      const k = diagonal ? Math.min(Math.max(integersOf(diagonal.tensor!)[0], -rows), cols) : 0
+      const args = { x: x.ref, y: y.ref, rows, cols, width, k, upper: attributes.upper as number }
+      if (x.size > 0) lowering.step({ kernel: 'triangle', args, units: x.size / cols, grain: grainOf(cols) })
+      return true
     },
   },
 })
@@ -34,5 +46,6 @@ export const samples = {
   Trilu: (random): Sample[] => [
     { inputs: [floats(random, [2, 3, 4])] },
     { inputs: [integers(random, [4, 3], 1, 9, 'int64'), new Tensor('int64', [-1], [])], attributes: { upper: 0 } },
+    { inputs: [integers(random, [3, 2, 5], 1, 9, 'uint8'), new Tensor('int64', [99], [])] },
   ],
 } satisfies Record<string, Samples>

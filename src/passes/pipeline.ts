@@ -30,9 +30,11 @@ import { recogniseLayerNorm } from './recognise-layer-norm.ts'
 import { recogniseSilu } from './recognise-silu.ts'
 import { removeNoOps } from './remove-no-ops.ts'
 import { sinkTransposes } from './sink-transposes.ts'
+import { widenHalf } from './widen-half.ts'
 
 /** What a model goes through on its way from ONNX to the runtime. A pass may stand here more than once. */
 export const pipeline: readonly Pass[] = [
+  widenHalf,
   fuseQdq,
   foldConstants,
   inlineConstantIf,

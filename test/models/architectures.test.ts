@@ -93,6 +93,111 @@ function decoderStep(): Uint8Array {
   return e.bytes()
 }
 
+/**
+ * A Llama-like decoder of two layers with grouped heads and rotated places, as optimum exports it: a causal mask out of
+ * ranges and the padding mask, RMS normalisation, rotation and repeated heads spelled out.
+ */
+function llama(): Uint8Array {
+  const e = new Exporter()
+  const groups = 2
+  const ids = e.input('input_ids', 'int64', ['batch', 'sequence'])
+  const padding = e.input('attention_mask', 'int64', ['batch', 'total'])
+  const places = e.input('position_ids', 'int64', ['batch', 'sequence'])
+  const caches = ['key', 'value'].map((name) => e.input(`past.${name}`, 'float32', ['batch', groups, 'past', size]))
+  const least = -3.4028234663852886e38
+  const [length, past] = [e.sizeAt(ids, 1), e.sizeAt(caches[0], 2)]
+  const total = e.op('Add', [length, past])
+  const scalar = (x: string): string => e.op('Squeeze', [x, e.integers([0])])
+  const range = (from: string, to: string): string => e.op('Range', [from, to, e.integers([1], [])])
+  const rows = e.op('Reshape', [range(scalar(past), scalar(total)), e.integers([-1, 1])])
+  const columns = range(e.integers([0], []), scalar(total))
+  const square = e.op('Concat', [length, total], { axis: 0 })
+  const full = e.op('Expand', [e.number(least), square])
+  const upper = e.op('Trilu', [full, e.op('Add', [scalar(past), e.integers([1], [])])], { upper: 1 })
+  const causal = e.op('Mul', [upper, e.op('Cast', [e.op('Greater', [columns, rows])], { to: 1 })])
+  const four = e.op('Unsqueeze', [causal, e.integers([0, 1])])
+  const shape = e.op('Concat', [e.sizeAt(ids, 0), e.integers([1]), length, total], { axis: 0 })
+  const spread = e.op('Expand', [four, shape])
+  const open = e.op('Unsqueeze', [padding, e.integers([1, 2])])
+  const closed = e.op('Equal', [e.op('Add', [spread, e.op('Cast', [open], { to: 1 })]), e.number(0)])
+  const mask = e.op('Where', [closed, e.number(least), spread])
+  const turns = e.op('Unsqueeze', [e.op('Cast', [places], { to: 1 }), e.integers([1])])
+  const angles = e.op('Transpose', [e.op('MatMul', [e.weight([1, size / 2, 1], 1), turns])], { perm: [0, 2, 1] })
+  const twice = e.op('Concat', [angles, angles], { axis: -1 })
+  const [cos, sin] = ['Cos', 'Sin'].map((op) => e.op('Unsqueeze', [e.op(op, [twice]), e.integers([1])]))
+  const part = (x: string, from: number, to: number): string =>
+    e.op('Slice', [x, e.integers([from]), e.integers([to]), e.integers([3]), e.integers([1])])
+  const rotated = (x: string): string => {
+    const halves = [e.op('Neg', [part(x, size / 2, 2 ** 40)]), part(x, 0, size / 2)]
+    return e.op('Add', [e.op('Mul', [x, cos]), e.op('Mul', [e.op('Concat', halves, { axis: -1 }), sin])])
+  }
+  const repeated = (x: string): string => {
+    const apart = e.op('Unsqueeze', [x, e.integers([2])])
+    const by = [e.sizeAt(x, 0), e.integers([groups, heads / groups]), e.sizeAt(x, 2), e.integers([size])]
+    const wide = e.op('Expand', [apart, e.op('Concat', by, { axis: 0 })])
+    const flat = [e.sizeAt(x, 0), e.integers([heads]), e.sizeAt(x, 2), e.integers([size])]
+    return e.op('Reshape', [wide, e.op('Concat', flat, { axis: 0 })])
+  }
+  const rms = (x: string): string => {
+    const mean = e.op('ReduceMean', [e.op('Pow', [x, e.number(2)])], { axes: [-1] })
+    const root = e.op('Sqrt', [e.op('Add', [mean, e.number(1e-6)])])
+    return e.op('Mul', [e.weight([hidden], 1), e.op('Mul', [x, e.op('Div', [e.number(1), root])])])
+  }
+  const product = (x: string, from: number, to: number): string => e.op('MatMul', [x, e.weight([from, to])])
+  let x = e.op('Gather', [e.weight([vocabulary, hidden], 1), ids])
+  const normed = rms(x)
+  const q = rotated(e.heads(product(normed, hidden, hidden), heads, size))
+  const now = [
+    rotated(e.heads(product(normed, hidden, groups * size), groups, size)),
+    e.heads(product(normed, hidden, groups * size), groups, size),
+  ]
+  const [k, v] = now.map((value, i) => e.op('Concat', [caches[i], value], { axis: -2 }))
+  const scores = e.op('MatMul', [q, e.op('Transpose', [repeated(k)], { perm: [0, 1, 3, 2] })])
+  const scaled = e.op('Add', [e.op('Mul', [scores, e.number(size ** -0.5)]), mask])
+  const seen = e.op('MatMul', [e.op('Softmax', [scaled], { axis: -1 }), repeated(v)])
+  x = e.op('Add', [x, product(e.merged(seen, hidden), hidden, hidden)])
+  const inner = rms(x)
+  const gate = product(inner, hidden, 2 * hidden)
+  const swish = e.op('Mul', [gate, e.op('Sigmoid', [gate])])
+  x = e.op('Add', [x, product(e.op('Mul', [swish, product(inner, hidden, 2 * hidden)]), 2 * hidden, hidden)])
+  e.output(product(rms(x), hidden, vocabulary), 'logits', ['batch', 'sequence', vocabulary])
+  for (const [i, value] of [k, v].entries())
+    e.output(value, `present.${i === 0 ? 'key' : 'value'}`, ['batch', groups, 'total', size])
+  return e.bytes()
+}
+
+/** The same in the operators that newer exporters write: normalisation, rotation and attention in a node each. */
+function modernDecoder(): Uint8Array {
+  const e = new Exporter()
+  const groups = 2
+  const ids = e.input('input_ids', 'int64', ['batch', 'sequence'])
+  const places = e.input('position_ids', 'int64', ['batch', 'sequence'])
+  const caches = ['key', 'value'].map((name) => e.input(`past.${name}`, 'float32', ['batch', groups, 'past', size]))
+  const product = (x: string, from: number, to: number): string => e.op('MatMul', [x, e.weight([from, to])])
+  const rms = (x: string): string => e.op('RMSNormalization', [x, e.weight([hidden], 1)], { epsilon: 1e-6 })
+  const [cos, sin] = ['cos', 'sin'].map(() => e.weight([32, size / 2], 1))
+  const rotated = (x: string, count: number): string =>
+    e.op('RotaryEmbedding', [x, cos, sin, places], { num_heads: count })
+  let x = e.op('Gather', [e.weight([vocabulary, hidden], 1), ids])
+  const normed = rms(x)
+  const q = rotated(product(normed, hidden, hidden), heads)
+  const k = rotated(product(normed, hidden, groups * size), groups)
+  const v = product(normed, hidden, groups * size)
+  const [seen, ...present] = e.ops('Attention', [q, k, v, '', ...caches], 3, {
+    q_num_heads: heads,
+    kv_num_heads: groups,
+    is_causal: 1,
+  })
+  x = e.op('Add', [x, product(seen, hidden, hidden)])
+  const inner = rms(x)
+  const gate = e.op('Swish', [product(inner, hidden, 2 * hidden)])
+  x = e.op('Add', [x, product(e.op('Mul', [gate, product(inner, hidden, 2 * hidden)]), 2 * hidden, hidden)])
+  e.output(product(rms(x), hidden, vocabulary), 'logits', ['batch', 'sequence', vocabulary])
+  for (const [i, value] of present.entries())
+    e.output(value, `present.${i === 0 ? 'key' : 'value'}`, ['batch', groups, 'total', size])
+  return e.bytes(24)
+}
+
 /** Convolutions over time, a bidirectional LSTM, a GRU, and a probability per frame. */
 function audio(): Uint8Array {
   const e = new Exporter()
@@ -162,6 +267,31 @@ const architectures: readonly Architecture[] = [
     }),
     made: ['whittle.Attention', 'LayerNormalization', 'whittle.Gemm'],
     gone: ['Softmax', 'Erf', 'MatMul', 'Mul', 'Sqrt'],
+  },
+  {
+    name: 'Llama-like decoder as optimum exports it',
+    build: llama,
+    feeds: () => ({
+      input_ids: longs([7, 3, 9, 1, 0, 4], 2, 3),
+      attention_mask: longs([1, 1, 1, 1, 1, 0, 0, 1, 1, 1], 2, 5),
+      position_ids: longs([2, 3, 4, 0, 1, 2], 2, 3),
+      'past.key': floats(2, 2, 2, size),
+      'past.value': floats(2, 2, 2, size),
+    }),
+    made: ['whittle.Attention', 'whittle.Gemm'],
+    gone: ['Softmax', 'Pow', 'ReduceMean'],
+  },
+  {
+    name: 'decoder in operators of opset 24',
+    build: modernDecoder,
+    feeds: () => ({
+      input_ids: longs([7, 3, 9, 1, 0, 4], 2, 3),
+      position_ids: longs([2, 3, 4, 0, 1, 2], 2, 3),
+      'past.key': floats(2, 2, 2, size),
+      'past.value': floats(2, 2, 2, size),
+    }),
+    made: ['whittle.Attention', 'whittle.Gemm'],
+    gone: ['Softmax', 'Attention'],
   },
   {
     name: 'audio model of convolutions, LSTM and GRU',

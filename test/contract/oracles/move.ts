@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Data movement: every element must be the right one, to the bit, and gaps of strided targets stay untouched. */
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from '../../../src/base/half.ts'
 import { randomInteger } from '../../../src/base/rng.ts'
 import { exact, input, output, type Data, type DataClass, type KernelCase, type Oracle } from '../kernel.ts'
 import { randomFloats, randomIntegers, wildFloats } from '../values.ts'
@@ -209,6 +210,40 @@ const castTo: Oracle = (random) =>
     }),
   )
 
+/** 16-bit floats by their kind. */
+const halves = [
+  { kind: 4, name: 'float16', decode: fromFloat16, encode: toFloat16 },
+  { kind: 5, name: 'bfloat16', decode: fromBfloat16, encode: toBfloat16 },
+]
+
+/** Every pattern there is. */
+const widenHalves: Oracle = () =>
+  halves.map(({ kind, name, decode }): KernelCase => {
+    const src = Uint16Array.from({ length: 65536 }, (_, i) => i)
+    const want = Array.from(src, decode)
+    const args = { src: input(src, 2), dst: output(Float32Array, want, exact, 4), size: 65536, block: 10001, kind }
+    return { title: `every ${name}`, units: 7, args }
+  })
+
+/** What 16 bits hold, halfway between two of those and just beside; and anything. */
+const narrowHalves: Oracle = (random) =>
+  halves.map(({ kind, name, decode, encode }): KernelCase => {
+    const near = Array.from({ length: 2000 }, () => {
+      const pattern = randomInteger(random, 0, 0x7bff)
+      const [a, b] = [decode(pattern), decode(pattern + 1)]
+      const middle = Math.fround((a + b) / 2)
+      return [a, middle, Math.fround(middle * (1 + 2 ** -23)), Math.fround(-middle * (1 - 2 ** -24))]
+    }).flat()
+    const special = [NaN, Infinity, -Infinity, 0, -0, 65504, 65519.99, 65520, -65536, 2 ** -25, 2 ** -24, 1e-40, 3.4e38]
+    const src = Float32Array.from([...special, ...near, ...wildFloats(random, 999, 1000)])
+    const args = { src: input(src, 4), dst: output(Uint16Array, Array.from(src, encode), exact, 2), kind }
+    return {
+      title: `to ${name}`,
+      units: Math.ceil(src.length / 1001),
+      args: { ...args, size: src.length, block: 1001 },
+    }
+  })
+
 function truncated(x: number, bits: number): bigint {
   if (Number.isNaN(x)) return 0n
   const limit = 2 ** (bits - 1)
@@ -245,6 +280,6 @@ export const oracles: Readonly<Record<string, Oracle>> = {
   copy_bytes: copyBytes,
   fill_4: fill,
   gather_rows: gather,
-  cast_to_f32: castTo,
-  cast_from_f32: castFrom,
+  cast_to_f32: (random) => [...castTo(random), ...widenHalves(random)],
+  cast_from_f32: (random) => [...castFrom(random), ...narrowHalves(random)],
 }

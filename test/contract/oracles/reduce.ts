@@ -17,6 +17,8 @@ interface Reduction {
   readonly off: (values: readonly number[]) => number
   /** Tried on infinities, NaN and denormals too. */
   readonly wild?: boolean
+  /** The argument of this name, of the count; 0 where left out. */
+  readonly finish?: (count: number) => number
 }
 
 const sum = (values: readonly number[]): number => values.reduce((s, v) => s + v, 0)
@@ -30,22 +32,28 @@ const logSumExp = (values: readonly number[]): number => {
   return largest + Math.log(sum(values.map((v) => Math.exp(v - largest))))
 }
 
-const reductions: Readonly<Record<string, Reduction>> = {
-  reduce_sum_f32: { of: sum, off: (v) => chain(v.length) * magnitude(v), wild: true },
-  reduce_mean_f32: {
-    of: (v) => sum(v) / v.length,
-    off: (v) => (chain(v.length) * magnitude(v)) / v.length + 1e-45,
-    wild: true,
-  },
+const mean: Reduction = {
+  of: (v) => sum(v) / v.length,
+  off: (v) => (chain(v.length) * magnitude(v)) / v.length + 1e-45,
+  wild: true,
+  finish: (count) => count,
+}
+const root: Reduction = {
+  of: (v) => Math.sqrt(squares(v)),
+  off: (v) => chain(v.length) * Math.sqrt(squares(v)),
+  finish: () => 1,
+}
+
+const reductions: Readonly<Record<string, Reduction | readonly Reduction[]>> = {
+  reduce_sum_f32: [{ of: sum, off: (v) => chain(v.length) * magnitude(v), wild: true, finish: () => 1 }, mean],
   reduce_max_f32: { of: (v) => Math.max(...v), off: () => 0, wild: true },
   reduce_min_f32: { of: (v) => Math.min(...v), off: () => 0, wild: true },
   reduce_prod_f32: {
     of: (v) => v.reduce((p, x) => p * x, 1),
     off: (v) => chain(v.length) * Math.abs(v.reduce((p, x) => p * x, 1)) + 1e-37,
   },
-  reduce_sum_square_f32: { of: squares, off: (v) => chain(v.length) * squares(v) + 1e-44 },
+  reduce_sum_square_f32: [{ of: squares, off: (v) => chain(v.length) * squares(v) + 1e-44 }, root],
   reduce_l1_f32: { of: magnitude, off: (v) => chain(v.length) * magnitude(v), wild: true },
-  reduce_l2_f32: { of: (v) => Math.sqrt(squares(v)), off: (v) => chain(v.length) * Math.sqrt(squares(v)) },
   reduce_log_sum_exp_f32: { of: logSumExp, off: (v) => chain(v.length) + 4 * EPS * Math.abs(logSumExp(v)), wild: true },
 }
 
@@ -66,7 +74,7 @@ const shapes: readonly (readonly [number, number, number, number])[] = [
 /** Sums that float32 cannot hold overflow on the way, in an order of the kernel's own: such columns are left out. */
 const isTame = (values: readonly number[]): boolean => values.every((v) => !(Math.abs(v) > 1e18 && Number.isFinite(v)))
 
-function reduction({ of, off, wild }: Reduction): Oracle {
+function reduction({ of, off, wild, finish = () => 0 }: Reduction): Oracle {
   return (random) =>
     shapes.flatMap(([outer, reduce, inner, block]): KernelCase[] => {
       const one = (x: Float32Array, kind: string): KernelCase => {
@@ -82,9 +90,13 @@ function reduction({ of, off, wild }: Reduction): Oracle {
           }
         }
         return {
-          title: `${outer} x ${reduce} x ${inner} in blocks of ${block}, ${kind}`,
+          title: `${outer} x ${reduce} x ${inner} in blocks of ${block}, ${kind}, finish ${finish(reduce)}`,
           units: inner === 1 ? outer : outer * Math.ceil(inner / block),
-          args: { x: input(x, 4), y: output(Float32Array, want, (i) => bounds[i]!, 8), outer, reduce, inner, block },
+          args: {
+            x: input(x, 4),
+            y: output(Float32Array, want, (i) => bounds[i]!, 8),
+            ...{ outer, reduce, inner, block, finish: finish(reduce) },
+          },
         }
       }
       const size = outer * reduce * inner
@@ -371,7 +383,12 @@ const averagePool: Oracle = (random) =>
   )
 
 export const oracles: Readonly<Record<string, Oracle>> = {
-  ...Object.fromEntries(Object.entries(reductions).map(([name, rule]) => [name, reduction(rule)])),
+  ...Object.fromEntries(
+    Object.entries(reductions).map(([name, rules]): [string, Oracle] => [
+      name,
+      (random) => [rules].flat().flatMap((rule) => reduction(rule)(random)),
+    ]),
+  ),
   softmax_f32: softmaxOracle(softmaxRow),
   log_softmax_f32: softmaxOracle(logSoftmaxRow),
   layer_norm_f32: layerNorm,
