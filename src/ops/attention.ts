@@ -7,10 +7,11 @@
  */
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
-import { broadcastStrides, sizeOf } from '../tensor/shape.ts'
+import { broadcastStrides, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
   type Attributes,
+  type Node,
   type OpContext,
   type Reference,
   type Sample,
@@ -20,6 +21,12 @@ import {
 } from './define.ts'
 import { complaint, needed, printDims, unknownDims } from './infer.ts'
 import { integersOf } from './elements.ts'
+import { type Place, addToScores, emitAttention } from './lower-attention.ts'
+import { emitComparison, emitSelect } from './lower-compare.ts'
+import { emitUnary, isFloat32, shifted } from './lower-elementwise.ts'
+import { copyElements } from './lower-move.ts'
+import { emitReduce } from './lower-reduce.ts'
+import type { Lowering, Operand, Ref } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
@@ -91,8 +98,129 @@ export const ops = defineOps({
     },
     numerics: { relative: 1e-4, absolute: 1e-5 },
     infer: inferAttention,
+    lower: (lowering, { node, attributes }) => lowerNode(lowering, node, attributes),
   },
 })
+
+/** Where the heads of an operand of rank 3 or 4 are. */
+function placeOf({ ref, dims }: Operand, heads: number): Place {
+  if (dims.length === 4) return { ref, dims, strides: stridesOf(dims) }
+  const [batch, sequence, hidden] = dims
+  const size = hidden / heads
+  return { ref, dims: [batch, heads, sequence, size], strides: [sequence * hidden, size, hidden, 1] }
+}
+
+/** Earlier places of each head, then those of now, in one dense buffer. */
+function joined(lowering: Lowering, past: Operand | null, now: Place, target: Ref): Place | null {
+  const [batch, heads, sequence, size] = now.dims
+  const earlier = past?.dims[2] ?? 0
+  const dims = [batch, heads, earlier + sequence, size]
+  const strides = stridesOf(dims)
+  const common = { width: 4, targetStrides: strides }
+  const isDone =
+    (!past ||
+      copyElements(lowering, {
+        ...common,
+        dims: past.dims,
+        source: past.ref,
+        strides: stridesOf(past.dims),
+        target,
+      })) &&
+    copyElements(lowering, {
+      ...common,
+      dims: now.dims,
+      source: now.ref,
+      strides: now.strides,
+      target: shifted(target, earlier * size * 4),
+    })
+  return isDone ? { ref: target, dims, strides } : null
+}
+
+function lowerNode(lowering: Lowering, node: Node, attributes: Attributes): boolean {
+  const [query, key, value, mask, pastKey, pastValue, lengths] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
+  const isAsked = (output: number): boolean => (node.outputs[output] ?? '') !== ''
+  const floats = [query, key, value, pastKey, pastValue, ...(mask?.dtype === 'bool' ? [] : [mask])]
+  if (!isFloat32(...floats) || lengths || isAsked(3) || query!.size * key!.size * value!.size === 0) return false
+  if ((pastKey === null) !== (pastValue === null)) return false
+  const q = placeOf(query!, attributes.q_num_heads as number)
+  const now = [key!, value!].map((operand) => placeOf(operand, attributes.kv_num_heads as number))
+  const past = [pastKey, pastValue]
+  const places = now.map((place, i): Place | null => {
+    if (!past[i] && !isAsked(i + 1)) return place
+    const [batch, heads, sequence, size] = place.dims
+    if (past[i] && (past[i].dims[0] !== batch || past[i].dims[1] !== heads || past[i].dims[3] !== size)) return null
+    const bytes = batch * heads * ((past[i]?.dims[2] ?? 0) + sequence) * size * 4
+    return joined(lowering, past[i], place, isAsked(i + 1) ? lowering.output(i + 1).ref : lowering.scratch(bytes))
+  })
+  const [k, v] = places
+  if (!k || !v || k.dims[0] !== q.dims[0] || k.dims[3] !== q.dims[3]) return false
+  if (v.dims[0] !== k.dims[0] || v.dims[1] !== k.dims[1] || v.dims[2] !== k.dims[2]) return false
+  const out = lowering.output(0)
+  const y = placeOf(out, q.dims[1])
+  const scale = (attributes.scale as number | undefined) ?? 1 / Math.sqrt(q.dims[3])
+  const offset = k.dims[2] - now[0].dims[2]
+  const most = mask && floatsAt(lowering.scratch(sizeOf(y.dims.slice(0, 3)) * 4), [...y.dims.slice(0, 3), 1])
+  return emitAttention(lowering, {
+    ...{ q, k, v, y, scale },
+    before(scores) {
+      if (!biased(lowering, scores, mask, attributes, offset)) return false
+      const [reduce, outer] = [scores.dims[3], sizeOf(scores.dims.slice(0, 3))]
+      if (most) emitReduce(lowering, 'max', scores.ref, most.ref, { outer, reduce, inner: 1 })
+      return true
+    },
+    after: (weights) => !most || cleared(lowering, weights, most),
+  })
+}
+
+/** Caps the scores, and masks them: by what is added, by bools, by causality. */
+function biased(
+  lowering: Lowering,
+  scores: Place,
+  mask: Operand | null,
+  { softcap, is_causal: isCausal }: Attributes,
+  offset: number,
+): boolean {
+  const [queries, keys] = scores.dims.slice(2)
+  const size = sizeOf(scores.dims)
+  const cap = softcap as number
+  if (cap > 0) {
+    emitUnary(lowering, 'unary_affine_f32', scores.ref, scores.ref, size, 1 / cap, 0)
+    emitUnary(lowering, 'unary_tanh_f32', scores.ref, scores.ref, size)
+    emitUnary(lowering, 'unary_affine_f32', scores.ref, scores.ref, size, cap, 0)
+  }
+  if (isCausal === 1 && keys > offset + 1) {
+    const closed = Float32Array.from({ length: queries * keys }, (_, i) =>
+      i % keys > Math.floor(i / keys) + offset ? -Infinity : 0,
+    )
+    if (!addToScores(lowering, scores, { ref: lowering.table(closed), dims: [queries, keys] })) return false
+  }
+  if (!mask) return true
+  // keys beyond a shorter mask are masked: that is left to the reference
+  const width = mask.dims.at(-1) ?? 1
+  if (width !== 1 && width !== keys) return false
+  if (mask.dtype !== 'bool') return addToScores(lowering, scores, mask)
+  const all = floatsAt(scores.ref, scores.dims)
+  return emitSelect(lowering, mask, [all, numberAt(lowering, -Infinity)], all)
+}
+
+/** Zeros for rows whose largest score is -inf: all of them masked. Softmax made NaN of them. */
+function cleared(lowering: Lowering, weights: Place, most: Operand): boolean {
+  const closed: Operand = { ...most, dtype: 'bool', ref: lowering.scratch(most.size) }
+  const all = floatsAt(weights.ref, weights.dims)
+  return (
+    emitComparison(lowering, 'Equal', [most, numberAt(lowering, -Infinity)], closed) &&
+    emitSelect(lowering, closed, [numberAt(lowering, 0), all], all)
+  )
+}
+
+/** Dense float32 of this node's own. */
+function floatsAt(ref: Ref, dims: readonly number[]): Operand {
+  return { name: '', dtype: 'float32', dims, size: sizeOf(dims), ref, constant: false }
+}
+
+function numberAt(lowering: Lowering, value: number): Operand {
+  return floatsAt(lowering.table(Float32Array.of(value)), [])
+}
 
 /** A dense [batch, heads, sequence, size] array. */
 interface Heads {
@@ -244,6 +372,12 @@ export const samples = {
     return [
       { inputs: [q, k, v] },
       { inputs: [q, k, v, mask], attributes: { softcap: 2 } },
+      { inputs: [q, k, v, new Tensor('float32', [0, -1, -Infinity], [3, 1])], attributes: { is_causal: 1 } },
+      {
+        inputs: [floats(random, [2, 1, 32]), floats(random, [2, 1, 16]), floats(random, [2, 1, 12]), null, ...past],
+        outputs: 3,
+        attributes: { q_num_heads: 4, kv_num_heads: 2, is_causal: 1 },
+      },
       { inputs: [q, k, v, floats(random, [3, 7]), ...past], outputs: 3, attributes: { is_causal: 1 } },
       {
         inputs: [floats(random, [2, 3, 32]), floats(random, [2, 5, 16]), floats(random, [2, 5, 12])],

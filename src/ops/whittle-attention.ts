@@ -18,11 +18,10 @@ import {
   type ValueInfo,
   defineOps,
 } from './define.ts'
-import { noEpilogue } from './epilogue.ts'
 import { complaint, needed, printDims, unknownDims } from './infer.ts'
-import { emitBinary, isFloat32, shifted } from './lower-elementwise.ts'
-import { type Packing, emitGemm, packF32 } from './lower-gemm.ts'
-import type { Lowering, Operand, Ref } from './lower.ts'
+import { type Place, addToScores, emitAttention } from './lower-attention.ts'
+import { isFloat32 } from './lower-elementwise.ts'
+import type { Lowering, Operand } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
@@ -79,22 +78,8 @@ function inferAttention(inputs: readonly (ValueInfo | null)[], context: OpContex
   return [{ dtype, dims: [...layoutY].map((letter) => y[letters.indexOf(letter as 'b')]) }]
 }
 
-/** Where the elements of an operand are: sizes and strides in the order b, h, s, d. */
-interface Place {
-  readonly ref: Ref
-  readonly dims: readonly number[]
-  readonly strides: readonly number[]
-}
-
 function placeOf({ dims, ref }: Operand, layout: unknown): Place {
   return { ref, dims: ordered(dims, layout as string), strides: ordered(stridesOf(dims), layout as string) }
-}
-
-/** The panels of one image's heads, packed by this run. */
-function packedHeads(lowering: Lowering, source: Ref, packing: Packing): Ref {
-  const target = lowering.scratch(packing.layout.bytes)
-  for (const step of packing.layout.steps(source, target)) lowering.step(step)
-  return target
 }
 
 function lowerAttention(lowering: Lowering, attributes: Attributes): boolean {
@@ -102,72 +87,9 @@ function lowerAttention(lowering: Lowering, attributes: Attributes): boolean {
   const out = lowering.output(0)
   if (!isFloat32(...given) || given.slice(0, 3).some((operand) => operand!.size === 0)) return false
   const [q, k, v, y] = [...given.slice(0, 3), out].map((o, i) => placeOf(o!, attributes[`${operands[i]}_layout`]))
-  const [batch, heads, queries, size] = q.dims
-  const [keys, width] = [v.dims[2], v.dims[3]]
-  const rows = heads * queries
-  const scores = lowering.scratch(batch * rows * keys * 4)
-  const each = <T>(what: (image: number) => T): T[] => Array.from({ length: batch }, (_, image) => what(image))
-  const at = ({ ref, strides }: Place, image: number): Ref => shifted(ref, image * strides[0] * 4)
-  const common = { m: queries, batch: heads }
-  each((image) => {
-    const packing = packF32({
-      n: keys,
-      k: size,
-      colStride: k.strides[2],
-      depthStride: k.strides[3],
-      batch: heads,
-      batchSrc: k.strides[1],
-    })
-    emitGemm(lowering, {
-      ...common,
-      a: at(q, image),
-      lda: q.strides[2],
-      batchA: q.strides[1],
-      b: packedHeads(lowering, at(k, image), packing),
-      batchBBytes: packing.batchBytes,
-      c: shifted(scores, image * rows * keys * 4),
-      ldc: keys,
-      batchC: queries * keys,
-      n: keys,
-      k: size,
-      epilogue: { ...noEpilogue, postScale: attributes.scale as number },
-    })
-  })
-  if (given[3] !== null) {
-    const dims = [batch, heads, queries, keys]
-    const mask = { ref: given[3].ref, dims: given[3].dims }
-    if (!emitBinary(lowering, 'binary_add_f32', { ref: scores, dims }, mask, scores, dims)) return false
-  }
-  lowering.step({
-    kernel: 'softmax_f32',
-    units: batch * rows,
-    args: { x: scores, y: scores, rows: batch * rows, cols: keys },
-  })
-  each((image) => {
-    const packing = packF32({
-      n: width,
-      k: keys,
-      colStride: v.strides[3],
-      depthStride: v.strides[2],
-      batch: heads,
-      batchSrc: v.strides[1],
-    })
-    emitGemm(lowering, {
-      ...common,
-      a: shifted(scores, image * rows * keys * 4),
-      lda: keys,
-      batchA: queries * keys,
-      b: packedHeads(lowering, at(v, image), packing),
-      batchBBytes: packing.batchBytes,
-      c: at(y, image),
-      ldc: y.strides[2],
-      batchC: y.strides[1],
-      n: width,
-      k: keys,
-      epilogue: noEpilogue,
-    })
-  })
-  return true
+  const mask = given[3]
+  const before = (scores: Place): boolean => mask === null || addToScores(lowering, scores, mask)
+  return emitAttention(lowering, { q, k, v, y, scale: attributes.scale as number, before })
 }
 
 export const ops = defineOps({

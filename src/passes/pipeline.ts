@@ -18,6 +18,7 @@ import { fuseEpilogue } from './fuse-epilogue.ts'
 import { fuseQdq } from './fuse-qdq.ts'
 import { inlineConstantIf } from './inline-constant-if.ts'
 import { inlineIf } from './inline-if.ts'
+import { lowerEinsum } from './lower-einsum.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
@@ -30,11 +31,14 @@ import { recogniseLayerNorm } from './recognise-layer-norm.ts'
 import { recogniseSilu } from './recognise-silu.ts'
 import { removeNoOps } from './remove-no-ops.ts'
 import { sinkTransposes } from './sink-transposes.ts'
+import { spellOutFused } from './spell-out-fused.ts'
 import { widenHalf } from './widen-half.ts'
 
 /** What a model goes through on its way from ONNX to the runtime. A pass may stand here more than once. */
 export const pipeline: readonly Pass[] = [
   widenHalf,
+  spellOutFused,
+  lowerEinsum,
   fuseQdq,
   foldConstants,
   inlineConstantIf,

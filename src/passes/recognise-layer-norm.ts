@@ -2,7 +2,8 @@
 /**
  * Finds layer normalisation spelled out - d = x - mean(x), d / sqrt(mean(d * d) + epsilon) over the last axes - and
  * writes LayerNormalization with a scale of ones; then draws a constant scale and bias behind it in, which is where
- * gamma and beta come from. https://onnx.ai/onnx/operators/onnx__LayerNormalization.html
+ * gamma and beta come from. https://onnx.ai/onnx/operators/onnx__LayerNormalization.html. The same without the mean -
+ * x / sqrt(mean(x * x) + epsilon) - is RMSNormalization.
  */
 import type { Node } from '../ir/graph.ts'
 import { areKnown } from '../ir/dim.ts'
@@ -22,6 +23,12 @@ function lastAxes(view: View, mean: Node | undefined): number | undefined {
   return axes && axes.length > 0 && axes.every((axis, i) => axis === rank - axes.length + i) ? axes[0] : undefined
 }
 
+/** The value that the node divides 1 by. */
+function inverseOf(view: View, node: Node | undefined): string | undefined {
+  if (node?.op === 'Reciprocal') return node.inputs[0]
+  return node?.op === 'Div' && scalarOf(view, node.inputs[0]) === 1 ? node.inputs[1] : undefined
+}
+
 /** The node and value that divide in d / root, d * (1 / root) and d * (sum ^ -0.5): [d, the sum under the root, nodes between]. */
 function quotient(view: View, node: Node): readonly [string, string, readonly Node[]] | undefined {
   const candidates =
@@ -33,9 +40,10 @@ function quotient(view: View, node: Node): readonly [string, string, readonly No
       : [[node.inputs[0], node.inputs[1]]]
   for (const [d, factor] of candidates) {
     const maker = view.producer(factor)
-    const root = node.op === 'Div' || maker?.op !== 'Reciprocal' ? maker : view.producer(maker.inputs[0])
+    const inverted = node.op === 'Mul' ? inverseOf(view, maker) : undefined
+    const root = node.op === 'Div' ? maker : view.producer(inverted)
     const between = [maker, root].flatMap((n) => n ?? [])
-    if (root?.op === 'Sqrt' && (node.op === 'Div' || maker?.op === 'Reciprocal')) return [d, root.inputs[0], between]
+    if (root?.op === 'Sqrt') return [d, root.inputs[0], between]
     if (node.op === 'Mul' && maker?.op === 'Pow' && scalarOf(view, maker.inputs[1]) === -0.5)
       return [d, maker.inputs[0], between]
   }
@@ -89,13 +97,40 @@ const normalization: Rule = {
   },
 }
 
-/** A constant factor or summand of the normalised axes becomes LayerNormalization's scale or bias. */
+const rootMeanSquare: Rule = {
+  name: 'rms-norm',
+  ops: ['Div', 'Mul'],
+  match(node, view) {
+    const [x, under, between] = quotient(view, node) ?? []
+    const sum = view.producer(under, 'Add')
+    const [mean, epsilon] = sumWithConstant(view, sum) ?? []
+    const meanOfSquares = view.producer(mean, 'ReduceMean')
+    const axis = lastAxes(view, meanOfSquares)
+    if (!x || !under || !mean || epsilon === undefined || !meanOfSquares || axis === undefined) return undefined
+    const squares = factorsOf(view, meanOfSquares.inputs[0])
+    if (view.dtype(x) !== 'float32' || squares.constant !== 1) return undefined
+    if (squares.values.length !== 2 || !squares.values.every((value) => value === x)) return undefined
+    const inside = [node, ...between!, ...squares.nodes, sum, meanOfSquares]
+    const values = [under, mean, meanOfSquares.inputs[0], ...between!.map((n) => n.outputs[0])]
+    const dims = view.dims(x)!.slice(axis)
+    if (!areKnown(dims) || !values.every((value) => isReadOnlyBy(view, value, inside))) return undefined
+    const scale = view.fresh(`${node.name}/scale`)
+    const norm = { ...node, op: 'RMSNormalization', inputs: [x, scale], attributes: { axis, epsilon } }
+    return {
+      constants: { [scale]: new Tensor('float32', new Float32Array(sizeOf(dims)).fill(1), dims) },
+      nodes: [norm],
+    }
+  },
+}
+
+/** A constant factor of the normalised axes becomes the scale, a summand LayerNormalization's bias. */
 const scaleAndBias: Rule = {
   name: 'layer-norm-affine',
   ops: ['Mul', 'Add'],
   match(node, view) {
     const [value, constant] = splitOperands(view, node) ?? []
-    const norm = view.producer(value, 'LayerNormalization')
+    const norm = view.producer(value, 'LayerNormalization') ?? view.producer(value, 'RMSNormalization')
+    if (node.op === 'Add' && norm?.op === 'RMSNormalization') return undefined
     if (value === undefined || constant === undefined || norm === undefined || !view.isPrivate(value)) return undefined
     if (norm.outputs.slice(1).some((output) => output !== '')) return undefined
     const scale = view.tensor(norm.inputs[1])
@@ -135,6 +170,6 @@ function absorbed(node: Node, norm: Node, view: View, factor: (i: number) => num
 }
 
 /** See the head of this file. */
-export const recogniseLayerNorm = rulesPass('recognise-layer-norm', [normalization, scaleAndBias], {
-  writes: ['LayerNormalization'],
+export const recogniseLayerNorm = rulesPass('recognise-layer-norm', [normalization, rootMeanSquare, scaleAndBias], {
+  writes: ['LayerNormalization', 'RMSNormalization'],
 })

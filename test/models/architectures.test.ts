@@ -278,8 +278,8 @@ const architectures: readonly Architecture[] = [
       'past.key': floats(2, 2, 2, size),
       'past.value': floats(2, 2, 2, size),
     }),
-    made: ['whittle.Attention', 'whittle.Gemm'],
-    gone: ['Softmax', 'Pow', 'ReduceMean'],
+    made: ['whittle.Attention', 'whittle.Gemm', 'RMSNormalization'],
+    gone: ['Softmax', 'Pow', 'ReduceMean', 'Sqrt'],
   },
   {
     name: 'decoder in operators of opset 24',
@@ -290,8 +290,8 @@ const architectures: readonly Architecture[] = [
       'past.key': floats(2, 2, 2, size),
       'past.value': floats(2, 2, 2, size),
     }),
-    made: ['whittle.Attention', 'whittle.Gemm'],
-    gone: ['Softmax', 'Attention'],
+    made: ['Attention', 'RotaryEmbedding', 'RMSNormalization', 'whittle.Gemm'],
+    gone: ['Swish', 'MatMul'],
   },
   {
     name: 'audio model of convolutions, LSTM and GRU',

@@ -59,9 +59,7 @@ describe('recognise-layer-norm finds', () => {
 describe('recognise-layer-norm leaves alone', () => {
   it.each<[string, Form]>([
     ['another axis', { axes: '1: int64[1] = 1', affine: 'y = Mul(y0, g)' }],
-    ['a difference that is read elsewhere', { more: 'z = Relu(d) output z: float32[...]' }],
     ['a variance that is an output', { more: 'output v: float32[...]' }],
-    ['a mean that is read elsewhere', { more: 'z = Relu(m) output z: float32[...]' }],
     ['the square of something else', { squares: 'Pow(x, two)' }],
     ['a cube', { squares: 'Mul(d, x)' }],
     [
@@ -81,5 +79,41 @@ describe('recognise-layer-norm leaves alone', () => {
     expect(
       (await through(recogniseLayerNorm, `${norm} y = Mul(l, s) output y: float32[...] output l: float32[...]`)).fired,
     ).toBe(0)
+  })
+})
+
+describe('recognise-layer-norm, where more is read than the result,', () => {
+  it.each<[string, Form]>([
+    ['a difference that is read elsewhere', { more: 'z = Relu(d) output z: float32[...]' }],
+    ['a mean that is read elsewhere', { more: 'z = Relu(m) output z: float32[...]' }],
+  ])('normalises the difference: %s', async (_, form) => {
+    const { ops } = await through(recogniseLayerNorm, text(form))
+    expect(ops).toContain('Sub')
+    expect(ops).toContain('RMSNormalization')
+  })
+})
+
+describe('recognise-layer-norm, without a mean,', () => {
+  const rms = (square: string, quotient: string, axis = '-1'): string => `
+    input x: float32[n, t, 8] const a: int64[1] = ${axis} const two: float32[] = 2 const one: float32[] = 1 const eps: float32[] = 0.001
+    const half: float32[] = -0.5 const g: float32[8] = ...
+    p = ${square} v = ReduceMean(p, a) u = Add(v, eps) ${quotient} y = Mul(g, y0) output y: float32[...]`
+
+  it.each([
+    ['a root', 'Pow(x, two)', 'q = Sqrt(u) y0 = Div(x, q)'],
+    ['one over a root', 'Pow(x, two)', 'q = Sqrt(u) r = Div(one, q) y0 = Mul(x, r)'],
+    ['a power', 'Mul(x, x)', 'q = Pow(u, half) y0 = Mul(x, q)'],
+  ])('finds RMSNormalization by %s, and draws the scale in', async (_, square, quotient) => {
+    const { ops, node } = await through(recogniseLayerNorm, rms(square, quotient))
+    expect(ops).toEqual(['RMSNormalization'])
+    expect(node('RMSNormalization').attributes).toMatchObject({ axis: 2 })
+  })
+
+  it.each([
+    ['an axis in between', rms('Mul(x, x)', 'q = Sqrt(u) y0 = Div(x, q)', '1')],
+    ['squares of another value', rms('Mul(x, g)', 'q = Sqrt(u) y0 = Div(x, q)')],
+    ['two over the root', rms('Mul(x, x)', 'q = Sqrt(u) r = Div(two, q) y0 = Mul(x, r)')],
+  ])('leaves %s', async (_, text) => {
+    expect((await through(recogniseLayerNorm, text)).fired).toBe(0)
   })
 })
