@@ -59,7 +59,13 @@ function lowerRotary(lowering: Lowering, attributes: Attributes): boolean {
   const half = ((attributes.rotary_embedding_dim as number) || size) >> 1
   // the tables are [rows, half], or [batch, sequence, half] where no places are given
   const rows = half === 0 ? 0 : cos!.size / half
-  if (rows === 0 || sin!.size !== cos!.size || (!places && rows !== batch * sequence)) return false
+  if (
+    rows === 0 ||
+    sin!.size !== cos!.size ||
+    (places && places.size !== batch * sequence) ||
+    (!places && rows !== batch * sequence)
+  )
+    return false
   const [batchStride, headStride, placeStride] = strides
   const operands = { x: x!.ref, y: y.ref, cos: cos!.ref, sin: sin!.ref, places: places?.ref ?? null }
   const numbers = { rows, sequence, heads, size, half, batchStride, placeStride, headStride }

@@ -4,13 +4,14 @@
  * types in attributes changed, and casts put behind the graph's inputs of such types and before its outputs, which stay
  * what they are. Values in between are not rounded to 16 bits any more, so results come closer to those of real numbers.
  */
+import { fromBfloat16, fromFloat16 } from '../base/half.ts'
 import type { AttributeValue, Constant, Graph, GraphValue, Node } from '../ir/graph.ts'
 import { isGraph, subgraphsOf } from '../ir/graph.ts'
 import { inferGraph } from '../ir/infer.ts'
 import { renameReads } from '../ir/patch.ts'
 import { type Dtype, dtypes } from '../tensor/dtype.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import type { Evaluate, Pass } from './pass.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Pass } from './pass.ts'
 
 const isHalf = (dtype: Dtype): boolean => dtype === 'float16' || dtype === 'bfloat16'
 const float32 = dtypes.float32.onnx
@@ -27,16 +28,16 @@ export const widenHalf: Pass = {
   name: 'widen-half',
   needs: [],
   writes: ['Cast'],
-  run(graph, { opSet, evaluate }) {
+  run(graph, { opSet }) {
     const unchanged = { graph, fired: 0 }
-    if (!evaluate || !mentionsHalf(graph) || !canWiden(graph)) return unchanged
+    if (!mentionsHalf(graph) || !canWiden(graph)) return unchanged
     const infos = inferGraph(graph, opSet)
     const touches = (name: string): boolean => isHalf(infos.get(name)?.dtype ?? 'bool')
     const concerned = graph.nodes.filter(
       ({ op, inputs, outputs }) => op !== 'Cast' && [...inputs, ...outputs].some(touches),
     )
     if (concerned.length === 0) return unchanged
-    return { graph: bordered(widen(graph, evaluate, graph.opset), graph), fired: concerned.length }
+    return { graph: bordered(widen(graph), graph), fired: concerned.length }
   },
 }
 
@@ -59,13 +60,24 @@ function canWiden({ constants, nodes }: Graph): boolean {
   )
 }
 
-/** The graph with float32 in the place of all 16-bit floats, inputs and outputs too. */
-function widen(graph: Graph, evaluate: Evaluate, opset: number): Graph {
-  const wideTensor = (tensor: Tensor): Tensor => {
-    if (!isHalf(tensor.type)) return tensor
-    const cast = { name: 'widen', op: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to: float32 } }
-    return evaluate(cast, [tensor], opset)[0]
+/** Every pattern's value, made when the first tensor wants it. */
+function decoder(decode: (pattern: number) => number): (tensor: Tensor) => Tensor {
+  let values: Float32Array | undefined
+  return ({ data, dims }) => {
+    const table = (values ??= Float32Array.from({ length: 65536 }, (_, pattern) => decode(pattern)))
+    const patterns = data as Uint16Array
+    return new Tensor(
+      'float32',
+      Float32Array.from(patterns, (pattern) => table[pattern]),
+      dims,
+    )
   }
+}
+
+/** The graph with float32 in the place of all 16-bit floats, inputs and outputs too. */
+function widen(graph: Graph, decoders = { float16: decoder(fromFloat16), bfloat16: decoder(fromBfloat16) }): Graph {
+  const wideTensor = (tensor: Tensor): Tensor =>
+    isHalf(tensor.type) ? decoders[tensor.type as keyof typeof decoders](tensor) : tensor
   const wideConstant = ([name, constant]: [string, Constant]): [string, Constant] => [
     name,
     isHalf(constant.dtype) ? { ...constant, dtype: 'float32', tensor: wideTensor(constant.tensor!) } : constant,
@@ -75,7 +87,7 @@ function widen(graph: Graph, evaluate: Evaluate, opset: number): Graph {
     if (typeof value !== 'object') return value
     if (Array.isArray(value))
       return (value as readonly AttributeValue[]).map((item) => wideAttribute('', item)) as AttributeValue
-    return isGraph(value) ? widen(value, evaluate, opset) : wideTensor(value as Tensor)
+    return isGraph(value) ? widen(value, decoders) : wideTensor(value as Tensor)
   }
   const wideNode = (node: Node): Node => ({
     ...node,
