@@ -10,7 +10,6 @@ import {
   Abs,
   Affine,
   Ceil,
-  Cos,
   Elu,
   Erf,
   Exp,
@@ -115,10 +114,6 @@ export function unary_softplus_f32(args: usize, from: u32, to: u32, thread: u32)
 
 export function unary_sin_f32(args: usize, from: u32, to: u32, thread: u32): void {
   mapUnary<Sin>(args, from, to)
-}
-
-export function unary_cos_f32(args: usize, from: u32, to: u32, thread: u32): void {
-  mapUnary<Cos>(args, from, to)
 }
 
 export function unary_affine_f32(args: usize, from: u32, to: u32, thread: u32): void {

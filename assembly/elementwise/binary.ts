@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * c = f(a, b) with broadcast: functors and their one loop nest. The outer five dims are walked like an odometer, each
- * operand advancing by its own strides; inside, an operand is either dense (1) or one value (0). c is dense.
- * A unit is one inner run.
+ * c = f(a, b) with broadcast: functors and their one loop nest. Along the last of five outer dims each operand advances
+ * by its own stride, and where that ends its place is computed anew; inside, an operand is either dense (1) or one value
+ * (0). c is dense. A unit is one inner run.
  */
 import { BinaryAddF32Args } from '../generated/args'
+import { offsetOf } from '../integer/pairs'
 import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { splat } from '../simd/math'
 import { pow } from '../simd/pow'
@@ -21,31 +22,23 @@ export function mapBinary<F extends Binary>(args: usize, from: u32, to: u32): vo
   const g = changetype<BinaryAddF32Args>(args)
   const inner = g.inner
   const dense = g.aInner | (g.bInner << 1)
-  let rest = from
-  let i4 = rest % g.d4
-  rest /= g.d4
-  let i3 = rest % g.d3
-  rest /= g.d3
-  let i2 = rest % g.d2
-  rest /= g.d2
-  let i1 = rest % g.d1
-  let i0 = rest / g.d1
+  const dims = args + offsetof<BinaryAddF32Args>('d0')
+  let i4 = g.d4
+  let a: usize = 0
+  let b: usize = 0
   let c = g.c + ((<usize>from * inner) << 2)
   for (let unit = from; unit < to; unit++) {
-    const a = g.a + (<usize>(i0 * g.a0 + i1 * g.a1 + i2 * g.a2 + i3 * g.a3 + i4 * g.a4) << 2)
-    const b = g.b + (<usize>(i0 * g.b0 + i1 * g.b1 + i2 * g.b2 + i3 * g.b3 + i4 * g.b4) << 2)
+    if (i4 >= g.d4) {
+      i4 = unit % g.d4
+      a = g.a + (offsetOf(unit, dims, args + offsetof<BinaryAddF32Args>('a0')) << 2)
+      b = g.b + (offsetOf(unit, dims, args + offsetof<BinaryAddF32Args>('b0')) << 2)
+    }
     if (dense == 3) denseDense<F>(a, b, c, inner)
     else if (inner) withValue<F>(a, b, c, inner, dense)
+    a += <usize>g.a4 << 2
+    b += <usize>g.b4 << 2
     c += <usize>inner << 2
-    if (++i4 < g.d4) continue
-    i4 = 0
-    if (++i3 < g.d3) continue
-    i3 = 0
-    if (++i2 < g.d2) continue
-    i2 = 0
-    if (++i1 < g.d1) continue
-    i1 = 0
-    i0++
+    i4++
   }
 }
 

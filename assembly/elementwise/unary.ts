@@ -153,15 +153,6 @@ export class Affine extends Activation {
 export class Sin extends Activation {
   @inline
   apply(x: v128, p0: v128, p1: v128): v128 {
-    return sine(x, 0)
-  }
-}
-
-@unmanaged
-@final
-export class Cos extends Activation {
-  @inline
-  apply(x: v128, p0: v128, p1: v128): v128 {
-    return sine(x, 1)
+    return sine(x, i32x4.trunc_sat_f32x4_s(p0))
   }
 }

@@ -3,24 +3,33 @@
  * Between float32 and the 16-bit floats, bit for bit: IEEE 754 binary16, and bfloat16, which is the upper half of
  * binary32. Narrowing rounds to nearest, ties to even; NaN becomes the quiet one without a sign.
  */
+import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 
 /** dst = float32 of 16-bit floats, `count` of them. */
 export function widenHalves(src: usize, dst: usize, count: u32, brain: bool): void {
-  for (; count >= 4; count -= 4, src += 8, dst += 16) {
-    v128.store(dst, widened(v128.load16x4_u(src), brain))
-  }
-  for (; count; count--, src += 2, dst += 4) {
-    store<i32>(dst, i32x4.extract_lane(widened(i32x4.splat(load<u16>(src)), brain), 0))
+  for (let left = <i32>count; left > 0; left -= 4, src += 8, dst += 16) {
+    let x = i32x4.splat(0)
+    if (left >= 4) x = v128.load64_zero(src)
+    else {
+      x = v128.load16_lane(src, x, 0)
+      if (left > 1) x = v128.load16_lane(src, x, 1, 2)
+      if (left > 2) x = v128.load16_lane(src, x, 2, 4)
+    }
+    storeUpTo4(dst, widened(i32x4.extend_low_i16x8_u(x), brain), left)
   }
 }
 
 /** dst = 16-bit floats of float32, `count` of them. */
 export function narrowHalves(src: usize, dst: usize, count: u32, brain: bool): void {
-  for (; count >= 8; count -= 8, src += 32, dst += 16) {
-    v128.store(dst, i16x8.narrow_i32x4_u(narrowed(v128.load(src), brain), narrowed(v128.load(src, 16), brain)))
-  }
-  for (; count; count--, src += 4, dst += 2) {
-    store<u16>(dst, <u16>i32x4.extract_lane(narrowed(v128.load32_zero(src), brain), 0))
+  for (let left = <i32>count; left > 0; left -= 4, src += 16, dst += 8) {
+    const wide = narrowed(loadUpTo4(src, left), brain)
+    const x = i16x8.narrow_i32x4_u(wide, wide)
+    if (left >= 4) v128.store64_lane(dst, x, 0)
+    else {
+      v128.store16_lane(dst, x, 0)
+      if (left > 1) v128.store16_lane(dst, x, 1, 2)
+      if (left > 2) v128.store16_lane(dst, x, 2, 4)
+    }
   }
 }
 

@@ -4,7 +4,7 @@
  * over taps have no conditions. A unit is one output row of one image. Taps are folded in row order.
  */
 import { AveragePoolF32Args, MaxPoolF32Args } from '../generated/args'
-import { loadPart, storePart } from '../simd/lanes'
+import { loadUpTo4, storeUpTo4 } from '../simd/lanes'
 import { Fold } from './fold'
 
 /** First tap with origin + tap * dilation >= 0. */
@@ -93,18 +93,11 @@ function foldWindow<F extends Fold>(
     v128.store(y, changetype<F>(0).finish(acc2, count), 32)
     v128.store(y, changetype<F>(0).finish(acc3, count), 48)
   }
-  for (; left >= 4; left -= 4, x += 16, y += 16) {
+  for (let more = <i32>left; more > 0; more -= 4, x += 16, y += 16) {
     let acc = changetype<F>(0).start()
     for (let ky: u32 = 0, row = x; ky < rows; ky++, row += rowStep) {
-      for (let kx: u32 = 0, p = row; kx < cols; kx++, p += colStep) acc = changetype<F>(0).step(acc, v128.load(p))
+      for (let kx: u32 = 0, p = row; kx < cols; kx++, p += colStep) acc = changetype<F>(0).step(acc, loadUpTo4(p, more))
     }
-    v128.store(y, changetype<F>(0).finish(acc, count))
-  }
-  if (left) {
-    let acc = changetype<F>(0).start()
-    for (let ky: u32 = 0, row = x; ky < rows; ky++, row += rowStep) {
-      for (let kx: u32 = 0, p = row; kx < cols; kx++, p += colStep) acc = changetype<F>(0).step(acc, loadPart(p, left))
-    }
-    storePart(y, changetype<F>(0).finish(acc, count), left)
+    storeUpTo4(y, changetype<F>(0).finish(acc, count), more)
   }
 }

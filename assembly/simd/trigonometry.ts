@@ -43,10 +43,10 @@ function quadrantOf(k: v128): v128 {
   return i32x4.trunc_sat_f64x2_s_zero(f64x2.sub(k, f64x2.mul(fours, f64x2.splat(4))))
 }
 
-/** sin(x + quarter * pi / 2). */
+/** sin(x + quarter * pi / 2); quarters as int32. */
 // @ts-ignore: decorator
 @inline
-export function sine(x: v128, quarter: i32): v128 {
+export function sine(x: v128, quarter: v128): v128 {
   const low = f64x2.promote_low_f32x4(x)
   const high = f64x2.promote_low_f32x4(v128.shuffle<i64>(x, x, 1, 0))
   const lowTurns = turnsOf(low)
@@ -57,10 +57,7 @@ export function sine(x: v128, quarter: i32): v128 {
     0,
     2,
   )
-  const q = i32x4.add(
-    v128.shuffle<i64>(quadrantOf(lowTurns), quadrantOf(highTurns), 0, 2),
-    i32x4.splat(quarter),
-  )
+  const q = i32x4.add(v128.shuffle<i64>(quadrantOf(lowTurns), quadrantOf(highTurns), 0, 2), quarter)
   const z = f32x4.mul(r, r)
   // coefficients: minimax over [-pi/4, pi/4], Moshier's Cephes library, sinf
   let s = f32x4.add(f32x4.mul(z, splat(-1.9515295891e-4)), splat(8.3321608736e-3))

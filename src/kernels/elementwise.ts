@@ -47,9 +47,8 @@ export const elementwise = kernels({
   unary_gelu_f32: unary,
   unary_gelu_tanh_f32: unary,
   unary_softplus_f32: unary,
-  /** Near to the last place up to 2^20; what is beyond has lost its angle in float32 already. */
+  /** sin(x + p0 pi / 2), p0 0 or 1. Near to the last place up to 2^20; what is beyond has lost its angle in float32 already. */
   unary_sin_f32: unary,
-  unary_cos_f32: unary,
   /** y = x * p0 + p1. */
   unary_affine_f32: unary,
   binary_add_f32: binary,

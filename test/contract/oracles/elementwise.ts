@@ -37,7 +37,9 @@ function roundEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1
 }
 
-const unary: Readonly<Record<string, UnaryRule>> = {
+const angle = { bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 }
+
+const unary: Readonly<Record<string, UnaryRule | readonly UnaryRule[]>> = {
   unary_abs_f32: { of: Math.abs, bound: exact },
   unary_neg_f32: { of: (x) => -x, bound: exact },
   unary_sqrt_f32: { of: Math.sqrt, bound: rounded },
@@ -66,8 +68,10 @@ const unary: Readonly<Record<string, UnaryRule>> = {
     of: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
     bound: { abs: 1.2e-38, rel: 5e-7 },
   },
-  unary_sin_f32: { of: Math.sin, bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 },
-  unary_cos_f32: { of: Math.cos, bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 },
+  unary_sin_f32: [
+    { of: Math.sin, ...angle },
+    { of: Math.cos, ...angle, p: [1, 0] },
+  ],
   unary_affine_f32: { of: (x, a, b) => x * a + b, bound: cancelling, p: [1.5, -0.25] },
 }
 
@@ -171,6 +175,11 @@ const entries = <T>(rules: Readonly<Record<string, T>>, make: (rule: T) => Oracl
   Object.entries(rules).map(([name, rule]) => [name, make(rule)])
 
 export const oracles: Readonly<Record<string, Oracle>> = Object.fromEntries([
-  ...entries(unary, unaryOracle),
+  ...entries(
+    unary,
+    (rules): Oracle =>
+      (random) =>
+        [rules].flat().flatMap((rule) => unaryOracle(rule)(random)),
+  ),
   ...entries(binary, binaryOracle),
 ])
