@@ -101,22 +101,12 @@ export function multiplyTall<M extends Mac>(
   cols: u32,
 ): void {
   const mac = changetype<M>(0)
-  // A part of a panel begins at 0.
-  const chunk = cols & 7 ? groups : mac.chunk
-  let left = groups
-  do {
-    const here = left > 2 * chunk ? chunk : left
-    const more = left != groups
-    for (let j: u32 = 0; j < cols; j += 8) {
-      const w = b + <usize>(j >> 3) * panel
-      const to = c + (<usize>j << 2)
-      if (mac.rows == 6 && rows == 6) tile6x8<M>(a, lda, w, here, to, ldc, cols - j, more)
-      else tile4x8<M>(a, lda, w, here, to, ldc, cols - j, more)
-    }
-    a += <usize>here << 2
-    b += <usize>here * mac.step
-    left -= here
-  } while (left != 0)
+  for (let j: u32 = 0; j < cols; j += 8) {
+    const to = c + (<usize>j << 2)
+    if (mac.rows == 6 && rows == 6) tile6x8<M>(a, lda, b, groups, to, ldc, cols - j)
+    else tile4x8<M>(a, lda, b, groups, to, ldc, cols - j)
+    b += panel
+  }
 }
 
 /** One or two rows. */

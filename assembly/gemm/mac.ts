@@ -7,11 +7,6 @@
 import { DOT_IS_ONE, dotPairs, dotU8 } from '../simd/dot'
 import { MADD_IS_ONE, madd } from '../simd/madd'
 
-/** More groups than there are. */
-// @ts-ignore: decorator
-@inline
-export const WHOLE: u32 = 0x40000000
-
 @unmanaged
 export abstract class Mac {
   /** log2 of the bytes of an element of A. */
@@ -31,8 +26,6 @@ export abstract class Mac {
    * ones gain nothing: a build that emulates the dot has it to be complete, not to be fast.
    */
   abstract get rows(): u32
-  /** Groups of a chunk of K, whose part of a tall tile's rows stays in the first-level cache over the panels of a block. */
-  abstract get chunk(): u32
   /** acc + a * b. */
   abstract mac(a: v128, b: v128, acc: v128): v128
 }
@@ -72,10 +65,6 @@ export class F32 extends Mac {
   @inline
   get rows(): u32 {
     return MADD_IS_ONE ? 6 : 4
-  }
-  @inline
-  get chunk(): u32 {
-    return 256
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -123,10 +112,6 @@ export class S8Dot extends Mac {
     return DOT_IS_ONE ? 6 : 1
   }
   @inline
-  get chunk(): u32 {
-    return WHOLE
-  }
-  @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotU8(b, a, acc)
   }
@@ -167,10 +152,6 @@ export class S4Dot extends Mac {
   @inline
   get rows(): u32 {
     return DOT_IS_ONE ? 2 : 1
-  }
-  @inline
-  get chunk(): u32 {
-    return WHOLE
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -215,10 +196,6 @@ export class S8Pairs extends Mac {
     return 4
   }
   @inline
-  get chunk(): u32 {
-    return WHOLE
-  }
-  @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotPairs(b, a, acc)
   }
@@ -259,10 +236,6 @@ export class S4Pairs extends Mac {
   @inline
   get rows(): u32 {
     return 2
-  }
-  @inline
-  get chunk(): u32 {
-    return WHOLE
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {

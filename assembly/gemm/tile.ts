@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The tall loop nests of the GEMM family, one per tile shape, generic over what a step does (mac.ts). A tile keeps
- * rows x columns sums in registers over the whole of K and stores them raw (float32 or int32 bits) to C. With `more` they
- * begin at what C holds, all 8 columns of it: so K may come in chunks, and is added up in the same order.
+ * rows x columns sums in registers over the whole of K and stores them raw (float32 or int32 bits) to C.
  *
  * A's rows are `lda` bytes apart, C's `ldc`; `b` is a packed panel of 8 columns, of which those below `cols` are
  * written. 6 x 8 fills the vector registers of x86-64 without spilling: 12 sums, 2 of B, 1 of A.
  */
 import { storeColumns } from './columns'
-import { Mac, WHOLE } from './mac'
+import { Mac } from './mac'
 
 /** 6 rows x 8 columns: the tile of large products. */
 export function tile6x8<M extends Mac>(
@@ -19,7 +18,6 @@ export function tile6x8<M extends Mac>(
   c: usize,
   ldc: usize,
   cols: u32,
-  more: bool,
 ): void {
   const mac = changetype<M>(0)
   let a0 = a
@@ -40,26 +38,6 @@ export function tile6x8<M extends Mac>(
   let c41 = i32x4.splat(0)
   let c50 = i32x4.splat(0)
   let c51 = i32x4.splat(0)
-  if (mac.chunk != WHOLE && more) {
-    let at = c
-    c00 = v128.load(at)
-    c01 = v128.load(at, 16)
-    at += ldc
-    c10 = v128.load(at)
-    c11 = v128.load(at, 16)
-    at += ldc
-    c20 = v128.load(at)
-    c21 = v128.load(at, 16)
-    at += ldc
-    c30 = v128.load(at)
-    c31 = v128.load(at, 16)
-    at += ldc
-    c40 = v128.load(at)
-    c41 = v128.load(at, 16)
-    at += ldc
-    c50 = v128.load(at)
-    c51 = v128.load(at, 16)
-  }
   let low: v128, high: v128, x: v128
   while (groups != 0) {
     low = mac.low(b)
@@ -149,7 +127,6 @@ export function tile4x8<M extends Mac>(
   c: usize,
   ldc: usize,
   cols: u32,
-  more: bool,
 ): void {
   const mac = changetype<M>(0)
   let a0 = a
@@ -164,20 +141,6 @@ export function tile4x8<M extends Mac>(
   let c21 = i32x4.splat(0)
   let c30 = i32x4.splat(0)
   let c31 = i32x4.splat(0)
-  if (mac.chunk != WHOLE && more) {
-    let at = c
-    c00 = v128.load(at)
-    c01 = v128.load(at, 16)
-    at += ldc
-    c10 = v128.load(at)
-    c11 = v128.load(at, 16)
-    at += ldc
-    c20 = v128.load(at)
-    c21 = v128.load(at, 16)
-    at += ldc
-    c30 = v128.load(at)
-    c31 = v128.load(at, 16)
-  }
   let low: v128, high: v128, x: v128
   while (groups != 0) {
     low = mac.low(b)
