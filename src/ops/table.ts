@@ -118,6 +118,7 @@ export const opTable = {
   Mul: () => import('./binary.ts'),
   Neg: () => import('./unary.ts'),
   NonMaxSuppression: () => import('./non-max-suppression.ts'),
+  NonZero: () => import('./unique.ts'),
   Not: () => import('./compare.ts'),
   OneHot: () => import('./generate.ts'),
   Or: () => import('./compare.ts'),

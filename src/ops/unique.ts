@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Unique and Compress: slices along an axis (elements, without one) of which each is kept once, or those a mask names.
- * How many that is, only the data says. https://onnx.ai/onnx/operators/onnx__Unique.html, onnx__Compress.html
+ * NonZero: where the elements are that are not zero. How many that is, only the data says.
+ * https://onnx.ai/onnx/operators/onnx__Unique.html, onnx__Compress.html, onnx__NonZero.html
  */
 import type { Dim } from '../ir/dim.ts'
-import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
+import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, needed, unknownDims } from './infer.ts'
 import { exactOf, numbersOf, pick, tensorOf } from './numeric.ts'
-import { floats, integers } from './sample-tensors.ts'
+import { bools, floats, integers } from './sample-tensors.ts'
 
 /** Dims with another length along the axis; [length] without an axis. */
 function resized(context: OpContext, dims: readonly Dim[] | null, length: Dim): Dim[] | null {
@@ -32,6 +33,14 @@ export const ops = defineOps({
       return [{ dtype, dims: resized(context, dims, kept ?? unknownDims(context, 1)[0]) }]
     },
   },
+  NonZero: {
+    inputs: [1, 1],
+    infer([x], context) {
+      const { dims, tensor } = needed(context, x, 'X')
+      const [rank, count] = unknownDims(context, 2)
+      return [{ dtype: 'int64', dims: [dims?.length ?? rank, tensor ? placesOf(tensor).length : count] }]
+    },
+  },
   Unique: {
     inputs: [1, 1],
     outputs: [1, 4],
@@ -46,6 +55,12 @@ export const ops = defineOps({
     },
   },
 })
+
+/** Offsets of the elements that are not zero (of text: not empty), in row-major order. NaN is not zero. */
+function placesOf(tensor: Tensor): number[] {
+  const values = tensor.type === 'string' ? (tensor.data as string[]).map((text) => text.length) : exactOf(tensor)
+  return Array.from(values, (value, i) => (Number(value) === 0 ? -1 : i)).filter((i) => i >= 0)
+}
 
 /** A tensor as slices along an axis: offsets of the elements of each. */
 interface Slices {
@@ -112,6 +127,13 @@ export const references = {
     const kept = Array.from(numbersOf(mask!)).flatMap((v, i) => (v !== 0 && i < slices.count ? [i] : []))
     return [sliced(slices, kept, axis as number | undefined)]
   },
+  // a row of indices per axis; none of them for a scalar, where numpy.nonzero has one
+  NonZero: ([x]) => {
+    const places = placesOf(x!)
+    const strides = stridesOf(x!.dims)
+    const rows = x!.dims.flatMap((d, axis) => places.map((i) => Math.floor(i / strides[axis]) % d))
+    return [tensorOf('int64', rows, [x!.dims.length, places.length])]
+  },
   Unique: ([x], { axis, sorted }, { outputs }) => {
     const slices = slicesOf(x!, axis as number | undefined)
     const { first, inverse, counts } = uniqueOf(slices, sorted !== 0)
@@ -125,6 +147,14 @@ export const samples = {
     { inputs: [floats(random, [3, 4]), new Tensor('bool', [0, 1, 1])], attributes: { axis: 0 } },
     { inputs: [floats(random, [3, 4]), new Tensor('bool', [1, 0, 0, 1])], attributes: { axis: -1 } },
     { inputs: [floats(random, [3, 2]), new Tensor('bool', [0, 1, 0, 0, 1])] },
+  ],
+  NonZero: (random): Sample[] => [
+    { inputs: [new Tensor('float32', [1, 0, -0, NaN, 0, -2], [2, 3])] },
+    { inputs: [integers(random, [3, 2, 4], 0, 2, 'int64')] },
+    { inputs: [bools(random, [9])] },
+    { inputs: [new Tensor('int32', [0, 0], [2, 1])] },
+    { inputs: [new Tensor('float32', [3], [])] },
+    { inputs: [new Tensor('float32', [], [2, 0])] },
   ],
   Unique: (random): Sample[] => [
     { inputs: [integers(random, [12], 0, 5)], outputs: 4 },
