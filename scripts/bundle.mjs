@@ -51,7 +51,7 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-affine|lower-(byte|qlinear|cast|compare)|qlinear-values)[^?]+$/,
+    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-affine|lower-(byte|qlinear|cast|compare|pick)|qlinear-values)[^?]+$/,
     minShareCount: 2,
     priority: 2,
   },

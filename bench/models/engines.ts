@@ -74,7 +74,7 @@ const engines: Readonly<Record<EngineName, Open>> = {
     const session = await load(bytes, { threads })
     const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
     const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
-    const inWasm = async (): Promise<number> => (await session.profile()).run.wasm
+    const inWasm = async (): Promise<number> => (await session.profile()).wasmTime
     return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
   },
   /** Its threads are set for the whole process. */

@@ -8,7 +8,6 @@ import { print } from '../ir/dim.ts'
 import type { Graph, GraphValue } from '../ir/graph.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
-import { now } from '../platform/clock.ts'
 import { Tensor, copyOfData } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { Executor } from './execute.ts'
@@ -53,8 +52,8 @@ interface OpenModel {
   readonly executor: Executor
   readonly stages: Stages
   pool?: Pool
-  /** The programs of the last run, and its times. */
-  last?: { readonly programs: readonly ProfiledProgram[]; readonly run: Profile['run'] }
+  /** The programs of the last run, and milliseconds of it in Wasm. */
+  last?: { readonly programs: readonly ProfiledProgram[]; readonly wasm: number }
 }
 
 /** The engine's side of a session. */
@@ -110,22 +109,25 @@ export class SessionCore implements SessionBackend {
 
   /** Runs the model on the feeds as they are now. @throws InputError for feeds that do not fit, StateError when the session has ended */
   async run(feeds: unknown): Promise<Record<string, Tensor>> {
-    const called = now()
-    const { graph, stages } = this.#open()
+    const opened = this.#open()
+    const { graph, stages } = opened
+    try {
+      const outputs = this.#queue.isIdle && !this.#options.profile ? atOnce(opened, feeds) : null
+      if (outputs) return outputs
+    } catch (error) {
+      throw await this.#final(error)
+    }
     const given = checkFeeds(graph.inputs, feeds)
     // what begins at once and reads its inputs first of all needs no copies of them
     const ready = this.#queue.isIdle ? stages.readyFor(given) : undefined
     const inputs = ready ? given : new Map([...given].map(([name, tensor]) => [name, copyOf(tensor)]))
     return this.#queue.add(async () => {
       const model = this.#open()
-      const { executor } = model
-      const start = ready ? called : now()
-      const before = executor.wasmTime
+      const before = model.executor.wasmTime
       try {
         const { outputs, programs } = await model.stages.run(inputs, this.#options.profile, ready)
-        const results = Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
-        model.last = { programs, run: { total: now() - start, wasm: executor.wasmTime - before } }
-        return results
+        model.last = { programs, wasm: model.executor.wasmTime - before }
+        return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
       } catch (error) {
         throw await this.#final(error)
       }
@@ -143,7 +145,7 @@ export class SessionCore implements SessionBackend {
     const { arenaBytes: arena, activeThreads: threads, weights } = executor
     const { profileOf } = await import('./profile.ts')
     const memory = { weights: weights.bytes, arena, total: heap.memory.buffer.byteLength }
-    return profileOf(last.programs, { ...memory, build, threads, run: last.run })
+    return profileOf(last.programs, { ...memory, build, threads, wasm: last.wasm })
   }
 
   /** Waits for the run under way, turns away the others, ends the helpers and lets the memory go. */
@@ -183,6 +185,16 @@ export class SessionCore implements SessionBackend {
     const { module } = kernels
     model.pool = await Pool.start({ threads, module, memory, control: controlAddress, onDeath, ...script })
   }
+}
+
+/** A run like the one before it, where it can be done within this call. */
+function atOnce(model: OpenModel, feeds: unknown): Record<string, Tensor> | null {
+  const { executor, stages } = model
+  const before = executor.wasmTime
+  const done = stages.runAtOnce(feeds)
+  if (!done) return null
+  model.last = { programs: [{ program: done.program, timings: [] }], wasm: executor.wasmTime - before }
+  return done.outputs
 }
 
 /** What times the forms of layers that have several. */

@@ -12,7 +12,7 @@ import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf, copyOfData, tensorFromBytes } from '../tensor/tensor.ts'
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
-import type { HostCall, Program } from './compile.ts'
+import type { HostCall, Program, Slot } from './compile.ts'
 import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
@@ -29,8 +29,24 @@ export interface BoundProgram {
   readonly starts: Uint32Array
   /** The arena the words were written for. */
   arena: number
+  /** Made by `runAtOnce`, for that arena. */
+  ports?: Ports
   /** Where threads are searched for: how many it is to run with. */
   readonly search?: ThreadSearch
+}
+
+/** Where a value is that goes in or comes out. */
+interface Port {
+  readonly name: string
+  readonly address: number
+  readonly bytes: number
+  readonly slot: Slot
+}
+
+/** Values that a program copies in, by their positions among the model's inputs, and results; null: not all lie in the arena. */
+interface Ports {
+  readonly inputs: readonly (Port & { readonly at: number })[]
+  readonly results: readonly Port[] | null
 }
 
 /** Threads of a session: all there are, and whether each program is to find out how many of them it runs best with. */
@@ -150,6 +166,44 @@ export class Executor {
     return outputs
   }
 
+  /** Whether `runAtOnce` may be called. */
+  get isAlone(): boolean {
+    return this.#threads.count === 1
+  }
+
+  /**
+   * Runs a program of one stretch within this call, on one thread.
+   * @param inputs the model's, of the types and shapes the program was compiled for
+   * @returns the results; null where they do not all lie in the arena, and nothing was run
+   */
+  runAtOnce(bound: BoundProgram, names: readonly string[], inputs: readonly Tensor[]): Record<string, Tensor> | null {
+    this.#refresh(bound)
+    const { list, starts, program } = bound
+    const ports = (bound.ports ??= this.#portsOf(program, names))
+    if (!ports.results) return null
+    for (const { at, address, bytes } of ports.inputs) this.#heap.view(address, bytes).set(bytesOf(inputs[at]))
+    const words = starts[starts.length - 1]
+    const code = words === 0 ? finished : this.#start(list, words)
+    if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
+    const results: Record<string, Tensor> = {}
+    for (const { name, address, bytes, slot } of ports.results)
+      results[name] = tensorFromBytes(slot.dtype, new Uint8Array(this.#heap.view(address, bytes)), slot.dims)
+    return results
+  }
+
+  #portsOf(program: Program, names: readonly string[]): Ports {
+    const resolve = this.#resolver(program)
+    const portOf = (name: string): Port => {
+      const slot = program.types.get(name)!
+      const address = resolve({ id: refIds.value(name), offset: 0 })
+      return { name, address, bytes: byteLengthOf(slot.dtype, sizeOf(slot.dims)), slot }
+    }
+    const inputs = program.arenaInputs.map((name) => ({ ...portOf(name), at: names.indexOf(name) }))
+    const isComputed = (name: string): boolean =>
+      !program.known.has(name) && !this.#weights.isConstant(name) && program.types.has(name)
+    return { inputs, results: program.results.every(isComputed) ? program.results.map(portOf) : null }
+  }
+
   async #execute(
     bound: BoundProgram,
     inputs: ReadonlyMap<string, Tensor>,
@@ -240,6 +294,7 @@ export class Executor {
     const { program, rows } = bound
     this.#write(bound.list, encodeSteps(program.steps, this.#resolver(program), rows).words)
     bound.arena = this.#arena.address
+    delete bound.ports
   }
 
   #write(list: number, words: Uint32Array): void {

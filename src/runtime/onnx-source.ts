@@ -62,7 +62,10 @@ export async function graphOfOnnx(
   checkAborted('load', signal)
   if (!passes) return { graph: source, source, passes: [] }
   const names = operatorsOf(source)
-  const [opSet, references] = await Promise.all([loadOps([...names, ...operatorsWritten()]), loadReferences(names)])
+  const [opSet, references] = await Promise.all([
+    loadOps([...names, ...operatorsWritten()]),
+    loadReferences([...names, ...operatorsWritten()]),
+  ])
   for (const node of allNodes(source)) definitionOf(node, opSet)
   const evaluator = { ops: opSet, references }
   const { graph, report } = runPasses(

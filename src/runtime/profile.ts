@@ -42,8 +42,8 @@ export interface Profile {
     /** Bytes of the whole Wasm memory. */
     readonly total: number
   }
-  /** Milliseconds of the last run where the engine is, without waiting for its turn: all of it, and what of that was spent in Wasm. */
-  readonly run: { readonly total: number; readonly wasm: number }
+  /** Milliseconds of the last run that were spent in Wasm. */
+  readonly wasmTime: number
   /** Wasm build. */
   readonly build: string
   readonly threads: number
@@ -61,10 +61,10 @@ export interface ProfiledProgram {
 /** Sets the figures of a run's programs side by side. */
 export function profileOf(
   programs: readonly ProfiledProgram[],
-  totals: { weights: number; arena: number; total: number; build: string; threads: number; run: Profile['run'] },
+  totals: { weights: number; arena: number; total: number; build: string; threads: number; wasm: number },
 ): Profile {
   const steps = programs.flatMap(stepsOf)
-  const { weights, arena, total, build, threads, run } = totals
+  const { weights, arena, total, build, threads, wasm } = totals
   const arenaSaved = Math.max(0, ...programs.map(({ program }) => program.arena.saved))
   return {
     stretches: programs.reduce(
@@ -74,7 +74,7 @@ export function profileOf(
     hostSteps: steps.filter(({ kernel }) => kernel === null),
     steps,
     memory: { weights, arena, arenaSaved, total },
-    run,
+    wasmTime: wasm,
     build,
     threads,
   }

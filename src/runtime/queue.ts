@@ -13,7 +13,7 @@ export class Queue {
 
   /** True when the next task would begin at once. */
   get isIdle(): boolean {
-    return this.#unfinished === 0
+    return this.#unfinished === 0 && !this.#closed
   }
 
   /** Runs `task` when all earlier ones have ended; its result or error is the caller's. */

@@ -11,9 +11,10 @@ import { inferGraph } from '../ir/infer.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { compile } from './compile.ts'
+import { type Program, compile } from './compile.ts'
 import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
 import type { ProfiledProgram } from './profile.ts'
+import { Repeat } from './repeat.ts'
 
 /** Part of the model that is compiled as one: the whole, or what is behind a shape known only from data. */
 interface Stage {
@@ -53,13 +54,16 @@ export class Stages {
   #steering: ReadonlySet<string> | undefined
   /** Their contents so far. */
   readonly #steered = new Set<string>()
-  /** What was ready last, and for which shapes: most runs have those of the one before. */
-  #latest: { readonly shapes: readonly (readonly number[])[]; readonly stage: ReadyStage } | undefined
+  /** The model's inputs. */
+  readonly #names: readonly string[]
+  /** What was ready last, and for what. */
+  #latest: { readonly like: Repeat; readonly stage: ReadyStage } | undefined
 
   constructor(graph: Graph, ops: OpSet, host: HostTraits, executor: Executor) {
     this.#ops = ops
     this.#host = host
     this.#executor = executor
+    this.#names = graph.inputs.map(({ name }) => name)
     const follows = (name: string): boolean => this.#steered.size < mostFollowed && !!this.#steering?.has(name)
     this.#first = { graph, infos: new Map(), follows, programs: new Map() }
   }
@@ -91,16 +95,33 @@ export class Stages {
 
   /** The program for these inputs where there is one, and it reads them within the call of `run` and never again. */
   readyFor(inputs: ReadonlyMap<string, Tensor>): ReadyStage | undefined {
-    if (this.#latest && haveShapes(inputs, this.#latest.shapes)) return this.#latest.stage
     this.#latest = undefined
     const known = this.#known(this.#first, keyOf(this.#inputInfos(this.#first, inputs)))
     if (!known || known.next) return undefined
     const { segments, results } = known.bound.program
     const isPlain = segments.every(({ kind }) => kind === 'stretch') && !results.some((name) => inputs.has(name))
     if (!isPlain) return undefined
-    if (!this.#steering?.size)
-      this.#latest = { shapes: Array.from(inputs.values(), ({ dims }) => [...dims]), stage: known }
+    const { graph } = this.#first
+    const isNumeric = graph.inputs.every(({ dtype }) => dtype !== 'string')
+    if (isNumeric)
+      this.#latest = { like: new Repeat(graph.inputs, inputs, (name) => this.#isSteering(name)), stage: known }
     return known
+  }
+
+  /**
+   * Runs within this call where that can be: inputs are like those of `readyFor`'s last call, and one thread does all.
+   * @returns null where it cannot, and nothing was run
+   */
+  runAtOnce(feeds: unknown): { readonly outputs: Record<string, Tensor>; readonly program: Program } | null {
+    const { like, stage } = this.#latest ?? {}
+    const inputs = this.#executor.isAlone ? like?.tensorsOf(feeds) : undefined
+    if (!stage || !inputs) return null
+    const outputs = this.#executor.runAtOnce(stage.bound, this.#names, inputs)
+    return outputs && { outputs, program: stage.bound.program }
+  }
+
+  #isSteering(name: string): boolean {
+    return this.#steering?.has(name) ?? false
   }
 
   /** A compiled stage, now the one used last. */
@@ -187,16 +208,6 @@ function hasChoices({ nodes }: Graph): boolean {
 function keyOf(infos: ReadonlyMap<string, ValueInfo>): string {
   const texts = [...infos].map(([name, { dims, content }]) => [name, dims?.map(print), content?.map(print)])
   return JSON.stringify(texts)
-}
-
-/** True for inputs of these shapes, in the order of the model's. */
-function haveShapes(inputs: ReadonlyMap<string, Tensor>, shapes: readonly (readonly number[])[]): boolean {
-  let i = 0
-  for (const { dims } of inputs.values()) {
-    const shape = shapes[i++]
-    if (dims.length !== shape.length || dims.some((dim, axis) => dim !== shape[axis])) return false
-  }
-  return true
 }
 
 /** Stands in where no node runs on the host. */

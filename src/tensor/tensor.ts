@@ -28,12 +28,13 @@ export class Tensor {
         got: String(type),
       })
     }
-    for (const [part, value] of Object.entries({ data, dims })) {
-      if (typeof value !== 'object' || value === null) {
-        throw new InputError({ where: `Tensor.${part}`, expected: 'an array', got: String(value) })
-      }
+    const notArray = (value: unknown): boolean => typeof value !== 'object' || value === null
+    if (notArray(data) || notArray(dims)) {
+      const [part, value] = notArray(data) ? ['data', data] : ['dims', dims]
+      throw new InputError({ where: `Tensor.${part}`, expected: 'an array', got: String(value) })
     }
-    for (const [axis, dim] of (dims as readonly number[]).entries()) {
+    for (let axis = 0; axis < dims.length; axis++) {
+      const dim = dims[axis]
       if (!Number.isSafeInteger(dim) || dim < 0) {
         throw new InputError({ where: `Tensor.dims[${axis}]`, expected: 'an integer >= 0', got: String(dim) })
       }

@@ -149,9 +149,7 @@ describe('SessionCore', () => {
     const session = await core(dense)
     for (const n of [300, 2]) {
       await session.run({ x: wave([n, 3]) })
-      const { run } = await session.profile()
-      expect(run.wasm).toBeGreaterThan(0)
-      expect(run.total).toBeGreaterThanOrEqual(run.wasm)
+      expect((await session.profile()).wasmTime).toBeGreaterThan(0)
     }
   })
 
