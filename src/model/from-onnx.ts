@@ -99,8 +99,12 @@ function importNode(record: ScopedNode, index: number, opset: number, scope: Upg
     attributes[attribute.name] = importAttribute(attribute, (graph) => importGraph(graph, opset, scope, importing))
   }
   const name = scope.nodeName(record.name === '' ? `${record.opType}_${index}` : record.name)
-  return { name, op, inputs: trimmed(record.inputs), outputs: trimmed(record.outputs), attributes }
+  const outputs = countedOutputs.has(op) ? record.outputs : trimmed(record.outputs)
+  return { name, op, inputs: trimmed(record.inputs), outputs, attributes }
 }
+
+/** Operators to which the number of their outputs means something, be they left out or not. */
+const countedOutputs: ReadonlySet<string> = new Set(['Split'])
 
 /** Names without the left-out ones at the end. */
 function trimmed(names: readonly string[]): readonly string[] {

@@ -42,9 +42,9 @@ export const ops = defineOps({
         { dtype: 'int64', dims },
       ]
     },
-    lower(lowering, { node, attributes }) {
+    lower(lowering, { attributes }) {
       const [x, y] = [lowering.input(0)!, lowering.output(0)]
-      if (x.dtype !== 'float32' || node.outputs[1] === '') return false
+      if (x.dtype !== 'float32') return false
       if (y.size === 0) return true
       const axis = normalizeAxis(attributes.axis as number, x.dims.length)
       const [length, k] = [x.dims[axis], y.dims[axis]]

@@ -11,7 +11,7 @@ import type { FormChoice, HostTraits, Lowering, Operand, Ref, StepSpec, WeightLa
 import type { OpContext, OpDef } from '../ir/op-set.ts'
 import { type Dim, areKnown } from '../ir/dim.ts'
 import { bytesOf, Tensor } from '../tensor/tensor.ts'
-import { dtypes } from '../tensor/dtype.ts'
+import { byteLengthOf, dtypes } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 
 /** A constant in a layout. */
@@ -73,7 +73,12 @@ export function knownTensor(info: ValueInfo | undefined): Tensor | undefined {
  */
 export function lowerNode(def: OpDef, context: OpContext, index: number, sources: LoweringSources): LoweredNode | null {
   if (!def.lower) return null
-  const collector = new Collector(context.node, index, sources)
+  const infer = () =>
+    def.infer(
+      context.node.inputs.map((name) => sources.info(name) ?? null),
+      context,
+    )
+  const collector = new Collector(context.node, index, sources, infer)
   try {
     return def.lower(collector, context) ? collector : null
   } catch (error) {
@@ -92,12 +97,15 @@ class Collector implements Lowering, LoweredNode {
   readonly #node: Node
   readonly #index: number
   readonly #sources: LoweringSources
+  readonly #infer: () => readonly ValueInfo[]
 
-  constructor(node: Node, index: number, sources: LoweringSources) {
+  /** @param infer what is known of all outputs of the node, those left out too */
+  constructor(node: Node, index: number, sources: LoweringSources, infer: () => readonly ValueInfo[]) {
     this.host = sources.host
     this.#node = node
     this.#index = index
     this.#sources = sources
+    this.#infer = infer
   }
 
   get outputs(): number {
@@ -110,7 +118,7 @@ class Collector implements Lowering, LoweredNode {
   }
 
   output(i: number): Operand {
-    return this.#operand(this.#node.outputs[i])
+    return this.#operand(this.#node.outputs[i] || '', i)
   }
 
   weight(i: number, layout?: WeightLayout, beside?: readonly number[]): Ref {
@@ -140,7 +148,11 @@ class Collector implements Lowering, LoweredNode {
   }
 
   scratch(bytes: number): Ref {
-    const id = refIds.scratch(this.#index, this.scratches.size)
+    return this.#placeScratch(this.scratches.size, bytes)
+  }
+
+  #placeScratch(i: number, bytes: number): Ref {
+    const id = refIds.scratch(this.#index, i)
     this.scratches.set(id, bytes)
     return { id, offset: 0 }
   }
@@ -159,15 +171,18 @@ class Collector implements Lowering, LoweredNode {
     this.aliases.set(id, { id: ref.id, offset: ref.offset + byteOffset })
   }
 
-  #operand(name: string): Operand {
-    const info = this.#sources.info(name)
+  /** A value; '' is output `output`, left out: kernels write it all the same, into a buffer that nothing reads. */
+  #operand(name: string, output = 0): Operand {
+    const info = name === '' ? this.#infer()[output] : this.#sources.info(name)
     if (!info?.dims || !areKnown(info.dims)) {
       throw new GraphError({ where: `${this.#node.op} "${this.#node.name}"`, expected: `known dims of '${name}'` })
     }
     const { dtype, dims } = info
+    const size = sizeOf(dims)
     const constant = this.#sources.constants.get(name)
     const tensor = constant ? constant.tensor : knownTensor(info)
     const place = (): Ref => {
+      if (name === '') return this.#placeScratch(-1 - output, byteLengthOf(dtype, size))
       if (constant) return this.weight(this.#node.inputs.indexOf(name))
       return tensor ? this.table(bytesOf(tensor) as Uint8Array) : { id: refIds.value(name), offset: 0 }
     }
@@ -175,7 +190,7 @@ class Collector implements Lowering, LoweredNode {
       name,
       dtype,
       dims,
-      size: sizeOf(dims),
+      size,
       constant: constant !== undefined,
       ...(tensor ? { tensor } : {}),
       get ref(): Ref {
