@@ -8,7 +8,7 @@ import type { Dim } from '../ir/dim.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { contentOfEach, divideIntegers, isIntegral } from './arithmetic.ts'
 import { type Arithmetic, combine } from './combine.ts'
-import type { AttributeSpec, Numerics, OpContext, OpDef, Reference, Samples, ValueInfo } from './define.ts'
+import type { AttributeSpec, Attributes, Numerics, OpContext, OpDef, Reference, Samples, ValueInfo } from './define.ts'
 import { broadcastOf, commonDtype, needed, valueOf } from './infer.ts'
 import { type BinaryKernel, emitBinary, emitUnary, isFloat32 } from './lower-elementwise.ts'
 import { type IntegerOp, emitIntegers } from './lower-integer.ts'
@@ -65,18 +65,22 @@ function define(name: string, row: Row): OpDef {
       const dims = broadcastOf(context, [left, right])
       return [valueOf(dtype, dims, contentOf(row, [left, right], dims, context))]
     },
-    lower(lowering, { attributes }) {
-      const [a, b] = [lowering.input(0)!, lowering.input(1)!]
-      const c = lowering.output(0)
-      if (row.integer !== undefined && a.dtype !== 'float32') {
-        const op = attributes.fmod === 1 ? 'Rem' : row.integer
-        return emitIntegers(lowering, op, a.dtype, [a, b], c)
-      }
-      if (row.kernel === undefined || !isFloat32(a, b, c)) return false
-      if (name === 'Pow' && emitPower(lowering)) return true
-      return emitBinary(lowering, row.kernel, a, b, c.ref, c.dims)
-    },
+    ...((row.kernel ?? row.integer)
+      ? { lower: (lowering, { attributes }) => lowerBinary(name, row, lowering, attributes) }
+      : {}),
   }
+}
+
+function lowerBinary(name: string, row: Row, lowering: Lowering, attributes: Attributes): boolean {
+  const [a, b] = [lowering.input(0)!, lowering.input(1)!]
+  const c = lowering.output(0)
+  if (row.integer !== undefined && a.dtype !== 'float32') {
+    const op = attributes.fmod === 1 ? 'Rem' : row.integer
+    return emitIntegers(lowering, op, a.dtype, [a, b], c)
+  }
+  if (row.kernel === undefined || !isFloat32(a, b, c)) return false
+  if (name === 'Pow' && emitPower(lowering)) return true
+  return emitBinary(lowering, row.kernel, a, b, c.ref, c.dims)
 }
 
 function contentOf(row: Row, infos: ValueInfo[], dims: Dim[] | null, context: OpContext): (Dim | null)[] | null {

@@ -13,6 +13,7 @@ import type { AttributeSpec, OpDef, Reference, Samples } from './define.ts'
 import { broadcastOf, certainlyGreater, commonDtype, compareEqual, contentOf, needed, valueOf } from './infer.ts'
 import { type CompareOp, emitComparison } from './lower-compare.ts'
 import { flatGrid } from './grid.ts'
+import type { Lowering } from './lower.ts'
 import { encoderOf, numbersOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -61,6 +62,14 @@ const infinityAttributes: Readonly<Record<string, AttributeSpec>> = {
   detect_positive: { kind: 'int', default: 1 },
 }
 
+function lowerNot(lowering: Lowering): boolean {
+  const [x, y] = [lowering.input(0)!, lowering.output(0)]
+  if (x.dtype !== 'bool') return false
+  const { block, units } = flatGrid(x.size)
+  lowering.step({ kernel: 'not_u8', args: { src: x.ref, dst: y.ref, size: x.size, block }, units })
+  return true
+}
+
 function defineUnary(name: string): OpDef {
   return {
     inputs: [1, 1],
@@ -70,13 +79,7 @@ function defineUnary(name: string): OpDef {
       const content = name === 'Not' ? contentOf(input)?.map((d) => not(d as Truth)) : null
       return [valueOf(name === 'BitwiseNot' ? input.dtype : 'bool', input.dims, content)]
     },
-    lower(lowering) {
-      const [x, y] = [lowering.input(0)!, lowering.output(0)]
-      if (name !== 'Not' || x.dtype !== 'bool') return false
-      const { block, units } = flatGrid(x.size)
-      lowering.step({ kernel: 'not_u8', args: { src: x.ref, dst: y.ref, size: x.size, block }, units })
-      return true
-    },
+    ...(name === 'Not' ? { lower: lowerNot } : {}),
   }
 }
 

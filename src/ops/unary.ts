@@ -10,6 +10,7 @@ import { type Numerics, type OpDef, type Reference, type Samples } from './defin
 import { erf } from './erf.ts'
 import { contentOf, needed, valueOf } from './infer.ts'
 import { type UnaryKernel, emitUnary, isFloat32 } from './lower-elementwise.ts'
+import type { Lowering } from './lower.ts'
 import { isWide } from './elements.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 
@@ -50,6 +51,15 @@ const rows: Readonly<Record<string, Row>> = {
   Tanh: { kernel: 'unary_tanh_f32', numerics: close },
 }
 
+function lowerBy(kernel: UnaryKernel, p0?: number): (lowering: Lowering) => boolean {
+  return (lowering) => {
+    const x = lowering.input(0)!
+    if (!isFloat32(x)) return false
+    emitUnary(lowering, kernel, x.ref, lowering.output(0).ref, x.size, p0)
+    return true
+  }
+}
+
 function define(name: string, row: Row): OpDef {
   return {
     inputs: [1, 1],
@@ -59,12 +69,7 @@ function define(name: string, row: Row): OpDef {
       const content = name === 'Neg' ? contentOf({ dtype, dims, ...known })?.map((d) => mul(d, -1)) : null
       return [valueOf(dtype, dims, content)]
     },
-    lower(lowering) {
-      const x = lowering.input(0)!
-      if (row.kernel === undefined || !isFloat32(x)) return false
-      emitUnary(lowering, row.kernel, x.ref, lowering.output(0).ref, x.size, row.p0)
-      return true
-    },
+    ...(row.kernel === undefined ? {} : { lower: lowerBy(row.kernel, row.p0) }),
   }
 }
 
