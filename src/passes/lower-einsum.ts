@@ -79,7 +79,7 @@ function product(sizes: readonly unknown[]): number | undefined {
   return sizes.every(isKnown) ? sizes.reduce((all, size) => all * size, 1) : undefined
 }
 
-function asMatMul(node: Node, view: View, { terms, output }: Equation): Patch | undefined {
+function asMatMul(node: Node, view: View, { terms, output }: Equation, isTurned = false): Patch | undefined {
   const [a, b] = terms
   const sizes = new Map<string, unknown>()
   for (const [i, term] of terms.entries()) {
@@ -96,6 +96,12 @@ function asMatMul(node: Node, view: View, { terms, output }: Equation): Patch | 
   const rows = only(output, (letter) => a.includes(letter) && !b.includes(letter))
   const columns = only(output, (letter) => b.includes(letter) && !a.includes(letter))
   const depth = only(a, (letter) => b.includes(letter) && !output.includes(letter))
+  // a result whose columns come first is the product of the operands the other way round; weights stay on the right
+  const isColumnsFirst = output !== batch + rows + columns && output === batch + columns + rows
+  if (isColumnsFirst && !isTurned && view.tensor(node.inputs[1]) === undefined) {
+    const turned = { ...node, inputs: [...node.inputs].reverse() }
+    return asMatMul(turned, view, { terms: [b, a], output }, true)
+  }
   const isWhole = batch.length + rows.length + depth.length === a.length
   if (!isWhole || batch.length + columns.length + depth.length !== b.length) return undefined
   if (depth === '' || rows === '' || columns === '') return undefined

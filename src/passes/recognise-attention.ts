@@ -3,58 +3,38 @@
  * Finds attention as exporters spell it, softmax(scale * q k^T + mask) v, and writes whittle.Attention; then Transposes
  * in front of q, k and v and behind the result go into its layouts, so that heads are read where the projections left
  * them. The scale may stand before the product on q or k (PyTorch: half of it on each) or behind it (tf2onnx, optimum),
- * as Mul or Div; what is added before the softmax is the mask. Old PyTorch's products of rank 3 are one image of many heads.
+ * as Mul or Div. What is added or filled in before the softmax is the mask (attention-mask). NaN weights may become
+ * zeros (PyTorch's SDPA): the result's do then. Old PyTorch's products of rank 3 are one image of many heads.
  */
 import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { scalarOperand } from './affine.ts'
-import { sameDims, splitOperands } from './operands.ts'
+import { keepsRows, maskOf, scoresOf, withoutScale } from './attention-mask.ts'
+import { sameDims } from './operands.ts'
 import { rulesPass } from './pass.ts'
+import { isReadOnlyBy } from './products.ts'
 import { transposedOf } from './transposed.ts'
 
-/** A value and what it is multiplied by. */
-interface Scaled {
-  readonly value: string
-  readonly scale: number
+/** The softmax whose weights a value is, where nothing else reads them; `zero` stands for those that are NaN. */
+function softmaxOf(view: View, value: string): { softmax: Node; zero?: string } | undefined {
+  if (!view.isPrivate(value)) return undefined
+  const bare = view.producer(value, 'Softmax')
+  if (bare !== undefined) return { softmax: bare }
+  const clear = cleared(view, value, 'Softmax')
+  return clear && { softmax: clear.node, zero: clear.zero }
 }
 
-/** `value` without the constant factors around it, as long as nothing else reads the products. */
-function withoutScale(view: View, value: string): Scaled {
-  const node = view.isPrivate(value) ? view.producer(value, 'Mul', 'Div') : undefined
-  const [x, constant, position] = (node && splitOperands(view, node)) ?? []
-  if (node === undefined || x === undefined || constant === undefined) return { value, scale: 1 }
-  const number = scalarOperand(view, x, constant)
-  if (number === undefined || number === 0 || !Number.isFinite(number)) return { value, scale: 1 }
-  if (node.op === 'Div' && position === 1) return { value, scale: 1 }
-  const inner = withoutScale(view, x)
-  return { value: inner.value, scale: inner.scale * (node.op === 'Mul' ? number : 1 / number) }
-}
-
-/** A product whose result, times a number, is a value. */
-interface Product extends Scaled {
-  readonly node: Node
-}
-
-function productOf(view: View, value: string): Product | undefined {
-  const scaled = withoutScale(view, value)
-  const node = view.isPrivate(scaled.value) ? view.producer(scaled.value, 'MatMul') : undefined
-  return node && { ...scaled, node }
-}
-
-/** The product under the softmax's operand, and the mask added to it. */
-function maskedProduct(view: View, value: string): { product: Product; mask?: string } | undefined {
-  const bare = productOf(view, value)
-  if (bare !== undefined) return { product: bare }
-  const added = view.isPrivate(value) ? view.producer(value, 'Add') : undefined
-  for (const [score, mask] of added ? [added.inputs, [...added.inputs].reverse()] : []) {
-    const product = productOf(view, score)
-    // a mask that stretches the scores is none; more keys than there are would fit no values
-    const [own, sum] = [score, value].map((name) => view.dims(name)?.slice(0, -1))
-    if (product && sameDims(own, sum)) return { product, mask }
-  }
-  return undefined
+/** x with 0 for NaN, where a node of `op` makes x and nothing else reads it: Where(IsNaN(x), 0, x) or Where(x == x, x, 0). */
+function cleared(view: View, value: string, op: string): { node: Node; zero: string } | undefined {
+  const where = view.producer(value, 'Where')
+  const test = view.producer(where?.inputs[0], 'IsNaN', 'Equal')
+  if (!where || !test || !view.isPrivate(where.inputs[0])) return undefined
+  const [x, zero] = test.op === 'IsNaN' ? [where.inputs[2], where.inputs[1]] : where.inputs.slice(1)
+  const node = view.producer(x, op)
+  if (!node || !test.inputs.every((input) => input === x) || !isReadOnlyBy(view, x, [where, test])) return undefined
+  return scalarOperand(view, x, zero) === 0 ? { node, zero } : undefined
 }
 
 const whole: Rule = {
@@ -62,32 +42,49 @@ const whole: Rule = {
   ops: ['MatMul'],
   match(node, view) {
     const [weights, v] = node.inputs
-    const softmax = view.isPrivate(weights) ? view.producer(weights, 'Softmax') : undefined
+    const { softmax, zero } = softmaxOf(view, weights) ?? {}
     const rank = view.dims(weights)?.length
     if (softmax === undefined || view.dtype(v) !== 'float32' || (rank !== 3 && rank !== 4)) return undefined
     const { axis } = view.attributes(softmax)
     if (axis !== -1 && axis !== rank - 1) return undefined
-    const found = maskedProduct(view, softmax.inputs[0])
-    if (found === undefined || (found.mask !== undefined && view.dtype(found.mask) !== 'float32')) return undefined
-    const { product, mask } = found
-    const [q, k] = product.node.inputs.map((value) => withoutScale(view, value))
+    const scores = scoresOf(view, softmax.inputs[0])
+    const mask = scores && maskOf(view, node.name, scores)
+    if (mask === undefined) return undefined
+    const { product } = scores!
+    if (!keepsRows(view, product.outputs[0], weights)) return undefined
+    const [q, k] = product.inputs.map((value) => withoutScale(view, value))
     const fronts = [q.value, k.value, v].map((value) => view.dims(value)?.slice(0, -2))
     if (view.dims(v)?.length !== rank || !fronts.every((front) => sameDims(front, fronts[0]))) return undefined
-    const scale = Math.fround(product.scale * q.scale * k.scale)
-    const inputs = [q.value, k.value, v, ...(mask === undefined ? [] : [mask])]
+    const scale = Math.fround(scores!.scale * q.scale * k.scale)
+    const [y] = node.outputs
+    const result = zero === undefined ? y : view.fresh(`${y}/attention`)
     const attention: Node = {
       name: node.name,
       op: 'whittle.Attention',
-      inputs,
-      outputs: node.outputs,
+      inputs: [q.value, k.value, v, ...(mask.value === undefined ? [] : [mask.value])],
+      outputs: [result],
       attributes: { scale, k_layout: 'bhds' },
     }
-    return rank === 4 ? { nodes: [attention] } : ofOneImage(view, attention)
+    const own = rank === 4 ? { nodes: [attention] } : ofOneImage(view, attention)
+    const behind = zero === undefined ? [] : withoutNaNs(view, zero, result, y)
+    return {
+      nodes: [...mask.nodes, ...own.nodes, ...behind],
+      constants: { ...mask.constants, ...own.constants },
+    }
   },
 }
 
+/** A row of weights is NaN throughout or not at all, and so is the row of the result. */
+function withoutNaNs(view: View, zero: string, x: string, y: string): Node[] {
+  const [equal, where] = ['Equal', 'Where'].map((op) => view.fresh(`${y}/${op}`))
+  return [
+    { name: equal, op: 'Equal', inputs: [x, x], outputs: [equal], attributes: {} },
+    { name: where, op: 'Where', inputs: [equal, x, zero], outputs: [y], attributes: {} },
+  ]
+}
+
 /** Operands of rank 3 as heads of one image. A mask broadcasts as before. */
-function ofOneImage(view: View, attention: Node): Patch {
+function ofOneImage(view: View, attention: Node): Patch & { readonly nodes: readonly Node[] } {
   const axes = view.fresh(`${attention.name}/axes`)
   const nodes: Node[] = []
   const inputs = attention.inputs.map((value, i) => {
@@ -131,18 +128,23 @@ const transposedResult: Rule = {
   name: 'transposed-attention',
   ops: ['Transpose'],
   match(node, view) {
-    const attention = view.isPrivate(node.inputs[0]) ? view.producer(node.inputs[0], 'whittle.Attention') : undefined
+    const [value] = node.inputs
+    const clear = cleared(view, value, 'whittle.Attention')
+    const attention = clear?.node ?? view.producer(value, 'whittle.Attention')
     const from = transposedOf(view, node.outputs[0])
-    if (attention === undefined || from === undefined) return undefined
+    if (attention === undefined || from === undefined || !view.isPrivate(value)) return undefined
     const layout = (attention.attributes.y_layout as string | undefined) ?? standard
     const after = from.perm.map((axis) => layout[axis]).join('')
     if (!after.endsWith('d')) return undefined
     const attributes = { ...attention.attributes, y_layout: after }
-    return { nodes: [{ ...attention, outputs: node.outputs, attributes }] }
+    const [y] = node.outputs
+    if (clear === undefined) return { nodes: [{ ...attention, outputs: [y], attributes }] }
+    const result = view.fresh(attention.outputs[0])
+    return { nodes: [{ ...attention, outputs: [result], attributes }, ...withoutNaNs(view, clear.zero, result, y)] }
   },
 }
 
 /** See the head of this file. */
 export const recogniseAttention = rulesPass('recognise-attention', [whole, transposedOperand, transposedResult], {
-  writes: ['whittle.Attention', 'Unsqueeze', 'Squeeze'],
+  writes: ['whittle.Attention', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
 })

@@ -198,6 +198,57 @@ function modernDecoder(): Uint8Array {
   return e.bytes(24)
 }
 
+/** Blocks of attention whose masks are spelled as exporters spell them, one behind the other. */
+function maskedBlocks(): Uint8Array {
+  const e = new Exporter()
+  const given = e.input('x', 'float32', ['batch', 'sequence', hidden])
+  const open = e.input('open', 'bool', ['batch', 1, 'sequence', 'sequence'])
+  const padding = e.input('padding', 'float32', ['batch', 1, 1, 'sequence'])
+  const least = e.number(-3.4028234663852886e38)
+  const length = e.sizeAt(given, 1)
+  const [from, axes] = [e.integers([0, 0]), e.integers([2, 3])]
+  const corner = (x: string): string => e.op('Slice', [x, from, e.op('Concat', [length, length], { axis: 0 }), axes])
+  const triangle = Array.from({ length: 64 }, (_, i) => Number(i % 8 <= i >> 3))
+  const block = (x: string, weigh: (q: string, k: string) => string): string => {
+    const [q, k, v] = ['q', 'k', 'v'].map(() => e.heads(e.linear(x, hidden, hidden), heads, size))
+    const weights = weigh(q, e.op('Transpose', [k], { perm: [0, 1, 3, 2] }))
+    const seen = e.linear(e.merged(e.op('MatMul', [weights, v]), hidden), hidden, hidden)
+    return e.norm(e.op('Add', [x, seen]), hidden)
+  }
+  const softmax = (scores: string): string => e.op('Softmax', [scores], { axis: -1 })
+  const scores = (q: string, k: string): string => e.op('Div', [e.op('MatMul', [q, k]), e.number(Math.sqrt(size))])
+  // GPT-2: causality filled in, padding added; and as it was: the scores times a triangle less 1e4 elsewhere
+  const causal = corner(e.op('Cast', [e.integers(triangle, [1, 1, 8, 8])], { to: 9 }))
+  let x = block(given, (q, k) => softmax(e.op('Add', [e.op('Where', [causal, scores(q, k), least]), padding])))
+  const lower = corner(e.op('Cast', [e.integers(triangle, [1, 1, 8, 8])], { to: 1 }))
+  const upper = e.op('Mul', [e.op('Sub', [e.number(1), lower]), e.number(1e4)])
+  x = block(x, (q, k) => softmax(e.op('Sub', [e.op('Mul', [scores(q, k), lower]), upper])))
+  // PyTorch: masked_fill; scaled_dot_product_attention with a mask of bools; biases of places, and padding
+  x = block(x, (q, k) => softmax(e.op('Where', [e.op('Not', [open]), e.number(-1e9), scores(q, k)])))
+  x = block(x, (q, k) => {
+    const root = e.number(size ** -0.25)
+    const product = e.op('MatMul', [e.op('Mul', [q, root]), e.op('Mul', [k, root])])
+    const added = e.op('Where', [open, e.number(0), e.number(-Infinity)])
+    const weights = softmax(e.op('Add', [product, added]))
+    return e.op('Where', [e.op('IsNaN', [weights]), e.number(0), weights])
+  })
+  const places = corner(e.weight([1, heads, 8, 8], 1))
+  x = block(x, (q, k) => softmax(e.op('Add', [e.op('Add', [e.op('MatMul', [q, k]), places]), padding])))
+  // Keras: products by Einsum, keys first
+  const [q, k, v] = ['q', 'k', 'v'].map(() =>
+    e.op('Add', [
+      e.op('Einsum', [x, e.weight([hidden, heads, size], 0.15)], { equation: 'abc,cde->abde' }),
+      e.weight([heads, size], 0.1),
+    ]),
+  )
+  const few = e.op('Mul', [q, e.number(size ** -0.5)])
+  const weights = softmax(e.op('Add', [e.op('Einsum', [k, few], { equation: 'aecd,abcd->acbe' }), padding]))
+  const seen = e.op('Einsum', [weights, v], { equation: 'acbe,aecd->abcd' })
+  const y = e.op('Einsum', [seen, e.weight([heads, size, hidden], 0.15)], { equation: 'abcd,cde->abe' })
+  e.output(y, 'y', ['batch', 'sequence', hidden])
+  return e.bytes()
+}
+
 /** Convolutions over time, a bidirectional LSTM, a GRU, and a probability per frame. */
 function audio(): Uint8Array {
   const e = new Exporter()
@@ -292,6 +343,22 @@ const architectures: readonly Architecture[] = [
     }),
     made: ['Attention', 'RotaryEmbedding', 'RMSNormalization', 'whittle.Gemm'],
     gone: ['Swish', 'MatMul'],
+  },
+  {
+    name: 'attention masked in the ways of several exporters',
+    build: maskedBlocks,
+    feeds: () => ({
+      x: floats(2, 5, hidden),
+      // the second query of the first sequence sees no key
+      open: new Tensor(
+        'bool',
+        Array.from({ length: 50 }, (_, i) => ((i >= 5 && i < 10) || i % 7 === 3 ? 0 : 1)),
+        [2, 1, 5, 5],
+      ),
+      padding: new Tensor('float32', [0, 0, 0, 0, 0, 0, 0, 0, 0, -3.4028234663852886e38], [2, 1, 1, 5]),
+    }),
+    made: ['whittle.Attention', 'whittle.Gemm'],
+    gone: ['Softmax', 'MatMul', 'Einsum', 'IsNaN', 'Transpose'],
   },
   {
     name: 'audio model of convolutions, LSTM and GRU',

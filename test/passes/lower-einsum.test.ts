@@ -19,7 +19,8 @@ describe('lower-einsum', () => {
     ['bhqk,bkhd->bqhd', 'n, 2, h, w', 'n, w, 2, 3', 'n, h, 2, 3', ['Transpose', 'MatMul', 'Transpose']],
     ['bsd,dnh->bsnh', 'n, m, 6', '6, 2, 3', 'n, m, 2, 3', ['Reshape', 'MatMul', 'Reshape']],
     ['bsnh,nhd->bsd', 'n, m, 2, 3', '2, 3, 5', 'n, m, 5', ['Reshape', 'Reshape', 'MatMul']],
-    ['ij,kj->ki', 'n, 4', 'm, 4', 'm, n', ['Transpose', 'MatMul', 'Transpose']],
+    ['ij,kj->ki', 'n, 4', 'm, 4', 'm, n', ['Transpose', 'MatMul']],
+    ['aecd,abcd->acbe', 'n, w, 2, 3', 'n, h, 2, 3', 'n, 2, h, w', ['Transpose', 'Transpose', 'MatMul']],
   ])('%s', async (equation, a, b, y, expected) => {
     expect((await through(lowerEinsum, two(equation, a, b, y))).ops).toEqual(expected)
   })

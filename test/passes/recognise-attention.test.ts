@@ -10,6 +10,16 @@ const sequences = (length: string): string =>
 const heads = 'qr = Reshape(a, cut) kr = Reshape(b, cut) vr = Reshape(c, cut)'
 const turned = 'q = Transpose(qr) {perm: [0, 2, 1, 3]} v = Transpose(vr) {perm: [0, 2, 1, 3]}'
 const merged = 'o = Transpose(z) {perm: [0, 2, 1, 3]} y = Reshape(o, flat) output y: float32[n, t, 6]'
+const operands = 'input q: float32[n, 2, 4, 3] input k: float32[n, 2, 3, 4] input v: float32[n, 2, 4, 5]'
+
+/** Attention whose `scores` make m of qk. */
+const masked = (scores: string): string => `${operands} input mask: float32[n, 1, 1, 4] input closed: bool[4, 4]
+  const bias: float32[1, 2, 4, 4] = ... const least: float32[] = -3.4028234663852886e38
+  const minus: float32[] = -inf const low: float32[] = -1e9 const half: float32[] = 0.5 const two: float32[1] = 2
+  const one: float32[] = 1 const large: float32[] = 10000 const minusTwo: float32[] = -2
+  const triangle: float32[4, 4] = 1 0 0 0 1 1 0 0 1 1 1 0 1 1 1 1
+  const below: float32[4, 4] = 0 10000 10000 10000 0 0 10000 10000 0 0 0 10000 0 0 0 0
+  qk = MatMul(q, k) ${scores} w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, 4, 5]`
 
 describe('recognise-attention', () => {
   it('takes optimum’s form with a mask: scaled behind the product, keys turned at once', async () => {
@@ -54,6 +64,84 @@ describe('recognise-attention', () => {
       kt = Concat(past, k) {axis: 3} s = MatMul(q, kt) w = Softmax(s) y = MatMul(w, v) output y: float32[n, 2, 1, 3] output kt: float32[n, 2, 3, t + 1]`,
     )
     expect(node('whittle.Attention').attributes).toMatchObject({ k_layout: 'bhds' })
+  })
+
+  it.each([
+    ['a position bias and a mask', 's = Add(qk, bias) m = Add(s, mask)', ['Add']],
+    ['a factor behind the mask', 's = Add(qk, mask) m = Mul(s, half)', ['Mul']],
+    ['a mask that is taken away', 'm = Sub(qk, mask)', ['Mul']],
+    ['numbers filled in where a condition is', 'm = Where(closed, least, qk)', ['Where']],
+    ['numbers filled in where a condition is not', 'm = Where(closed, qk, minus)', ['Where']],
+    ['numbers filled in, then a mask (GPT-2)', 's = Where(closed, qk, least) m = Add(s, mask)', ['Where', 'Add']],
+    ['a mask, then numbers filled in', 's = Add(mask, qk) m = Where(closed, least, s)', ['Where']],
+    ['what is filled in and then scaled', 's = Where(closed, least, qk) m = Div(s, two)', ['Where']],
+    ['a low number that does not swallow scores', 'm = Where(closed, low, qk)', ['Where']],
+    [
+      'scores times a mask of 0 and 1 (old GPT-2)',
+      'c = Cast(closed) {to: 1} s = Mul(qk, c) o = Sub(one, c) p = Mul(o, large) m = Sub(s, p)',
+      ['Cast', 'Sub', 'Mul', 'Mul'],
+    ],
+    ['the same with a mask that is constant', 's = Mul(triangle, qk) m = Sub(s, below)', ['Mul']],
+  ])('takes %s', async (_, scores, left) => {
+    const { ops } = await through(recogniseAttention, masked(scores))
+    expect(ops).toEqual([...left, 'whittle.Attention'])
+  })
+
+  it.each([
+    ['shares of -inf throughout, as of Softmax', '-inf'],
+    ['equal shares where numbers fill a row', '-3e38'],
+    ['equal shares where lower numbers fill it', '-1e9'],
+  ])('gives %s', async (_, fill) => {
+    const { ops } = await through(
+      recogniseAttention,
+      `${operands} const closed: bool[4, 4] = 1 1 1 1 0 1 1 1 0 0 1 1 0 0 0 1 const fill: float32[] = ${fill}
+      qk = MatMul(q, k) m = Where(closed, fill, qk) w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, 4, 5]`,
+    )
+    expect(ops).toEqual(['Where', 'whittle.Attention'])
+  })
+
+  it('makes zeros of the result where PyTorch makes them of weights that are NaN', async () => {
+    const { ops, node } = await through(
+      recogniseAttention,
+      `${operands} const closed: bool[4, 1] = 1 0 0 1 const minus: float32[] = -inf const zero: float32[] = 0
+      qk = MatMul(q, k) b = Where(closed, minus, zero) m = Add(qk, b) p = Softmax(m) i = IsNaN(p) w = Where(i, zero, p)
+      z = MatMul(w, v) y = Transpose(z) {perm: [0, 2, 1, 3]} output y: float32[n, 4, 2, 5]`,
+    )
+    expect(ops).toEqual(['Where', 'whittle.Attention', 'Equal', 'Where'])
+    expect(node('whittle.Attention').attributes).toMatchObject({ y_layout: 'bshd' })
+  })
+
+  it.each([
+    ['a number that is not low filled in', 'm = Where(closed, minusTwo, qk)'],
+    ['a low number beside another mask, which it may compete with', 's = Where(closed, qk, low) m = Add(s, mask)'],
+    [
+      'scores times numbers that need not be 0 or 1',
+      's = Mul(qk, mask) o = Sub(one, mask) p = Mul(o, large) m = Sub(s, p)',
+    ],
+    ['scores taken away from something', 'm = Sub(mask, qk)'],
+    ['a high number filled in where scores are negated', 's = Where(closed, low, qk) m = Mul(s, minusTwo)'],
+  ])('leaves %s', async (_, scores) => {
+    expect((await through(recogniseAttention, masked(scores))).fired).toBe(0)
+  })
+
+  it('takes a mask cut out of a larger one', async () => {
+    const { ops } = await through(
+      recogniseAttention,
+      `input q: float32[n, 2, t, 3] input k: float32[n, 2, 3, t] input v: float32[n, 2, t, 5] const all: bool[9, 9] = ...
+      const zero: int64[1] = 0 const axes: int64[1] = 0 const columns: int64[1] = 1 const least: float32[] = -1e38
+      l = Shape(q) {start: 2, end: 3} r = Slice(all, zero, l, axes) c = Slice(r, zero, l, columns)
+      s = MatMul(q, k) m = Where(c, s, least) w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, t, 5]`,
+    )
+    expect(ops).toEqual(['Shape', 'Slice', 'Slice', 'Where', 'whittle.Attention'])
+  })
+
+  it('leaves a mask that makes more queries of one', async () => {
+    const { fired } = await through(
+      recogniseAttention,
+      `input q: float32[n, 2, 1, 3] input k: float32[n, 2, 3, 4] input v: float32[n, 2, 4, 5] input bias: float32[4, 4]
+      s = MatMul(q, k) m = Add(s, bias) w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, 4, 5]`,
+    )
+    expect(fired).toBe(0)
   })
 
   it.each([
