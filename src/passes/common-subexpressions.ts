@@ -18,7 +18,12 @@ export const commonSubexpressions: Pass = {
   writes: [],
   run(graph, context) {
     const draft = new Draft(graph)
-    let fired = mergeConstants(graph, draft)
+    let fired = 0
+    const merged = (rule: string, node: string): void => {
+      fired++
+      context.trace?.({ pass: 'common-subexpressions', rule, node })
+    }
+    for (const name of mergeConstants(graph, draft)) merged('equal-constant', name)
     const seen = new Map<string, Node>()
     for (const { name } of graph.nodes) {
       const node = draft.node(name)
@@ -30,7 +35,7 @@ export const commonSubexpressions: Pass = {
         continue
       }
       const twin = draft.node(first.name)!
-      if (mergeNodes(draft, node, twin)) fired++
+      if (mergeNodes(draft, node, twin)) merged('equal-node', node.name)
       seen.set(key!, draft.node(first.name)!)
     }
     return fired === 0 ? { graph, fired } : { graph: draft.build(), fired }
@@ -44,9 +49,10 @@ function mergeNodes(draft: Draft, node: Node, twin: Node): boolean {
   return true
 }
 
-function mergeConstants(graph: Graph, draft: Draft): number {
+/** @returns the names of those that gave way */
+function mergeConstants(graph: Graph, draft: Draft): string[] {
   const seen = new Map<string, string>()
-  let merged = 0
+  const merged: string[] = []
   for (const [name, { tensor }] of graph.constants) {
     const key = tensor === undefined || draft.isOutput(name) ? undefined : keyOfTensor(tensor)
     if (key === undefined) continue
@@ -54,7 +60,7 @@ function mergeConstants(graph: Graph, draft: Draft): number {
     if (twin === undefined) seen.set(key, name)
     else if (draft.users(name).length > 0) {
       draft.apply({ replace: { [name]: twin } })
-      merged++
+      merged.push(name)
     }
   }
   return merged

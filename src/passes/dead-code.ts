@@ -8,11 +8,18 @@ export const deadCode: Pass = {
   name: 'dead-code',
   needs: [],
   writes: [],
-  run(graph) {
+  run(graph, { trace }) {
     const draft = new Draft(graph)
-    const nodes = draft.removeDead()
+    draft.removeDead()
     const result = draft.build()
-    const constants = graph.constants.size - result.constants.size
-    return nodes + constants === 0 ? { graph, fired: 0 } : { graph: result, fired: nodes + constants }
+    const left = new Set(result.nodes.map(({ name }) => name))
+    const dead = [
+      ...graph.nodes.flatMap(({ name }) => (left.has(name) ? [] : [{ rule: 'dead-node', node: name }])),
+      ...[...graph.constants.keys()].flatMap((name) =>
+        result.constants.has(name) ? [] : [{ rule: 'dead-constant', node: name }],
+      ),
+    ]
+    for (const firing of dead) trace?.({ pass: 'dead-code', ...firing })
+    return dead.length === 0 ? { graph, fired: 0 } : { graph: result, fired: dead.length }
   },
 }

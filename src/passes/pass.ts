@@ -16,7 +16,7 @@ export interface PassContext {
   readonly opSet: OpSet
   /** Left out: nothing is computed ahead. */
   readonly evaluate?: Evaluate
-  /** Called for every rule that fires. */
+  /** Called for every change a pass counts; `rule` says which kind, `node` what at: a node, or a constant. */
   readonly trace?: (firing: Firing & { readonly pass: string }) => void
 }
 

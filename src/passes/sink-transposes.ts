@@ -6,7 +6,7 @@
  */
 import type { Graph, Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
-import { type Rule, type View, rewriteGraph } from '../ir/rewrite.ts'
+import { type Firing, type Rule, type View, rewriteGraph } from '../ir/rewrite.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { nodeWithIntegers, reshapeOperand } from './operands.ts'
@@ -106,10 +106,14 @@ export const sinkTransposes: Pass = {
   needs: ['channels-last', 'lower-matmul'],
   writes: ['Transpose', 'Reshape', 'ReduceMean', 'ReduceMax'],
   run(graph, { opSet, trace }) {
-    const report = trace && ((firing: { rule: string; node: string }) => trace({ ...firing, pass: 'sink-transposes' }))
+    const told: Firing[] = []
+    const report = (firing: Firing): unknown => told.push(firing)
     const sunk = rewriteGraph(graph, [sink, mergeTransposes, intoGemm, squeezeThrough], { opSet, trace: report })
-    const base = count(sunk.graph) > count(graph) ? { graph, fired: 0 } : sunk
+    const isWorse = count(sunk.graph) > count(graph)
+    const base = isWorse ? { graph, fired: 0 } : sunk
+    if (isWorse) told.length = 0
     const rest = rewriteGraph(base.graph, [asReshape], { opSet, trace: report })
+    for (const firing of told) trace?.({ ...firing, pass: 'sink-transposes' })
     return { graph: rest.graph, fired: base.fired + rest.fired }
   },
 }

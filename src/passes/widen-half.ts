@@ -28,7 +28,7 @@ export const widenHalf: Pass = {
   name: 'widen-half',
   needs: [],
   writes: ['Cast'],
-  run(graph, { opSet }) {
+  run(graph, { opSet, trace }) {
     const unchanged = { graph, fired: 0 }
     if (!mentionsHalf(graph) || !canWiden(graph)) return unchanged
     const infos = inferGraph(graph, opSet)
@@ -37,6 +37,7 @@ export const widenHalf: Pass = {
       ({ op, inputs, outputs }) => op !== 'Cast' && [...inputs, ...outputs].some(touches),
     )
     if (concerned.length === 0) return unchanged
+    for (const { name } of concerned) trace?.({ pass: 'widen-half', rule: 'widen', node: name })
     return { graph: bordered(widen(graph), graph), fired: concerned.length }
   },
 }

@@ -15,6 +15,15 @@ describe('common-subexpressions', () => {
     expect([ops, fired]).toEqual([['Add', 'Relu', 'Mul'], 3])
   })
 
+  it('says what gave way', () => {
+    const told: string[] = []
+    const graph = graphOf(
+      'input x: float32[2] const a: float32[1] = 3 const b: float32[1] = 3 p = Add(x, a) @p q = Add(x, b) @q y = Add(p, q) output y: float32[2]',
+    )
+    commonSubexpressions.run(graph, { opSet: tinyOps, trace: ({ rule, node }) => told.push(`${rule} ${node}`) })
+    expect(told).toEqual(['equal-constant b', 'equal-node q'])
+  })
+
   it('looks at attributes, whatever their order', async () => {
     const node = (attributes: string) =>
       `input x: float32[2, 2] p = HardSigmoid(x) {alpha: 0.3, beta: 0.1} q = HardSigmoid(x) {${attributes}} y = Add(p, q) output y: float32[2, 2]`

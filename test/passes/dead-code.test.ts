@@ -2,7 +2,8 @@
 /** What nothing reads goes; what something reads, from a subgraph too, stays. */
 import { describe, expect, it } from 'vitest'
 import { deadCode } from '../../src/passes/dead-code.ts'
-import { through } from './through.ts'
+import { tinyOps } from '../ir/tiny-ops.ts'
+import { graphOf, through } from './through.ts'
 
 describe('dead-code', () => {
   it('removes nodes and constants nothing reads', async () => {
@@ -12,6 +13,15 @@ describe('dead-code', () => {
       a = Add(x, c) b = Neg(a) y = Relu(x) output y: float32[2]`,
     )
     expect([ops, fired, graph.inputs.length, graph.constants.size]).toEqual([['Relu'], 4, 2, 0])
+  })
+
+  it('says what went', () => {
+    const told: string[] = []
+    const graph = graphOf(
+      'input x: float32[2] const c: float32[1] = 1 a = Relu(x) @a b = Add(x, c) @b output a: float32[2]',
+    )
+    deadCode.run(graph, { opSet: tinyOps, trace: ({ pass, rule, node }) => told.push(`${pass} ${rule} ${node}`) })
+    expect(told).toEqual(['dead-code dead-node b', 'dead-code dead-constant c'])
   })
 
   it('keeps what a subgraph reads, a constant that is an output, and a node of which one output is read', async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Runs passes over a graph given as text and holds what every pass must: the graph verifies before and after, and gives
- * the same outputs by the references for random inputs. Constants written as `= ...` get seeded random content (positive
+ * the same outputs by the references for random inputs; each change is told and counted. Constants written as `= ...` get seeded random content (positive
  * where the name begins with `var`), symbols get small sizes.
  */
 import { expect } from 'vitest'
@@ -88,8 +88,10 @@ export async function through(passes: Pass | readonly Pass[], body: string): Pro
   const names = [...operatorsOf(before), ...list.flatMap((pass) => pass.writes)]
   const [ops, references] = [await loadOps(names), await loadReferences(names)]
   const evaluator = { ops, references }
+  const told: string[] = []
   const context: PassContext = {
     opSet: ops,
+    trace: ({ pass }) => told.push(pass),
     evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset),
   }
   verifyGraph(before, { opSet: ops })
@@ -100,6 +102,7 @@ export async function through(passes: Pass | readonly Pass[], body: string): Pro
     graph = result.graph
     fired += result.fired
     verifyGraph(graph, { opSet: ops })
+    expect(told.splice(0)).toEqual(new Array(result.fired).fill(pass.name))
     expect(result.fired > 0 || result.graph === graph).toBe(true)
   }
   const feeds = feedsOf(before.inputs)
