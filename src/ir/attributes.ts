@@ -31,6 +31,13 @@ export function describeNode(node: Pick<Node, 'op' | 'name'>): string {
   return `${node.op} "${node.name}"`
 }
 
+/** @param at how messages call the attribute. @throws GraphError where the value is of another kind, or left out */
+export function checkKind(at: string, kind: Kind, value: AttributeValue | undefined): void {
+  const { is, called } = kinds[kind]
+  if (value !== undefined && is(value)) return
+  throw new GraphError({ where: at, expected: called, got: value === undefined ? 'nothing' : describeValue(value) })
+}
+
 /**
  * The node's attributes with the definition's defaults. Attributes the definition does not name pass unchanged.
  * @throws GraphError for a wrong kind or a missing required attribute
@@ -39,15 +46,10 @@ export function resolveAttributes(node: Node, def: OpDef): Attributes {
   const specs = Object.entries(def.attributes ?? {})
   if (specs.length === 0) return node.attributes
   const resolved: Record<string, AttributeValue> = { ...node.attributes }
-  for (const [name, spec] of specs) {
+  for (const [name, { kind, required, default: fallback }] of specs) {
     const value = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined
-    if (value !== undefined) {
-      if (kinds[spec.kind].is(value)) continue
-      throw new GraphError({ where: where(node, name), expected: kinds[spec.kind].called, got: describeValue(value) })
-    }
-    if (spec.required === true)
-      throw new GraphError({ where: where(node, name), expected: kinds[spec.kind].called, got: 'nothing' })
-    if (spec.default !== undefined) resolved[name] = spec.default
+    if (value !== undefined || required === true) checkKind(where(node, name), kind, value)
+    else if (fallback !== undefined) resolved[name] = fallback
   }
   return resolved
 }

@@ -4,8 +4,10 @@
  * opset below which its older form was valid, and how that is rewritten. Rows of one operator apply oldest first; a
  * rewrite that makes another operator, or several nodes, ends the walk. What changed when: docs/Changelog.md of onnx.
  */
-import { UnsupportedError } from '../base/errors.ts'
+import { GraphError, UnsupportedError } from '../base/errors.ts'
+import { checkKind } from '../ir/attributes.ts'
 import type { AttributeValue, Node } from '../ir/graph.ts'
+import type { AttributeSpec } from '../ir/op-set.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type UpgradeScope, numberOf, numbersOf, withAttributes } from './upgrade-scope.ts'
 
@@ -17,13 +19,29 @@ type Rewrite = (node: Node, scope: UpgradeScope) => readonly Node[]
 /** `node`, written for `opset` of ONNX's own domain, in the newest form: nodes in topological order. */
 export function upgradeNode(node: Node, opset: number, scope: UpgradeScope): readonly Node[] {
   let current = withAttributes(node, ['consumed_inputs'])
-  for (const { below, rewrite } of Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : []) {
+  for (const { below, rewrite, attributes } of Object.hasOwn(upgrades, node.op) ? upgrades[node.op] : []) {
     if (opset >= below) continue
-    const result = rewrite(current, scope)
+    checkForms(current, attributes)
+    const result = rewrite(current, scope).map(filled)
     if (result.length !== 1 || result[0].op !== node.op) return result
     current = result[0]
   }
   return [current]
+}
+
+/** Inputs that a rewrite took to be there and are not become left-out ones, which inference complains of. */
+function filled(node: Node): Node {
+  return { ...node, inputs: node.inputs.map((name: string | undefined) => name ?? '') }
+}
+
+/** @throws GraphError for an attribute whose old form is of another kind than it was, or missing where it had to be there */
+function checkForms(node: Node, forms: Readonly<Record<string, Form>>): void {
+  for (const [name, form] of Object.entries(forms)) {
+    const isNeeded = form.endsWith('!')
+    const value = Object.hasOwn(node.attributes, name) ? node.attributes[name] : undefined
+    if (value === undefined && !isNeeded) continue
+    checkKind(`attribute ${name}`, (isNeeded ? form.slice(0, -1) : form) as AttributeSpec['kind'], value)
+  }
 }
 
 /** Attributes that are of no use to inference. */
@@ -35,8 +53,8 @@ const drop =
 const intsToInput =
   (attribute: string, position: number, dims?: readonly number[]): Rewrite =>
   (node, scope) => {
-    const one = node.attributes[attribute]
-    const values = typeof one === 'number' ? [one] : numbersOf(node.attributes, attribute)
+    const given = node.attributes[attribute]
+    const values = typeof given === 'number' ? [given] : numbersOf(node.attributes, attribute)
     if (values === undefined) return [node]
     return [
       setInput(withAttributes(node, [attribute]), position, scope.ints(`${node.name}/${attribute}`, values, dims)),
@@ -86,11 +104,9 @@ const pad: Rewrite = (node, scope) => {
 }
 
 const slice: Rewrite = (node, scope) => {
-  const { starts, ends, axes } = node.attributes
-  const lists = [starts, ends, axes ?? (Array.isArray(starts) ? starts.map((_, i) => i) : undefined)]
-  const names = lists.map((list, i) =>
-    scope.ints(`${node.name}/${['starts', 'ends', 'axes'][i]}`, (list as readonly number[] | undefined) ?? []),
-  )
+  const [starts, ends, axes] = ['starts', 'ends', 'axes'].map((name) => numbersOf(node.attributes, name) ?? [])
+  const all = { starts, ends, axes: node.attributes.axes === undefined ? starts.map((_, i) => i) : axes }
+  const names = Object.entries(all).map(([name, list]) => scope.ints(`${node.name}/${name}`, list))
   return [{ ...withAttributes(node, ['starts', 'ends', 'axes']), inputs: [node.inputs[0], ...names] }]
 }
 
@@ -99,6 +115,13 @@ function alignToAxis(node: Node, value: string, target: string, axis: number, sc
   const rank = scope.rankOf(value)
   const targetRank = scope.rankOf(target)
   if (rank !== undefined && targetRank !== undefined) {
+    if (axis < -targetRank || axis >= Math.max(targetRank, 1)) {
+      throw new GraphError({
+        where: 'attribute axis',
+        expected: `an axis in [${-targetRank}, ${targetRank})`,
+        got: String(axis),
+      })
+    }
     const ones = targetRank - (axis < 0 ? axis + targetRank : axis) - rank
     if (ones <= 0) return [value, []]
     const axes = scope.ints(
@@ -160,16 +183,33 @@ const flattened: Rewrite = (node, scope) => {
   return [shape, flat, inner, back]
 }
 
-const batchNormalization: Rewrite = (node) => {
-  if (node.attributes.spatial === 0) {
-    throw new UnsupportedError({
-      where: 'attribute spatial',
-      expected: 'spatial = 1',
-      got: 'spatial = 0',
-    })
-  }
-  // inference has one output; the others were the training mode's
-  return [{ ...withAttributes(node, ['spatial', 'is_test']), outputs: node.outputs.slice(0, 1) }]
+/** Inference has one output; the others were the training mode's. */
+const batchNormalization: Rewrite = (node) => [
+  { ...withAttributes(node, ['spatial', 'is_test']), outputs: node.outputs.slice(0, 1) },
+]
+
+/** Before opset 9 spatial = 0 said that there is a mean and so on per element of an image, not per channel. */
+const perElement: Rewrite = (node, scope) => {
+  if (node.attributes.spatial !== 0) return [node]
+  const [x, scale, bias, mean, variance] = node.inputs
+  const epsilon = numberOf(node.attributes, 'epsilon', 1e-5)
+  const [widened, casts] = floatInput(scope.derive(node, 'Add', [variance]), 1, 'epsilon', epsilon, scope)
+  const deviation = scope.derive(node, 'Sqrt', widened.outputs)
+  const centred = scope.derive(node, 'Sub', [x, mean])
+  const normal = scope.derive(node, 'Div', [...centred.outputs, ...deviation.outputs])
+  const scaled = scope.derive(node, 'Mul', [...normal.outputs, scale])
+  const shifted = { ...scope.derive(node, 'Add', [...scaled.outputs, bias]), outputs: node.outputs.slice(0, 1) }
+  return [...casts, widened, deviation, centred, normal, scaled, shifted]
+}
+
+/** Before opset 10 the mask was of the type of the data. */
+const maskLikeData: Rewrite = (node, scope) => {
+  const plain = withAttributes(node, ['ratio', 'is_test'])
+  const [y, mask = ''] = node.outputs
+  if (mask === '') return [plain]
+  const kept = scope.value(`${node.name}/mask`)
+  const cast = { ...scope.derive(node, 'CastLike', [kept, node.inputs[0]]), outputs: [mask] }
+  return [{ ...plain, outputs: [y, kept] }, cast]
 }
 
 /** Resize without roi and coordinate modes, and Upsample before it, mapped asymmetrically. */
@@ -218,18 +258,29 @@ const groupNormalization: Rewrite = (node, scope) => {
   return [shape, grouped, inner, back]
 }
 
+/** Before opset 6 one axis was repeated: the second input is how often, the third which. */
 const tile: Rewrite = (node, scope) => {
-  const [tiles, axis] = [1, 2].map((i) => scope.tensorOf(node.inputs[i] ?? '')?.data[0])
-  const rank = scope.rankOf(node.inputs[0])
-  if (rank === undefined || tiles === undefined || axis === undefined) {
-    throw new UnsupportedError({
-      where: 'inputs',
-      expected: 'constant tiles and axis, a known rank',
-      got: 'others',
-    })
+  const [x, tiles = '', axis = ''] = node.inputs
+  const [count, at] = [tiles, axis].map((name) => scope.tensorOf(name)?.data[0])
+  const rank = scope.rankOf(x)
+  if (rank !== undefined && count !== undefined && at !== undefined) {
+    const place = Number(at) < 0 ? Number(at) + rank : Number(at)
+    if (!(place >= 0 && place < rank)) {
+      throw new GraphError({ where: 'input axis', expected: `an axis in [${-rank}, ${rank})`, got: String(at) })
+    }
+    const repeats = Array.from({ length: rank }, (_, i) => (i === place ? Number(count) : 1))
+    return [{ ...node, inputs: [x, scope.ints(`${node.name}/repeats`, repeats)] }]
   }
-  const repeats = Array.from({ length: rank }, (_, i) => (i === Number(axis) ? Number(tiles) : 1))
-  return [{ ...node, inputs: [node.inputs[0], scope.ints(`${node.name}/repeats`, repeats)] }]
+  const one = new Tensor('int64', [1n], [1])
+  const shape = scope.derive(node, 'Shape', [x])
+  const length = scope.derive(node, 'Shape', shape.outputs)
+  const ones = scope.derive(node, 'ConstantOfShape', length.outputs, { value: one })
+  const [vectorTiles, vectorAxis] = [tiles, axis].map((name) =>
+    scope.derive(node, 'Reshape', [name, scope.ints(`${node.name}/vector`, [1])]),
+  )
+  const operands = [...ones.outputs, ...vectorAxis.outputs, ...vectorTiles.outputs]
+  const repeats = scope.derive(node, 'ScatterElements', operands)
+  return [shape, length, ones, vectorTiles, vectorAxis, repeats, { ...node, inputs: [x, ...repeats.outputs] }]
 }
 
 /** TensorProto.DataType by the names that Cast took before opset 6. */
@@ -261,39 +312,55 @@ const unsupported =
     })
   }
 
+/** The kind of an attribute's old form, with ! where it had to be there. */
+type Form = AttributeSpec['kind'] | `${AttributeSpec['kind']}!`
+
 interface Row {
   readonly below: number
   readonly rewrite: Rewrite
+  /** What the rewrite reads; those that stay as they are, are checked with the newest form. */
+  readonly attributes: Readonly<Record<string, Form>>
 }
 
-const row = (below: number, rewrite: Rewrite): Row => ({ below, rewrite })
+const row = (below: number, rewrite: Rewrite, attributes: Row['attributes'] = {}): Row => ({
+  below,
+  rewrite,
+  attributes,
+})
 const always = Infinity
 
 const forAll = (names: string, ...rows: Row[]): Record<string, readonly Row[]> =>
   Object.fromEntries(names.split(' ').map((name) => [name, rows]))
 
-const upgrades: Readonly<Record<string, readonly Row[]>> = {
-  ...forAll('Add Sub Mul Div Pow And Or Xor Equal Greater Less', row(7, axisBroadcast)),
-  ...forAll('Softmax LogSoftmax Hardmax', row(13, flattened)),
+/** The rows: by operator, oldest first. */
+export const upgrades: Readonly<Record<string, readonly Row[]>> = {
+  ...forAll(
+    'Add Sub Mul Div Pow And Or Xor Equal Greater Less',
+    row(7, axisBroadcast, { axis: 'int', broadcast: 'int' }),
+  ),
+  ...forAll('Softmax LogSoftmax Hardmax', row(13, flattened, { axis: 'int' })),
   ...forAll('LSTM GRU RNN', row(7, drop('output_sequence'))),
-  ...forAll('Squeeze Unsqueeze ReduceSum', row(13, intsToInput('axes', 1))),
+  ...forAll('Squeeze Unsqueeze ReduceSum', row(13, intsToInput('axes', 1), { axes: 'ints' })),
   ...forAll(
     'ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSumSquare',
-    row(18, intsToInput('axes', 1)),
+    row(18, intsToInput('axes', 1), { axes: 'ints' }),
   ),
-  BatchNormalization: [row(14, batchNormalization)],
+  BatchNormalization: [row(9, perElement, { spatial: 'int', epsilon: 'float' }), row(14, batchNormalization)],
   Cast: [row(6, cast)],
-  Clip: [row(11, clip)],
+  Clip: [row(11, clip, { min: 'float', max: 'float' })],
   Concat: [row(4, fix('axis', 1))],
-  DFT: [row(20, dft)],
-  Dropout: [row(12, drop('ratio', 'is_test'))],
+  DFT: [row(20, dft, { axis: 'int' })],
+  Dropout: [row(10, maskLikeData), row(12, drop('ratio', 'is_test'))],
   Gemm: [row(7, drop('broadcast'))],
-  GridSample: [row(20, gridSample)],
-  GroupNormalization: [row(21, groupNormalization)],
-  Pad: [row(2, (node) => [renamed(node, 'paddings', 'pads')]), row(11, pad)],
+  GridSample: [row(20, gridSample, { mode: 'string' })],
+  GroupNormalization: [row(21, groupNormalization, { num_groups: 'int!' })],
+  Pad: [
+    row(2, (node) => [renamed(node, 'paddings', 'pads')], { paddings: 'ints' }),
+    row(11, pad, { pads: 'ints', value: 'float' }),
+  ],
   PRelu: [row(7, slopePerChannel)],
-  Reshape: [row(5, intsToInput('shape', 1))],
-  Resize: [row(11, resize)],
+  Reshape: [row(5, intsToInput('shape', 1), { shape: 'ints' })],
+  Resize: [row(11, resize, { mode: 'string' })],
   RoiAlign: [row(16, fix('coordinate_transformation_mode', 'output_half_pixel'))],
   Scan: [row(9, unsupported('Scan of opset 9 or newer'))],
   Scatter: [row(always, (node) => [{ ...node, op: 'ScatterElements' }])],
@@ -303,11 +370,11 @@ const upgrades: Readonly<Record<string, readonly Row[]>> = {
       fix('gamma', Math.fround(1.0507))(fix('alpha', Math.fround(1.6732))(node, scope)[0], scope),
     ),
   ],
-  Slice: [row(10, slice)],
-  Split: [row(13, intsToInput('split', 1)), row(18, split)],
+  Slice: [row(10, slice, { starts: 'ints!', ends: 'ints!', axes: 'ints' })],
+  Split: [row(13, intsToInput('split', 1), { split: 'ints' }), row(18, split)],
   Tile: [row(6, tile)],
-  TopK: [row(10, intsToInput('k', 1))],
-  Upsample: [row(always, upsample)],
+  TopK: [row(10, intsToInput('k', 1), { k: 'int' })],
+  Upsample: [row(always, upsample, { mode: 'string', scales: 'floats', height_scale: 'float', width_scale: 'float' })],
 }
 
 function renamed(node: Node, from: string, to: string): Node {

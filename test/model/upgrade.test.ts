@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest'
-import { UnsupportedError } from '../../src/base/errors.ts'
-import type { OnnxDim, OnnxNode, OnnxTensor } from '../../src/format/onnx-records.ts'
+import { GraphError, UnsupportedError } from '../../src/base/errors.ts'
+import type { OnnxDim, OnnxModel, OnnxNode, OnnxTensor } from '../../src/format/onnx-records.ts'
 import { printNode } from '../../src/ir/text.ts'
 import { fromOnnx } from '../../src/model/from-onnx.ts'
 import { newestOpset } from '../../src/model/upgrade.ts'
+import { evaluateGraph, operatorsOf } from '../../src/ops/evaluate.ts'
+import { loadReferences } from '../../src/ops/references.ts'
+import { loadOps } from '../../src/ops/table.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
 
@@ -44,6 +47,19 @@ function upgraded({ node: old, opset, dims = [], initializers = [], dtype = 'flo
       .replace(/ @.*$/, '')
       .replace(/"/g, ''),
   )
+}
+
+/** What the references make of a model. */
+async function evaluated(file: OnnxModel, feeds: Readonly<Record<string, Tensor>>): Promise<readonly Tensor[]> {
+  const graph = fromOnnx(file)
+  const names = operatorsOf(graph)
+  const evaluator = { ops: await loadOps(names), references: await loadReferences(names) }
+  return evaluateGraph(evaluator, graph, new Map(Object.entries(feeds)))
+}
+
+/** '2x2: 1 2 3 4' */
+function show({ dims, data }: Tensor): string {
+  return `${dims.join('x')}: ${Array.from(data as Float32Array).join(' ')}`
 }
 
 const x = ['x']
@@ -228,15 +244,91 @@ test('group normalization with a scale per group normalizes the groups as channe
   ])
 })
 
-test('tiling along one axis needs to know the rank', () => {
-  const initializers = [tensorRecord('t', 'int64', [3n], []), tensorRecord('a', 'int64', [1n], [])]
+describe('tiling along one axis', () => {
+  const initializers = [tensorRecord('t', 'int64', [3n], []), tensorRecord('a', 'int64', [-1n], [])]
   const tile = node('Tile', ['x', 't', 'a'], o)
-  expect(upgraded({ node: tile, opset: 1, initializers, dims: [[2, 2]] })).toEqual(['o = Tile(x, [1 3])'])
-  expect(() => upgraded({ node: tile, opset: 1, initializers })).toThrow(UnsupportedError)
+
+  test('is a repeat of 1 along the others', () => {
+    expect(upgraded({ node: tile, opset: 1, initializers, dims: [[2, 2]] })).toEqual(['o = Tile(x, [1 3])'])
+  })
+
+  test('by a count, an axis or a rank that only a run tells, puts the count among ones', () => {
+    const nodes = [
+      'n/Shape_output = Shape(x)',
+      'n/Shape_1_output = Shape(n/Shape_output)',
+      'n/ConstantOfShape_output = ConstantOfShape(n/Shape_1_output) {value: int64[1] = 1}',
+      'n/Reshape_output = Reshape(3, [1])',
+      'n/Reshape_1_output = Reshape(-1, [1])',
+      'n/ScatterElements_output = ScatterElements(n/ConstantOfShape_output, n/Reshape_1_output, n/Reshape_output)',
+      'o = Tile(x, n/ScatterElements_output)',
+    ]
+    expect(upgraded({ node: tile, opset: 1, initializers })).toEqual(nodes)
+  })
+
+  test('gives what repeats along it give', async () => {
+    const inputs = [valueInfo('x', 'float32', ['a', 'b']), valueInfo('t', 'int64', [1]), valueInfo('a', 'int64', [])]
+    const x = new Tensor('float32', [1, 2, 3, 4], [2, 2])
+    const run = (count: bigint, axis: bigint) => {
+      const feeds = { x, t: new Tensor('int64', [count]), a: new Tensor('int64', [axis], []) }
+      return evaluated(model({ nodes: [tile], inputs, outputs: [valueInfo('o', 'float32', null)] }, 5), feeds)
+    }
+    expect((await run(2n, 1n)).map(show)).toEqual(['2x4: 1 2 1 2 3 4 3 4'])
+    expect((await run(2n, -2n)).map(show)).toEqual(['4x2: 1 2 3 4 1 2 3 4'])
+    await expect(run(2n, 2n)).rejects.toThrow(GraphError)
+  })
+
+  test('names an axis that is none', () => {
+    const wrong = [initializers[0], tensorRecord('a', 'int64', [2n], [])]
+    const complaint = /Tile 'n' › input axis: expected an axis in \[-2, 2\), got 2/
+    expect(() => upgraded({ node: tile, opset: 1, initializers: wrong, dims: [[2, 2]] })).toThrow(complaint)
+  })
+})
+
+test('batch normalization of each element of an image by its own statistics is spelled out', async () => {
+  const names = ['x', 'scale', 'bias', 'mean', 'variance']
+  const batch = node('BatchNormalization', names, o, { spatial: 0, epsilon: 0.5 })
+  const dims = (name: string) => (name === 'x' ? [2, 1, 2] : [1, 2])
+  const inputs = names.map((name) => valueInfo(name, 'float32', dims(name)))
+  const file = model({ nodes: [batch], inputs, outputs: [valueInfo('o', 'float32', null)] }, 8)
+  const values = [
+    [1, 2, 3, 4],
+    [1, 10],
+    [0.5, -1],
+    [1, 3],
+    [3.5, 0.5],
+  ]
+  const feeds = Object.fromEntries(names.map((name, i) => [name, new Tensor('float32', values[i], dims(name))]))
+  // (x - mean) / sqrt(variance + 0.5) * scale + bias
+  expect((await evaluated(file, feeds)).map(show)).toEqual(['2x1x2: 0.5 -11 1.5 9'])
+})
+
+test('the mask of a dropout is of the type of the data below opset 10, and bool from there on', async () => {
+  const dropout = node('Dropout', x, ['o', 'mask'], { ratio: 0.25 })
+  for (const [opset, type] of [[7, 'float32'] as const, [10, 'bool'] as const]) {
+    const outputs = [valueInfo('o', 'float32', null), valueInfo('mask', type, null)]
+    const file = model({ nodes: [dropout], inputs: [valueInfo('x', 'float32', [2])], outputs }, opset)
+    const results = await evaluated(file, { x: new Tensor('float32', [3, 4]) })
+    expect(results.map(show)).toEqual(['2: 3 4', '2: 1 1'])
+    expect(results[1].type).toBe(type)
+  }
+  expect(upgraded({ node: node('Dropout', x, o, { ratio: 0.25, is_test: 1 }), opset: 6 })).toEqual(['o = Dropout(x)'])
 })
 
 test('what cannot be expressed is an UnsupportedError naming the node', () => {
-  const batch = node('BatchNormalization', x, o, { spatial: 0 })
-  expect(() => upgraded({ node: batch, opset: 8 })).toThrow(/BatchNormalization 'n' › attribute spatial/)
   expect(() => upgraded({ node: node('Scan', x, o), opset: 8 })).toThrow(UnsupportedError)
+})
+
+test('attributes of an old form are held to its kind', () => {
+  const slice = (attributes: Parameters<typeof node>[3]) => () =>
+    upgraded({ node: node('Slice', x, o, attributes), opset: 9 })
+  expect(slice({ starts: [0], ends: [0.5] })).toThrow(
+    /Slice 'n' › attribute ends: expected a list of integers, got \[0.5\]/,
+  )
+  expect(slice({ starts: [0] })).toThrow(/attribute ends: expected a list of integers, got nothing/)
+  expect(() => upgraded({ node: node('TopK', x, o, { k: 'all' }), opset: 9 })).toThrow(
+    /attribute k: expected an integer/,
+  )
+  expect(() => upgraded({ node: node('Clip', x, o, { max: 'six' }), opset: 6 })).toThrow(
+    /attribute max: expected a number/,
+  )
 })
