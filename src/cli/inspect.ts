@@ -39,7 +39,8 @@ Examples:
         signal: interrupt(),
       })
       const asked = options.passes === true
-      const why = found.format === 'whittle' ? 'went through them when it was made' : 'has unsupported operators'
+      const why =
+        found.format === 'whittle' ? 'went through them when it was made' : 'has what whittle does not support'
       const note = asked && found.passes === null ? `\npasses: none, this file ${why}` : ''
       print(options.json, found, () => describe(found) + note)
     })
@@ -54,6 +55,7 @@ function describe({
   parameters,
   weights,
   operators,
+  problems,
   passes,
   rewrites,
   metadata,
@@ -95,6 +97,7 @@ function describe({
           ),
         ]),
     ...(missing.length === 0 ? [] : [`${missing.length} unsupported: ${missing.map(({ op }) => op).join(', ')}`]),
+    ...problems,
   ].join('\n')
 }
 

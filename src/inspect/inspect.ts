@@ -3,8 +3,9 @@
 import { detectFormat } from '../format/detect.ts'
 import { type Graph, subgraphsOf } from '../ir/graph.ts'
 import { print } from '../ir/dim.ts'
-import { nearestName } from '../ir/nearest.ts'
+import { nearestOperator } from '../ir/nearest.ts'
 import { fromContainer } from '../model/from-container.ts'
+import type { Unsupported } from '../model/from-onnx.ts'
 import { loadOps } from '../ops/table.ts'
 import type { PassReport } from '../passes/pipeline.ts'
 import { type Source, openSource } from '../platform/source.ts'
@@ -14,7 +15,8 @@ import { sizeOf } from '../tensor/shape.ts'
 
 export interface InspectedValue {
   readonly name: string
-  readonly type: Dtype
+  /** 'sequence' and the like: whittle has only tensors. */
+  readonly type: Dtype | NonNullable<Unsupported['value']>['kind']
   readonly dims: readonly (number | string)[] | null
 }
 
@@ -23,13 +25,14 @@ export interface InspectedOperator {
   readonly nodes: number
   /** 'kernel': lowers to Wasm; 'reference': runs on the host; 'none': whittle does not know it. */
   readonly support: 'kernel' | 'reference' | 'none'
-  /** For unsupported ones. */
+  /** For unsupported ones: the same in another domain, or the nearest name. */
   readonly nearest?: string
 }
 
 export interface Inspection {
   readonly format: 'onnx' | 'whittle'
   readonly bytes: number
+  /** Of ONNX's own domain: the one the file was written for. */
   readonly opset: number
   readonly inputs: readonly InspectedValue[]
   readonly outputs: readonly InspectedValue[]
@@ -38,6 +41,8 @@ export interface Inspection {
   readonly weights: Readonly<Record<string, { readonly tensors: number; readonly bytes: number }>>
   /** Most frequent first. */
   readonly operators: readonly InspectedOperator[]
+  /** What keeps the file from being loaded beside operators that whittle does not know: old forms, sequences. */
+  readonly problems: readonly string[]
   /** What the passes would do; null where not asked for or where operators are unsupported. */
   readonly passes: readonly PassReport[] | null
   /** Every single rewrite of the passes, in order; null where not asked for. */
@@ -64,24 +69,33 @@ export async function inspectModel(
   const bytes = await stream.bytes(signal)
   const format = detectFormat(bytes, stream.name)
   const container = format === 'whittle' ? fromContainer(bytes, stream.name) : undefined
-  const graph = container?.graph ?? (await graphOfOnnx(bytes, stream, { passes: false })).graph
-  const operators = await inspectOperators(graph)
-  const run = passes && format === 'onnx' && operators.every(({ support }) => support !== 'none')
+  const unsupported: Unsupported[] = []
+  const onUnsupported = (what: Unsupported): void => void unsupported.push(what)
+  const stored = container
+    ? { graph: container.graph, opset: container.graph.opset }
+    : await graphOfOnnx(bytes, stream, { passes: false, onUnsupported })
+  const { graph } = stored
+  const operators = await inspectOperators(graph, new Set(unsupported.map(({ op }) => op)))
+  const isKnown = unsupported.length === 0 && operators.every(({ support }) => support !== 'none')
+  const run = passes && format === 'onnx' && isKnown
   const done: Rewrite[] = []
   const onRewrite = (rewrite: Rewrite): void => void done.push(rewrite)
   const optimised = run
     ? await graphOfOnnx(bytes, stream, { disablePasses: off, ...(rewrites ? { onRewrite } : {}) })
     : undefined
   const { producer, recipe } = container?.metadata ?? {}
+  const kinds = new Map(unsupported.flatMap(({ value }) => (value ? [[value.name, value.kind] as const] : [])))
+  const describe = (value: Graph['inputs'][number]) => describeValue(value, kinds.get(value.name))
   const recipeName = (recipe as { name?: string } | undefined)?.name
   return {
     format,
     bytes: bytes.byteLength,
-    opset: graph.opset,
-    inputs: graph.inputs.map(describeValue),
-    outputs: graph.outputs.map(describeValue),
+    opset: stored.opset,
+    inputs: graph.inputs.map(describe),
+    outputs: graph.outputs.map(describe),
     ...inspectConstants(graph),
     operators,
+    problems: unsupported.map(({ error }) => error.message),
     passes: optimised?.passes ?? null,
     rewrites: optimised && rewrites ? done : null,
     metadata:
@@ -89,8 +103,11 @@ export async function inspectModel(
   }
 }
 
-function describeValue({ name, dtype, dims }: Graph['inputs'][number]): InspectedValue {
-  return { name, type: dtype, dims: dims?.map((dim) => (typeof dim === 'number' ? dim : print(dim))) ?? null }
+function describeValue(
+  { name, dtype, dims }: Graph['inputs'][number],
+  kind: InspectedValue['type'] = dtype,
+): InspectedValue {
+  return { name, type: kind, dims: dims?.map((dim) => (typeof dim === 'number' ? dim : print(dim))) ?? null }
 }
 
 function allGraphs(graph: Graph): Graph[] {
@@ -109,15 +126,17 @@ function inspectConstants(graph: Graph): Pick<Inspection, 'parameters' | 'weight
   return { parameters, weights }
 }
 
-async function inspectOperators(graph: Graph): Promise<InspectedOperator[]> {
+/** @param refused operators some node of which the importer did not take */
+async function inspectOperators(graph: Graph, refused: ReadonlySet<string | undefined>): Promise<InspectedOperator[]> {
   const counts = new Map<string, number>()
   for (const { op } of allGraphs(graph).flatMap(({ nodes }) => nodes)) counts.set(op, (counts.get(op) ?? 0) + 1)
   const ops = await loadOps(counts.keys())
   return [...counts]
     .map(([op, nodes]): InspectedOperator => {
       const def = ops.get(op)
+      if (refused.has(op)) return { op, nodes, support: 'none' }
       if (def !== undefined) return { op, nodes, support: def.lower === undefined ? 'reference' : 'kernel' }
-      const nearest = nearestName(op, ops.keys!())
+      const nearest = nearestOperator(op, ops.keys!())
       return { op, nodes, support: 'none', ...(nearest === undefined ? {} : { nearest }) }
     })
     .sort((a, b) => b.nodes - a.nodes || a.op.localeCompare(b.op))

@@ -12,7 +12,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { describeNode, resolveAttributes } from './attributes.ts'
 import { type Dim, print } from './dim.ts'
 import type { Constant, Graph, Node, ValueInfo } from './graph.ts'
-import { nearestName } from './nearest.ts'
+import { nearestOperator } from './nearest.ts'
 import type { OpDef, OpSet } from './op-set.ts'
 
 /** Most elements of an integer tensor whose content is followed (ValueInfo.content). */
@@ -101,7 +101,7 @@ export function definitionOf(node: Node, opSet: OpSet): OpDef {
   const def = opSet.get(node.op)
   if (def !== undefined) return def
   const dot = node.op.lastIndexOf('.')
-  const near = nearestName(node.op, opSet.keys?.() ?? [])
+  const near = nearestOperator(node.op, opSet.keys?.() ?? [])
   throw new UnsupportedError({
     where: describeNode(node),
     expected: 'an operator whittle knows',

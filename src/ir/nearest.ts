@@ -28,3 +28,21 @@ export function editDistance(a: string, b: string): number {
   }
   return row[b.length]
 }
+
+/** The names in front of an operator's own, with the dot: 'com.microsoft.' */
+const domainOf = (op: string): string => op.slice(0, op.lastIndexOf('.') + 1)
+
+/**
+ * The operator to use instead of an unknown one: the nearest by the name without its domain, so first the same of another
+ * domain. Operators of whittle's own domain, which no exporter writes, are none.
+ */
+export function nearestOperator(op: string, operators: Iterable<string>): string | undefined {
+  const domain = domainOf(op)
+  const byName = new Map<string, string>()
+  for (const known of operators) {
+    const its = domainOf(known)
+    const name = known.slice(its.length)
+    if (its !== 'whittle.' && (its === domain || !byName.has(name))) byName.set(name, known)
+  }
+  return byName.get(nearestName(op.slice(domain.length), byName.keys()) ?? '')
+}

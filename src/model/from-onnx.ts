@@ -6,7 +6,7 @@
  * initializer is a constant: overriding it from outside is not offered.
  */
 import { decodeUtf8 } from '../base/bytes.ts'
-import { GraphError, UnsupportedError, withContext } from '../base/errors.ts'
+import { GraphError, UnsupportedError, inContext, withContext } from '../base/errors.ts'
 import type {
   OnnxAttribute,
   OnnxDim,
@@ -27,7 +27,24 @@ import { toDenseTensor, toTensor } from './onnx-tensors.ts'
 import { newestOpset, upgradeNode } from './upgrade.ts'
 import { Names, UpgradeScope } from './upgrade-scope.ts'
 
-interface Importing {
+/** Something of a model that graphs cannot express. */
+export interface Unsupported {
+  readonly error: UnsupportedError
+  /** The operator whose node it is, or is an attribute of. */
+  readonly op?: string
+  /** The graph's input or output that is no tensor, and what it is instead. */
+  readonly value?: { readonly name: string; readonly kind: OnnxType['kind'] }
+}
+
+export interface ImportOptions {
+  /**
+   * Told of each thing that cannot be expressed, instead of the first one being thrown: for looking at a model. In its place
+   * stands what comes nearest (the node as it is in the file, a tensor of unknown rank, nothing), so the graph cannot be run.
+   */
+  readonly onUnsupported?: (what: Unsupported) => void
+}
+
+interface Importing extends ImportOptions {
   readonly values: Names
   readonly onlyFloat32: boolean
 }
@@ -37,15 +54,44 @@ interface Importing {
  * @throws GraphError for contradictions, UnsupportedError for types and operator versions that cannot be expressed,
  * FormatError for functions that call themselves and sparse tensors with bad indices
  */
-export function fromOnnx(model: OnnxModel): Graph {
-  const { graph, opsets } = inlineFunctions(model)
-  const importing: Importing = { values: new Names(), onlyFloat32: !mentionsOtherFloats(graph) }
+export function fromOnnx(model: OnnxModel, { onUnsupported }: ImportOptions = {}): Graph {
+  const { graph } = inlineFunctions(model)
+  let isWhole = true
+  const note = (what: Unsupported): void => {
+    isWhole = false
+    onUnsupported?.(what)
+  }
+  const importing: Importing = {
+    values: new Names(),
+    onlyFloat32: !mentionsOtherFloats(graph),
+    ...(onUnsupported && { onUnsupported: note }),
+  }
   claimNames(graph, importing.values)
-  // files without opset imports are of IR version 1 and 2: opset 1
-  const opset = ownOpset(opsets) ?? (opsets.length === 0 ? 1 : newestOpset)
-  const imported = importGraph(graph, opset, null, importing)
-  verifyGraph(imported)
+  const imported = importGraph(graph, opsetOf(model), null, importing)
+  if (isWhole) verifyGraph(imported)
   return imported
+}
+
+/** The version of ONNX's own domain that a model was written for; 1 for files of IR versions 1 and 2, which do not say. */
+export function opsetOf({ opsets }: OnnxModel): number {
+  return ownOpset(opsets) ?? (opsets.length === 0 ? 1 : newestOpset)
+}
+
+/** What `body` gives; `instead` where it cannot be expressed and somebody is told of that. @throws what `body` throws otherwise */
+function attempt<T>(
+  importing: Importing,
+  place: string,
+  about: Omit<Unsupported, 'error'>,
+  body: () => T,
+  instead: () => T,
+): T {
+  try {
+    return body()
+  } catch (error) {
+    if (!(error instanceof UnsupportedError) || importing.onUnsupported === undefined) throw error
+    importing.onUnsupported({ error: inContext(place, error) as UnsupportedError, ...about })
+    return instead()
+  }
 }
 
 /** Dim names that exporters write for "unknown": two such dims need not be equal. */
@@ -65,7 +111,9 @@ function importGraph(graph: OnnxGraph, opset: number, outer: UpgradeScope | null
       withContext(`initializer '${record.name}'`, () => toTensor(record)),
     )
   for (const record of graph.sparseInitializers) define(record.values.name, toDenseTensor(record))
-  const inputs = graph.inputs.filter(({ name }) => !scope.constants.has(name)).map(importValue)
+  const inputs = graph.inputs
+    .filter(({ name }) => !scope.constants.has(name))
+    .map((info) => importValue(info, importing))
   for (const info of [...graph.valueInfos, ...graph.outputs, ...graph.inputs]) scope.learn(info.name, knownShape(info))
   const nodes: Node[] = []
   for (const [index, record] of graph.nodes.entries()) {
@@ -74,13 +122,16 @@ function importGraph(graph: OnnxGraph, opset: number, outer: UpgradeScope | null
       if (isConstant(record)) return define(record.outputs[0] ?? '', constantOf(record))
       const nodeOpset = (record as ScopedNode).opset ?? opset
       const node = importNode(record, index, nodeOpset, scope, importing)
-      for (const upgraded of upgradeNode(node, nodeOpset, scope)) {
+      const newest = () => upgradeNode(node, nodeOpset, scope)
+      for (const upgraded of attempt(importing, where, { op: node.op }, newest, () => [node])) {
         nodes.push(upgraded)
         scope.learnFrom(upgraded)
       }
     })
   }
-  const outputs = graph.outputs.map(importValue).map((value) => withOwnType(value, scope, inputs))
+  const outputs = graph.outputs
+    .map((info) => importValue(info, importing))
+    .map((value) => withOwnType(value, scope, inputs))
   const sorted = sortNodes(nodes)
   return {
     name: graph.name,
@@ -96,7 +147,14 @@ function importNode(record: ScopedNode, index: number, opset: number, scope: Upg
   const op = qualified(record)
   const attributes: Record<string, AttributeValue> = {}
   for (const attribute of record.attributes) {
-    attributes[attribute.name] = importAttribute(attribute, (graph) => importGraph(graph, opset, scope, importing))
+    const value = attempt(
+      importing,
+      op,
+      { op },
+      () => importAttribute(attribute, (graph) => importGraph(graph, opset, scope, importing)),
+      () => undefined,
+    )
+    if (value !== undefined) attributes[attribute.name] = value
   }
   const name = scope.nodeName(record.name === '' ? `${record.opType}_${index}` : record.name)
   const outputs = countedOutputs.has(op) ? record.outputs : trimmed(record.outputs)
@@ -179,17 +237,17 @@ function constantOf(record: ScopedNode): Tensor {
   })
 }
 
-function importValue(info: OnnxValueInfo): GraphValue {
-  const { name, type } = info
-  if (type !== null && type.kind !== 'tensor') {
-    throw new UnsupportedError({ where: `value '${name}'`, expected: 'a tensor', got: `a ${type.kind}` })
+function importValue({ name, type }: OnnxValueInfo, { onUnsupported }: Importing): GraphValue {
+  if (type === null || type.kind === 'tensor') {
+    // a missing type is found by inference; float32 of unknown rank stands in until then
+    const dims = type?.dims?.map((dim, axis) => importDim(dim, name, axis)) ?? null
+    return { name, dtype: type?.dtype ?? 'float32', dims }
   }
-  // a missing type is found by inference; float32 of unknown rank stands in until then
-  return {
-    name,
-    dtype: type?.dtype ?? 'float32',
-    dims: type?.dims?.map((dim, axis) => importDim(dim, name, axis)) ?? null,
-  }
+  const { kind } = type
+  const error = new UnsupportedError({ where: `value '${name}'`, expected: 'a tensor', got: `a ${kind}` })
+  if (onUnsupported === undefined) throw error
+  onUnsupported({ error, value: { name, kind } })
+  return { name, dtype: 'float32', dims: null }
 }
 
 function importDim(dim: OnnxDim, value: string, axis: number): Dim {

@@ -4,7 +4,7 @@ import { checkAborted } from '../base/check.ts'
 import { readOnnx } from '../format/onnx.ts'
 import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
 import { definitionOf } from '../ir/infer.ts'
-import { fromOnnx } from '../model/from-onnx.ts'
+import { type ImportOptions, fromOnnx, opsetOf } from '../model/from-onnx.ts'
 import { evaluateNode, operatorsOf } from '../ops/evaluate.ts'
 import { loadReferences } from '../ops/references.ts'
 import { loadOps } from '../ops/table.ts'
@@ -18,7 +18,7 @@ export interface Rewrite {
   readonly node: string
 }
 
-export interface OnnxOptions {
+export interface OnnxOptions extends ImportOptions {
   readonly signal?: AbortSignal
   /** False: the graph as it is in the file. */
   readonly passes?: boolean
@@ -37,6 +37,8 @@ export interface OnnxSource {
   readonly graph: Graph
   /** Before them. */
   readonly source: Graph
+  /** The opset the file was written for. */
+  readonly opset: number
   readonly passes: readonly PassReport[]
 }
 
@@ -49,7 +51,7 @@ export async function graphOfOnnx(
   stream: ByteStream,
   options: OnnxOptions = {},
 ): Promise<OnnxSource> {
-  const { signal, passes = true, disablePasses = [], onRewrite, onExternal, onRead } = options
+  const { signal, passes = true, disablePasses = [], onRewrite, onExternal, onRead, onUnsupported } = options
   const resolve = async (location: string): Promise<Uint8Array> => {
     const file = await stream.resolve(location, signal)
     onExternal?.({ loaded: 0, ...(file.size === undefined ? {} : { total: file.size }) })
@@ -57,10 +59,11 @@ export async function graphOfOnnx(
     onExternal?.({ loaded: content.byteLength, total: content.byteLength })
     return content
   }
-  const source = fromOnnx(await readOnnx(bytes, { where: stream.name, resolve }))
+  const model = await readOnnx(bytes, { where: stream.name, resolve })
+  const [source, opset] = [fromOnnx(model, onUnsupported ? { onUnsupported } : {}), opsetOf(model)]
   onRead?.()
   checkAborted('load', signal)
-  if (!passes) return { graph: source, source, passes: [] }
+  if (!passes) return { graph: source, source, opset, passes: [] }
   const names = operatorsOf(source)
   const [opSet, references] = await Promise.all([
     loadOps([...names, ...operatorsWritten()]),
@@ -77,7 +80,7 @@ export async function graphOfOnnx(
     },
     { off: disablePasses },
   )
-  return { graph, source, passes: report }
+  return { graph, source, opset, passes: report }
 }
 
 function allNodes({ nodes }: Graph): Node[] {

@@ -34,6 +34,7 @@ describe('inspectModel', () => {
     expect(found).toMatchObject({
       format: 'onnx',
       bytes: file.byteLength,
+      opset: 17,
       inputs: [
         { name: 'x', type: 'float32', dims: ['n', 2] },
         { name: 'flag', type: 'bool', dims: [] },
@@ -55,6 +56,63 @@ describe('inspectModel', () => {
     const support = Object.fromEntries(found.operators.map(({ op, support: how }) => [op, how]))
     expect(support).toMatchObject({ MatMul: 'kernel', If: 'reference', Addd: 'none' })
     expect(found.operators.find(({ op }) => op === 'Addd')?.nearest).toBe('Add')
+    expect(found.passes).toBeNull()
+  })
+
+  test('lists every unsupported operator, those of branches too, with the nearest supported one', async () => {
+    const branches = ['a', 'b'].map((name) =>
+      graph({
+        name,
+        outputs: [valueInfo(`${name}_out`, 'float32', [2, 4])],
+        nodes: [node(name === 'a' ? 'Sigmoidd' : 'Tanhh', ['x'], [`${name}_out`])],
+      }),
+    )
+    const nodes = [
+      node('If', ['flag'], ['w'], { then_branch: branches[0], else_branch: branches[1] }),
+      node('FastGelu', ['x'], ['p']),
+      node('Attention', ['x', 'w'], ['q'], {}, { domain: 'com.microsoft' }),
+      node('Zzzzzzzz', ['p', 'q'], ['y'], {}, { domain: 'org.example' }),
+    ]
+    const { operators, problems } = await inspectModel(writeOnnx(model({ ...parts, nodes })))
+    const missing = operators.filter(({ support }) => support === 'none')
+    expect(Object.fromEntries(missing.map(({ op, nearest }) => [op, nearest]))).toEqual({
+      FastGelu: 'com.microsoft.FastGelu',
+      Sigmoidd: 'Sigmoid',
+      Tanhh: 'Tanh',
+      'com.microsoft.Attention': 'Attention',
+      'org.example.Zzzzzzzz': undefined,
+    })
+    expect(problems).toEqual([])
+  })
+
+  test('lists them beside what the importer refuses, and tells all of that', async () => {
+    const body = graph({
+      name: 'body',
+      inputs: [valueInfo('c', 'float32', [2]), valueInfo('e', 'float32', [2])],
+      outputs: [valueInfo('c2', 'float32', [2]), valueInfo('e2', 'float32', [2])],
+      nodes: [node('Inner', ['c'], ['c2']), node('Identity', ['e'], ['e2'])],
+    })
+    const sequence = (name: string) => ({ name, type: { kind: 'sequence' as const, element: null } })
+    const old = model(
+      {
+        inputs: [valueInfo('x', 'float32', [1, 3, 2]), sequence('list')],
+        outputs: [valueInfo('y', 'float32', null), sequence('rest')],
+        nodes: [
+          node('Scan', ['', 'x', 'x'], ['p', 'q'], { body, num_scan_inputs: 1 }),
+          node('SequenceErase', ['list'], ['rest']),
+          node('Outer', ['p'], ['y']),
+        ],
+      },
+      8,
+    )
+    const found = await inspectModel(writeOnnx(old), { passes: true })
+    const missing = found.operators.filter(({ support }) => support === 'none').map(({ op }) => op)
+    expect(missing.sort()).toEqual(['Inner', 'Outer', 'Scan', 'SequenceErase'])
+    expect(found.opset).toBe(8)
+    expect(found.inputs.map(({ type }) => type)).toEqual(['float32', 'sequence'])
+    expect(found.problems.join('\n')).toMatch(
+      /value 'list': expected a tensor.*\nScan 'p' › opset: expected Scan of opset 9 or newer.*\nvalue 'rest'/,
+    )
     expect(found.passes).toBeNull()
   })
 
