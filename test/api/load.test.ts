@@ -41,6 +41,9 @@ function container(text: string): Uint8Array {
   return writeContainer(toContainer(parseGraph(text)))
 }
 
+/** Of ES2025; its elements are numbers, so to TypeScript of older libraries it is an array of these. */
+const Float16 = (globalThis as { Float16Array?: Float32ArrayConstructor }).Float16Array
+
 describe('load', () => {
   let folder: string
   beforeAll(async () => {
@@ -131,6 +134,32 @@ describe('load', () => {
     await expect(session.run({ x: new Tensor('float32', new Float32Array(7), [7, 1]) })).rejects.toThrow(GraphError)
     expect((await session.run({ x: new Tensor('float32', new Float32Array(700), [7, 100]) })).y.dims).toEqual([7, 48])
   })
+
+  it.skipIf(Float16 === undefined)(
+    'takes a Float16Array where the runtime has it (Node before 24 does not): alone, as a tensor, as a view on part of one',
+    async () => {
+      const text = 'graph main opset 17 { input x: float16[n] y = Add(x, x) output y: float16[n] }'
+      const session = await load(container(text), { threads: 1 })
+      try {
+        const whole = new Float16!([0.5, -1.5, 65504, 2 ** -24])
+        const part = whole.subarray(1, 3)
+        for (const [data, want] of [[whole, [0x3c00, 0xc200, 0x7c00, 2]] as const, [part, [0xc200, 0x7c00]] as const]) {
+          const dims = [data.length]
+          for (const fed of [new Tensor('float16', data, dims), { type: 'float16', data, dims }]) {
+            const { y } = await session.run({ x: fed })
+            expect(y.type).toBe('float16')
+            expect([...(y.data as Uint16Array)]).toEqual(want)
+          }
+        }
+        await expect(session.run({ x: { type: 'float16', data: new Float32Array(2), dims: [2] } })).rejects.toThrow(
+          InputError,
+        )
+      } finally {
+        await session.dispose()
+      }
+      expect(() => new Tensor('float32', new Float16!(2), [2])).toThrow(InputError)
+    },
+  )
 
   it('turns calls away after dispose', async () => {
     const session = await load(file, { threads: 1 })
