@@ -2,12 +2,14 @@
 /**
  * Einsum of two operands becomes MatMul between Transposes, and of one operand Transpose and ReduceSum. Axes are named by
  * letters: those of both operands and the output are batches, those of both alone are summed over. Several axes that are
- * rows, columns or depth together are made one by Reshape, where their sizes are known.
+ * rows, columns or depth together are made one by Reshape, where their sizes are known; a bias is added before columns
+ * are split again.
  */
 import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
+import { sameDims, sharedConstant, splitOperands } from './operands.ts'
 import { rulesPass } from './pass.ts'
 
 /** Names of the axes of the operands and of the output; an ellipsis gets names of its own. */
@@ -145,7 +147,31 @@ const einsum: Rule = {
   },
 }
 
+/** A constant added to columns that were split into several axes is added before, where it is the product's bias. */
+const splitBias: Rule = {
+  name: 'einsum-bias',
+  ops: ['Add'],
+  match(node, view) {
+    const [split, constant] = splitOperands(view, node) ?? []
+    const reshape = split !== undefined && view.isPrivate(split) ? view.producer(split, 'Reshape') : undefined
+    const product = view.producer(reshape?.inputs[0], 'MatMul')
+    const bias = view.tensor(constant)
+    if (!reshape || !product || !bias || !view.isPrivate(product.outputs[0])) return undefined
+    const [whole, parts] = [view.dims(product.outputs[0]), view.dims(split)]
+    const columns = bias.dims.reduce((all, size) => all * size, 1)
+    const front = (parts?.length ?? 0) - bias.dims.length
+    if (bias.dims.length < 2 || whole?.length !== front + 1 || whole[front] !== columns) return undefined
+    // the columns are what is split, into just these
+    if (!sameDims(parts!.slice(front), bias.dims) || !sameDims(parts!.slice(0, front), whole.slice(0, front)))
+      return undefined
+    const [name, constants] = sharedConstant(view, `${constant!}/columns`, new Tensor(bias.type, bias.data, [columns]))
+    const sum = view.fresh(`${node.outputs[0]}/columns`)
+    const add = { ...node, inputs: [product.outputs[0], name], outputs: [sum] }
+    return { constants, nodes: [add, { ...reshape, inputs: [sum, reshape.inputs[1]], outputs: node.outputs }] }
+  },
+}
+
 /** See the head of this file. */
-export const lowerEinsum = rulesPass('lower-einsum', [einsum], {
+export const lowerEinsum = rulesPass('lower-einsum', [einsum, splitBias], {
   writes: ['Identity', 'MatMul', 'ReduceSum', 'Reshape', 'Transpose'],
 })

@@ -123,6 +123,22 @@ const transposedOperand: Rule = {
   },
 }
 
+/** A factor of q or k that stood behind a Transpose. */
+const scaledOperand: Rule = {
+  name: 'attention-of-scaled',
+  ops: ['whittle.Attention'],
+  match(node, view) {
+    for (const i of [0, 1]) {
+      const { value, scale } = withoutScale(view, node.inputs[i])
+      if (scale === 1) continue
+      const inputs = node.inputs.map((input, k) => (k === i ? value : input))
+      const all = Math.fround((view.attributes(node).scale as number) * scale)
+      return { nodes: [{ ...node, inputs, attributes: { ...node.attributes, scale: all } }] }
+    }
+    return undefined
+  },
+}
+
 /** A Transpose of the result: it is written so. */
 const transposedResult: Rule = {
   name: 'transposed-attention',
@@ -145,6 +161,10 @@ const transposedResult: Rule = {
 }
 
 /** See the head of this file. */
-export const recogniseAttention = rulesPass('recognise-attention', [whole, transposedOperand, transposedResult], {
-  writes: ['whittle.Attention', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
-})
+export const recogniseAttention = rulesPass(
+  'recognise-attention',
+  [whole, transposedOperand, scaledOperand, transposedResult],
+  {
+    writes: ['whittle.Attention', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
+  },
+)

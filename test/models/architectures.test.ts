@@ -234,19 +234,24 @@ function maskedBlocks(): Uint8Array {
   })
   const places = corner(e.weight([1, heads, 8, 8], 1))
   x = block(x, (q, k) => softmax(e.op('Add', [e.op('Add', [e.op('MatMul', [q, k]), places]), padding])))
-  // Keras: products by Einsum, keys first
+  e.output(einsumAttention(e, x, padding), 'y', ['batch', 'sequence', hidden])
+  return e.bytes()
+}
+
+/** Attention of Keras: products by Einsum, keys first. */
+function einsumAttention(e: Exporter, x: string, mask: string, width = hidden): string {
+  const head = width / heads
   const [q, k, v] = ['q', 'k', 'v'].map(() =>
     e.op('Add', [
-      e.op('Einsum', [x, e.weight([hidden, heads, size], 0.15)], { equation: 'abc,cde->abde' }),
-      e.weight([heads, size], 0.1),
+      e.op('Einsum', [x, e.weight([width, heads, head], 0.15)], { equation: 'abc,cde->abde' }),
+      e.weight([heads, head], 0.1),
     ]),
   )
-  const few = e.op('Mul', [q, e.number(size ** -0.5)])
-  const weights = softmax(e.op('Add', [e.op('Einsum', [k, few], { equation: 'aecd,abcd->acbe' }), padding]))
+  const few = e.op('Mul', [q, e.number(head ** -0.5)])
+  const scores = e.op('Einsum', [k, few], { equation: 'aecd,abcd->acbe' })
+  const weights = e.op('Softmax', [e.op('Add', [scores, mask])], { axis: -1 })
   const seen = e.op('Einsum', [weights, v], { equation: 'acbe,aecd->abcd' })
-  const y = e.op('Einsum', [seen, e.weight([heads, size, hidden], 0.15)], { equation: 'abcd,cde->abe' })
-  e.output(y, 'y', ['batch', 'sequence', hidden])
-  return e.bytes()
+  return e.op('Einsum', [seen, e.weight([heads, head, width], 0.15)], { equation: 'abcd,cde->abe' })
 }
 
 /** Convolutions over time, a bidirectional LSTM, a GRU, and a probability per frame. */
@@ -416,5 +421,20 @@ describe.each(architectures)('$name', ({ build, feeds: makeFeeds, made, gone }) 
       for (const [output, { data }] of Object.entries(expected))
         expect(worst(outputs[output].data as Float32Array, data as Float32Array), name).toBeLessThan(1e-4)
     }
+  })
+})
+
+describe('attention by Einsum', () => {
+  it('is products with weights, all of them quantised, and nothing else', async () => {
+    const e = new Exporter()
+    const x = e.input('x', 'float32', ['batch', 'sequence', 96])
+    const mask = e.input('mask', 'float32', ['batch', 1, 1, 'sequence'])
+    e.output(einsumAttention(e, x, mask, 96), 'y', ['batch', 'sequence', 96])
+    const { model, report } = await compress(e.bytes(), 'int8')
+    expect(report.layers.map(({ to }) => to)).toEqual(['int8', 'int8', 'int8', 'int8'])
+    await using session = await load(model, { threads: 1 })
+    await session.run({ x: floats(2, 5, 96), mask: floats(2, 1, 1, 5) })
+    const { steps } = await session.profile()
+    expect(new Set(steps.map(({ op }) => op))).toEqual(new Set(['whittle.DynamicQuantizeGemm', 'whittle.Attention']))
   })
 })

@@ -33,6 +33,23 @@ describe('lower-einsum', () => {
     expect((await through(lowerEinsum, one(equation, a, y))).ops).toEqual(expected)
   })
 
+  const biased = (dims: string, tail = ''): string =>
+    `input a: float32[n, m, 6] input w: float32[6, 2, 3] const b: float32[${dims}] = ...
+    e = Einsum(a, w) {equation: "bsd,dnh->bsnh"} y = Add(b, e) output y: float32[n, m, 2, 3] ${tail}`
+
+  it('adds a bias before columns are split', async () => {
+    const { ops } = await through(lowerEinsum, biased('2, 3'))
+    expect(ops).toEqual(['Reshape', 'MatMul', 'Add', 'Reshape'])
+  })
+
+  it.each([
+    ['a bias of the last axis alone', biased('3')],
+    ['a bias that broadcasts', biased('2, 1')],
+    ['a bias of columns that something else reads', biased('2, 3', 'output e: float32[n, m, 2, 3]')],
+  ])('leaves %s behind', async (_, text) => {
+    expect((await through(lowerEinsum, text)).ops).toEqual(['Reshape', 'MatMul', 'Reshape', 'Add'])
+  })
+
   it.each([
     ['a diagonal', one('ii->i', '3, 3', '3')],
     ['an outer product', two('i,j->ij', '3', '4', '3, 4')],

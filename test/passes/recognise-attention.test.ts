@@ -48,6 +48,16 @@ describe('recognise-attention', () => {
     expect(ops).toEqual(['Reshape', 'Reshape', 'Reshape', 'whittle.Attention', 'Reshape'])
   })
 
+  it('takes a factor of the queries before they are turned (Keras)', async () => {
+    const { ops, node } = await through(
+      recogniseAttention,
+      `input a: float32[n, t, 2, 3] input k: float32[n, 2, 3, t] input v: float32[n, 2, t, 5] const half: float32[] = 0.5
+      b = Mul(a, half) q = Transpose(b) {perm: [0, 2, 1, 3]} s = MatMul(q, k) w = Softmax(s) y = MatMul(w, v) output y: float32[n, 2, t, 5]`,
+    )
+    expect(ops).toEqual(['whittle.Attention'])
+    expect(node('whittle.Attention').attributes).toMatchObject({ scale: 0.5, q_layout: 'bshd' })
+  })
+
   it('takes products of rank 3 without a mask', async () => {
     const { ops } = await through(
       recogniseAttention,
