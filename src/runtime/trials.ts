@@ -19,8 +19,11 @@ export interface TrialClock {
   ticks(): boolean
 }
 
-/** Milliseconds: of all trials of a session, of the warm-up of a form, and of a sample, which is as many runs as that takes. */
-const limits = { all: 400, warmUp: 4, sample: 0.3 }
+/**
+ * Milliseconds: of all trials of a session, of the warm-up of a form, of one whose kernels were not run yet, which an engine
+ * compiles well only while they run, and of a sample, which is as many runs as that takes.
+ */
+const limits = { all: 400, warmUp: 4, firstWarmUp: 30, sample: 0.3 }
 /** Samples of each form. */
 const rounds = 5
 
@@ -32,6 +35,8 @@ export class FormTrials implements FormTimer {
   readonly #clock: TrialClock
   readonly #byLayer = new Map<string, Times | null>()
   readonly #byKey = new Map<string, Times>()
+  /** Kernels that trials ran. */
+  readonly #warm = new Set<string>()
   #spent = 0
   #ticks: boolean | undefined
 
@@ -61,7 +66,10 @@ export class FormTrials implements FormTimer {
     const heap = new Heap(memory)
     const kernels = instantiateKernels(this.#kernels.module, memory)
     const runs = forms.map(([form, trial]) => [form, runnerOf(trial, heap, kernels)] as const)
-    const times = timeForms(runs, () => this.#clock.now())
+    const used = forms.flatMap(([, { steps }]) => steps.map(({ kernel }) => kernel))
+    const warmUp = used.every((kernel) => this.#warm.has(kernel)) ? limits.warmUp : limits.firstWarmUp
+    for (const kernel of used) this.#warm.add(kernel)
+    const times = timeForms(runs, () => this.#clock.now(), warmUp)
     this.#spent += this.#clock.now() - start
     return times
   }
@@ -93,8 +101,9 @@ function runnerOf({ steps, buffers }: Trial, heap: Heap, kernels: KernelExports)
 export function timeForms(
   runs: readonly (readonly [form: string, run: () => void])[],
   clock: () => number,
+  warmUp: number = limits.warmUp,
 ): Times | null {
-  const lanes = runs.map(([form, run]) => ({ form, run, batch: warmUp(run, clock), best: Infinity }))
+  const lanes = runs.map(([form, run]) => ({ form, run, batch: warmedUp(run, clock, warmUp), best: Infinity }))
   for (let round = 0; round < rounds; round++) {
     for (const lane of lanes) {
       const start = clock()
@@ -105,12 +114,12 @@ export function timeForms(
   return lanes.some(({ best }) => best <= 0) ? null : Object.fromEntries(lanes.map(({ form, best }) => [form, best]))
 }
 
-/** Runs for a while: compilers have tiers. How many runs make a sample. */
-function warmUp(run: () => void, clock: () => number): number {
+/** Runs for so long: compilers have tiers. How many runs make a sample. */
+function warmedUp(run: () => void, clock: () => number, least: number): number {
   const start = clock()
   let count = 0
   let time = 0
-  while (count < 3 || (time < limits.warmUp && count < 1000)) {
+  while (count < 3 || (time < least && count < 1000)) {
     run()
     count++
     time = clock() - start
