@@ -4,7 +4,7 @@
  * in front of q, k and v and behind the result go into its layouts, so that heads are read where the projections left
  * them. The scale may stand before the product on q or k (PyTorch: half of it on each) or behind it (tf2onnx, optimum),
  * as Mul or Div. What is added or filled in before the softmax is the mask (attention-mask). NaN weights may become
- * zeros (PyTorch's SDPA): the result's do then. Old PyTorch's products of rank 3 are one image of many heads.
+ * zeros (PyTorch's SDPA): the result's do then. Products of rank 3 (old PyTorch) are one image of many heads.
  */
 import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
@@ -12,7 +12,7 @@ import type { Rule, View } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { scalarOperand } from './affine.ts'
 import { keepsRows, maskOf, scoresOf, withoutScale } from './attention-mask.ts'
-import { sameDims } from './operands.ts'
+import { numbersOf, sameDims } from './operands.ts'
 import { rulesPass } from './pass.ts'
 import { isReadOnlyBy } from './products.ts'
 import { transposedOf } from './transposed.ts'
@@ -44,7 +44,7 @@ const whole: Rule = {
     const [weights, v] = node.inputs
     const { softmax, zero } = softmaxOf(view, weights) ?? {}
     const rank = view.dims(weights)?.length
-    if (softmax === undefined || view.dtype(v) !== 'float32' || (rank !== 3 && rank !== 4)) return undefined
+    if (!softmax || view.dtype(v) !== 'float32' || rank === undefined || rank < 2 || rank > 4) return undefined
     const { axis } = view.attributes(softmax)
     if (axis !== -1 && axis !== rank - 1) return undefined
     const scores = scoresOf(view, softmax.inputs[0])
@@ -53,6 +53,8 @@ const whole: Rule = {
     const { product } = scores!
     if (!keepsRows(view, product.outputs[0], weights)) return undefined
     const [q, k] = product.inputs.map((value) => withoutScale(view, value))
+    // constant matrices are weights of layers
+    if (rank === 2 && [k.value, v].some((value) => view.tensor(value) !== undefined)) return undefined
     const fronts = [q.value, k.value, v].map((value) => view.dims(value)?.slice(0, -2))
     if (view.dims(v)?.length !== rank || !fronts.every((front) => sameDims(front, fronts[0]))) return undefined
     const scale = Math.fround(scores!.scale * q.scale * k.scale)
@@ -65,7 +67,7 @@ const whole: Rule = {
       outputs: [result],
       attributes: { scale, k_layout: 'bhds' },
     }
-    const own = rank === 4 ? { nodes: [attention] } : ofOneImage(view, attention)
+    const own = rank === 4 ? { nodes: [attention] } : ofOneImage(view, attention, rank)
     const behind = zero === undefined ? [] : withoutNaNs(view, zero, result, y)
     return {
       nodes: [...mask.nodes, ...own.nodes, ...behind],
@@ -83,21 +85,57 @@ function withoutNaNs(view: View, zero: string, x: string, y: string): Node[] {
   ]
 }
 
-/** Operands of rank 3 as heads of one image. A mask broadcasts as before. */
-function ofOneImage(view: View, attention: Node): Patch & { readonly nodes: readonly Node[] } {
+/** Axes in front that operands of this rank lack. */
+const missing = (rank: number): readonly number[] => Array.from({ length: 4 - rank }, (_, axis) => axis)
+
+/** A permutation behind axes in front of its own. */
+const behind = (axes: readonly number[], perm: readonly number[]): readonly number[] => [
+  ...axes,
+  ...perm.map((axis) => axis + axes.length),
+]
+
+/** Operands of rank 3 as heads of one image, of rank 2 as one head. A mask broadcasts as before. */
+function ofOneImage(view: View, attention: Node, rank: number): Patch & { readonly nodes: readonly Node[] } {
+  const front = missing(rank)
   const axes = view.fresh(`${attention.name}/axes`)
   const nodes: Node[] = []
+  const add = (op: string, value: string, more: readonly string[], attributes: Node['attributes']): string => {
+    const name = view.fresh(`${value}/image`)
+    nodes.push({ name, op, inputs: [value, ...more], outputs: [name], attributes })
+    return name
+  }
   const inputs = attention.inputs.map((value, i) => {
     if (i === 3) return value
-    const name = view.fresh(`${value}/image`)
-    nodes.push({ name, op: 'Unsqueeze', inputs: [value, axes], outputs: [name], attributes: {} })
-    return name
+    const from = transposedOf(view, value)
+    const image = add('Unsqueeze', from?.x ?? value, [axes], {})
+    return from === undefined ? image : add('Transpose', image, [], { perm: behind(front, from.perm) })
   })
   const y = view.fresh(`${attention.outputs[0]}/image`)
   const squeeze = view.fresh(`${attention.name}/squeeze`)
   nodes.push({ ...attention, inputs, outputs: [y] })
   nodes.push({ name: squeeze, op: 'Squeeze', inputs: [y, axes], outputs: attention.outputs, attributes: {} })
-  return { nodes, constants: { [axes]: new Tensor('int64', [0], [1]) } }
+  return { nodes, constants: { [axes]: new Tensor('int64', front, [front.length]) } }
+}
+
+/** A Transpose of what was one image: of the image. */
+const transposedImage: Rule = {
+  name: 'transposed-image',
+  ops: ['Transpose'],
+  match(node, view) {
+    const squeeze = view.isPrivate(node.inputs[0]) ? view.producer(node.inputs[0], 'Squeeze') : undefined
+    const from = transposedOf(view, node.outputs[0])
+    const [x, axes] = squeeze?.inputs ?? []
+    if (!squeeze || !from || !view.producer(x, 'whittle.Attention') || !view.isPrivate(x)) return undefined
+    const front = missing(from.perm.length)
+    if (String(numbersOf(view, axes)) !== String(front)) return undefined
+    const turned = view.fresh(`${x}/turned`)
+    return {
+      nodes: [
+        { ...node, inputs: [x], outputs: [turned], attributes: { perm: behind(front, from.perm) } },
+        { ...squeeze, inputs: [turned, axes], outputs: node.outputs },
+      ],
+    }
+  },
 }
 
 const names = ['q_layout', 'k_layout', 'v_layout'] as const
@@ -163,8 +201,8 @@ const transposedResult: Rule = {
 /** See the head of this file. */
 export const recogniseAttention = rulesPass(
   'recognise-attention',
-  [whole, transposedOperand, scaledOperand, transposedResult],
+  [whole, transposedOperand, scaledOperand, transposedResult, transposedImage],
   {
-    writes: ['whittle.Attention', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
+    writes: ['whittle.Attention', 'Transpose', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
   },
 )

@@ -67,6 +67,26 @@ describe('recognise-attention', () => {
     expect(ops.filter((op) => !['Unsqueeze', 'Squeeze', 'Transpose'].includes(op))).toEqual(['whittle.Attention'])
   })
 
+  it('takes products of rank 3 whose heads stand behind the sequence (old PyTorch)', async () => {
+    const { ops, node } = await through(
+      recogniseAttention,
+      `input a: float32[t, 4, 3] input b: float32[m, 4, 3] input c: float32[m, 4, 5] input mask: float32[t, m] const half: float32[] = 0.5
+      as = Transpose(a) {perm: [1, 0, 2]} q = Mul(as, half) k = Transpose(b) {perm: [1, 2, 0]} v = Transpose(c) {perm: [1, 0, 2]}
+      s = MatMul(q, k) u = Add(s, mask) w = Softmax(u) z = MatMul(w, v) y = Transpose(z) {perm: [1, 0, 2]} output y: float32[t, 4, 5]`,
+    )
+    expect(ops).toEqual(['Unsqueeze', 'Unsqueeze', 'Unsqueeze', 'whittle.Attention', 'Squeeze'])
+    expect(node('whittle.Attention').attributes).toMatchObject({ q_layout: 'bshd', v_layout: 'bshd', y_layout: 'bshd' })
+  })
+
+  it('takes products of rank 2: one head', async () => {
+    const { ops } = await through(
+      recogniseAttention,
+      `input q: float32[t, 3] input b: float32[m, 3] input v: float32[m, 5] k = Transpose(b) {perm: [1, 0]}
+      s = MatMul(q, k) w = Softmax(s) y = MatMul(w, v) output y: float32[t, 5]`,
+    )
+    expect(ops).toEqual(['Unsqueeze', 'Unsqueeze', 'Unsqueeze', 'whittle.Attention', 'Squeeze'])
+  })
+
   it('keeps a cache of turned keys as it is', async () => {
     const { node } = await through(
       recogniseAttention,
@@ -143,6 +163,17 @@ describe('recognise-attention', () => {
       s = MatMul(q, k) m = Where(c, s, least) w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, t, 5]`,
     )
     expect(ops).toEqual(['Shape', 'Slice', 'Slice', 'Where', 'whittle.Attention'])
+  })
+
+  it.each([
+    ['v', 'input k: float32[3, 6] const v: float32[6, 5] = ...'],
+    ['k', 'const k: float32[3, 6] = ... input v: float32[6, 5]'],
+  ])('leaves layers around a softmax: %s is a weight', async (_, operands) => {
+    const { fired } = await through(
+      recogniseAttention,
+      `input q: float32[t, 3] ${operands} s = MatMul(q, k) w = Softmax(s) y = MatMul(w, v) output y: float32[t, 5]`,
+    )
+    expect(fired).toBe(0)
   })
 
   it('leaves a mask that makes more queries of one', async () => {
