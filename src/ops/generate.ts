@@ -8,7 +8,7 @@ import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
 import { type Dtype, dtypeOfOnnx } from '../tensor/dtype.ts'
-import { sizeOf } from '../tensor/shape.ts'
+import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
   type Attributes,
@@ -20,7 +20,10 @@ import {
   defineOps,
 } from './define.ts'
 import { axisOf, commonDtype, complaint, contentOf, knownSize, needed, unknownDims, valueOf } from './infer.ts'
-import { fill } from './lower-move.ts'
+import { emitComparison, emitSelect } from './lower-compare.ts'
+import { shifted } from './lower-elementwise.ts'
+import { copyBytes, copyElements, fill, widthOf } from './lower-move.ts'
+import { emitElements } from './lower-pick.ts'
 import { cellsOf, integersOf } from './elements.ts'
 import { type Exact, exactOf, newCells, numbersOf, tensorOf, tensorOfCells } from './numeric.ts'
 import { integers, longs } from './sample-tensors.ts'
@@ -29,6 +32,9 @@ import { integers, longs } from './sample-tensors.ts'
 function valueTensor({ value }: Attributes): Tensor {
   return value instanceof Tensor ? value : new Tensor('float32', [0])
 }
+
+/** Most elements of a Range that lie ready in memory. */
+const mostTable = 2 ** 17
 
 /** Number of elements of a range, null where it is not known. */
 function rangeLength(infos: readonly ValueInfo[]): Dim | null {
@@ -103,6 +109,34 @@ export const ops = defineOps({
       const length = count ?? unknownDims(context, dims.length + 1)[axis]
       return [{ dtype, dims: [...dims.slice(0, axis), length, ...dims.slice(axis)] }]
     },
+    lower(lowering, { attributes }) {
+      const [indices, values, y] = [lowering.input(0)!, lowering.input(2)!, lowering.output(0)]
+      const width = widthOf(values.dtype)
+      const { dims, dtype } = indices
+      if (width === null || values.size !== 2 || (dtype !== 'int32' && dtype !== 'int64')) return false
+      const axis = normalizeAxis(attributes.axis as number, dims.length + 1)
+      const length = y.dims[axis]
+      if (y.size === 0) return true
+      const [outer, inner] = [sizeOf(dims.slice(0, axis)), sizeOf(dims.slice(axis))]
+      const [off, on] = [0, width].map((bytes) => ({ ...values, ref: shifted(values.ref, bytes), dims: [] }))
+      const flags = [0, 1].map(() => ({ ...indices, dtype: 'bool' as const, ref: lowering.scratch(indices.size) }))
+      const [inside, below] = flags
+      const bound = (place: number) => {
+        const bytes = dtype === 'int32' ? Int32Array.of(place) : BigInt64Array.of(BigInt(place))
+        return { ...indices, ref: lowering.table(new Uint8Array(bytes.buffer)), dims: [] }
+      }
+      const hot = { ...values, ref: lowering.scratch(indices.size * width), dims }
+      if (!emitComparison(lowering, 'GreaterOrEqual', [indices, bound(-length)], inside)) return false
+      if (!emitComparison(lowering, 'Less', [indices, bound(length)], below)) return false
+      if (!emitComparison(lowering, 'And', [inside, below], inside)) return false
+      if (!emitSelect(lowering, inside, [on, off], hot)) return false
+      // all cold; then each index puts its value, and one that is no place, clamped to one, a cold value
+      const all = { width, dims: [y.size], source: off.ref, strides: [0], target: y.ref, targetStrides: [1] }
+      if (!copyElements(lowering, all)) return false
+      const places = { ...indices, dims: [outer, 1, inner] }
+      const put = { source: hot.ref, target: y.ref, kind: 'scatter', size: indices.size } as const
+      return emitElements(lowering, { ...y, dims: [outer, length, inner] }, places, 1, put)
+    },
   },
   Range: {
     inputs: [3, 3],
@@ -113,6 +147,22 @@ export const ops = defineOps({
       const length = rangeLength(given)
       const dims = length === null ? unknownDims(context, 1) : [length]
       return [valueOf(commonDtype(context, given), dims, rangeContent(given, length))]
+    },
+    // its length is known, and so is all of it: what is too long for content is a table
+    lower(lowering) {
+      const [y, start, delta] = [lowering.output(0), lowering.input(0)!.tensor, lowering.input(2)!.tensor]
+      if (!start || !delta || y.size > mostTable) return false
+      const [first, step] = [Number(start.data[0]), Number(delta.data[0])]
+      const numbers = Array.from({ length: y.size }, (_, i) => first + i * step)
+      if (!(y.dtype === 'float32' || y.dtype === 'int32') && y.dtype !== 'int64') return false
+      const data =
+        y.dtype === 'int64'
+          ? BigInt64Array.from(numbers, BigInt)
+          : y.dtype === 'int32'
+            ? Int32Array.from(numbers)
+            : Float32Array.from(numbers)
+      copyBytes(lowering, lowering.table(new Uint8Array(data.buffer)), y.ref, data.byteLength)
+      return true
     },
   },
 })
@@ -173,11 +223,17 @@ export const samples = {
   OneHot: (random): Sample[] => [
     { inputs: [integers(random, [2, 3], -4, 5, 'int64'), longs(4), new Tensor('float32', [0, 1])] },
     { inputs: [integers(random, [2, 3], 0, 3), new Tensor('float32', [4], []), longs(5, 9)], attributes: { axis: 1 } },
+    {
+      inputs: [integers(random, [3, 2], -3, 3), longs(3), new Tensor('bool', [0, 1])],
+      attributes: { axis: 0 },
+    },
   ],
   Range: (): Sample[] => [
     { inputs: [new Tensor('int64', [2], []), new Tensor('int64', [11], []), new Tensor('int64', [4], [])] },
     { inputs: [new Tensor('int64', [5], []), new Tensor('int64', [0], []), new Tensor('int64', [-2], [])] },
     { inputs: [new Tensor('float32', [0], []), new Tensor('float32', [1], []), new Tensor('float32', [0.25], [])] },
+    { inputs: [new Tensor('int64', [7], []), new Tensor('int64', [-4000], []), new Tensor('int64', [-2], [])] },
+    { inputs: [new Tensor('float32', [0.1], []), new Tensor('float32', [70], []), new Tensor('float32', [0.05], [])] },
     { inputs: [new Tensor('int32', [5], []), new Tensor('int32', [5], []), new Tensor('int32', [1], [])] },
   ],
 } satisfies Record<string, Samples>
