@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Reads what stands between q k^T and the softmax of attention, in any order, as scale * q k^T + mask: factors, sums and
- * differences, low numbers filled in where a condition says so (masked_fill), and scores times a mask of 0 and 1 less a
- * large number elsewhere (GPT-2). A number of -1e30 or lower swallows the score it is added to, so rows that are masked
- * altogether stay what they are: equal shares, or NaN of -inf. A number filled in that does not swallow scores is taken
- * where it is the only mask, as one that does: scores are expected to be thousands above it.
+ * differences, low numbers filled in where a condition says so (masked_fill), a lower bound, and scores times a mask of
+ * 0 and 1 less a large number elsewhere (GPT-2). A number of -1e30 or lower swallows the score it is added to, so rows
+ * that are masked altogether stay what they are: equal shares, or NaN of -inf. A number filled in that does not swallow
+ * scores is taken where it is the only mask, as one that does: scores are expected to be thousands above it.
  */
 import { type Dim, equal, isKnown, substitute, symbolsOf } from '../ir/dim.ts'
 import type { Node } from '../ir/graph.ts'
@@ -43,11 +43,12 @@ export function withoutScale(view: View, value: string): Scaled {
 
 /**
  * Done to the scores: a value times a factor is added (`isFill`: for scores that were multiplied with 0), or `where` fills
- * in its operand `position`, which comes to a number.
+ * in its operand `position`, which comes to a number, or what is below `bound` becomes that.
  */
 type Step =
   | { readonly added: string; readonly factor: number; readonly isFill: boolean }
   | { readonly where: Node; readonly position: number; readonly filled: number }
+  | { readonly bound: number }
 
 /** scale * product, with the steps done to it, the last one first. */
 export interface Scores {
@@ -133,7 +134,22 @@ const filled: Reader = (view, node, factor) => {
   return undefined
 }
 
-const readers: Readonly<Record<string, Reader>> = { Add: sum, Div: scaled, Mul: scaled, Sub: sum, Where: filled }
+const bounded: Reader = (view, node, factor) => {
+  const [scores, constant] = splitOperands(view, node) ?? []
+  const number = scores === undefined ? undefined : scalarOperand(view, scores, constant!)
+  if (number === undefined || node.inputs.length > 2 || factor < 0) return undefined
+  const bound = Math.fround(number * factor)
+  return bound <= swallowing && bound > -Infinity ? under(view, scores!, factor, { bound }) : undefined
+}
+
+const readers: Readonly<Record<string, Reader>> = {
+  Add: sum,
+  Div: scaled,
+  Max: bounded,
+  Mul: scaled,
+  Sub: sum,
+  Where: filled,
+}
 
 /** The mask as a value (none: nothing is added), and what has to be made for it. */
 export interface Mask {
@@ -144,7 +160,7 @@ export interface Mask {
 
 /** One value that does the same when it is added; undefined where there is none. `name` begins the names of its parts. */
 export function maskOf(view: View, name: string, { steps }: Scores): Mask | undefined {
-  const isWeak = (step: Step): boolean => ('where' in step ? step.filled > swallowing : step.isFill)
+  const isWeak = (step: Step): boolean => ('where' in step ? step.filled > swallowing : 'added' in step && step.isFill)
   if (steps.length > 1 && steps.some(isWeak)) return undefined
   const nodes: Node[] = []
   const constants: Record<string, Tensor> = {}
@@ -170,6 +186,8 @@ export function maskOf(view: View, name: string, { steps }: Scores): Mask | unde
       inputs[step.position] = fill
       inputs[3 - step.position] = mask ?? number(0)
       mask = add('Where', inputs)
+    } else if ('bound' in step) {
+      if (mask !== undefined) mask = add('Max', [mask, number(step.bound)])
     } else {
       const own = step.factor === 1 ? step.added : add('Mul', [step.added, number(step.factor)])
       mask = mask === undefined ? own : add('Add', [mask, own])

@@ -78,7 +78,7 @@ const whole: Rule = {
 
 /** A row of weights is NaN throughout or not at all, and so is the row of the result. */
 function withoutNaNs(view: View, zero: string, x: string, y: string): Node[] {
-  const [equal, where] = ['Equal', 'Where'].map((op) => view.fresh(`${y}/${op}`))
+  const [equal, where] = ['Equal', 'Max', 'Where'].map((op) => view.fresh(`${y}/${op}`))
   return [
     { name: equal, op: 'Equal', inputs: [x, x], outputs: [equal], attributes: {} },
     { name: where, op: 'Where', inputs: [equal, x, zero], outputs: [y], attributes: {} },
@@ -203,6 +203,6 @@ export const recogniseAttention = rulesPass(
   'recognise-attention',
   [whole, transposedOperand, scaledOperand, transposedResult, transposedImage],
   {
-    writes: ['whittle.Attention', 'Transpose', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Where'],
+    writes: ['whittle.Attention', 'Transpose', 'Unsqueeze', 'Squeeze', 'Add', 'Mul', 'Equal', 'Max', 'Where'],
   },
 )

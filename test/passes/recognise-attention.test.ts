@@ -17,6 +17,7 @@ const masked = (scores: string): string => `${operands} input mask: float32[n, 1
   const bias: float32[1, 2, 4, 4] = ... const least: float32[] = -3.4028234663852886e38
   const minus: float32[] = -inf const low: float32[] = -1e9 const half: float32[] = 0.5 const two: float32[1] = 2
   const one: float32[] = 1 const large: float32[] = 10000 const minusTwo: float32[] = -2
+  const far: float32[4, 4] = 0 -inf -inf -inf 0 0 -inf -inf -inf -inf -inf -inf 0 0 0 0
   const triangle: float32[4, 4] = 1 0 0 0 1 1 0 0 1 1 1 0 1 1 1 1
   const below: float32[4, 4] = 0 10000 10000 10000 0 0 10000 10000 0 0 0 10000 0 0 0 0
   qk = MatMul(q, k) ${scores} w = Softmax(m) y = MatMul(w, v) output y: float32[n, 2, 4, 5]`
@@ -99,6 +100,8 @@ describe('recognise-attention', () => {
   it.each([
     ['a position bias and a mask', 's = Add(qk, bias) m = Add(s, mask)', ['Add']],
     ['a factor behind the mask', 's = Add(qk, mask) m = Mul(s, half)', ['Mul']],
+    ['a mask and a lower bound (OPT)', 's = Add(qk, far) m = Max(s, least)', ['Max']],
+    ['a lower bound without a mask', 'm = Max(least, qk)', []],
     ['a mask that is taken away', 'm = Sub(qk, mask)', ['Mul']],
     ['numbers filled in where a condition is', 'm = Where(closed, least, qk)', ['Where']],
     ['numbers filled in where a condition is not', 'm = Where(closed, qk, minus)', ['Where']],
@@ -148,6 +151,7 @@ describe('recognise-attention', () => {
       'scores times numbers that need not be 0 or 1',
       's = Mul(qk, mask) o = Sub(one, mask) p = Mul(o, large) m = Sub(s, p)',
     ],
+    ['a bound that scores may reach', 's = Add(qk, mask) m = Max(s, minusTwo)'],
     ['scores taken away from something', 'm = Sub(mask, qk)'],
     ['a high number filled in where scores are negated', 's = Where(closed, low, qk) m = Mul(s, minusTwo)'],
   ])('leaves %s', async (_, scores) => {
