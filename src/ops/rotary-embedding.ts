@@ -61,6 +61,7 @@ function lowerRotary(lowering: Lowering, attributes: Attributes): boolean {
   const rows = half === 0 ? 0 : cos!.size / half
   if (
     rows === 0 ||
+    [cos, sin].some((table) => table!.dims.at(-1) !== half) ||
     sin!.size !== cos!.size ||
     (places && places.size !== batch * sequence) ||
     (!places && rows !== batch * sequence)
