@@ -58,3 +58,13 @@ export function divisorUpTo(size: number, limit: number): number {
   for (let divisor = Math.min(size, limit); divisor > 1; divisor--) if (size % divisor === 0) return divisor
   return 1
 }
+
+/** Offset of an operand at the i-th place (row-major) of these axes. */
+export function offsetAt(axes: readonly LoopAxis[], operand: number, i: number): number {
+  let offset = 0
+  for (const { size, strides } of [...axes].reverse()) {
+    offset += (i % size) * strides[operand]
+    i = Math.floor(i / size)
+  }
+  return offset
+}

@@ -6,7 +6,7 @@
  */
 import type { Dtype } from '../tensor/dtype.ts'
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
-import { collapse } from './broadcast.ts'
+import { collapse, offsetAt } from './broadcast.ts'
 import { type EpilogueArgs, noEpilogue } from './epilogue.ts'
 import { emitOuter, emitRowSums, stageRows, weightZeroOf } from './lower-bytes.ts'
 import { shifted } from './lower-elementwise.ts'
@@ -101,14 +101,4 @@ export function emitByteMatMul(lowering: Lowering, call: ByteMatMul): boolean {
     }
   }
   return true
-}
-
-/** Offset of an operand at the i-th place (row-major) of these axes. */
-function offsetAt(axes: ReturnType<typeof collapse>, operand: number, i: number): number {
-  let offset = 0
-  for (const { size, strides } of [...axes].reverse()) {
-    offset += (i % size) * strides[operand]
-    i = Math.floor(i / size)
-  }
-  return offset
 }

@@ -5,7 +5,7 @@
  */
 import { broadcastDims, broadcastStrides, sizeOf } from '../tensor/shape.ts'
 import { type OpContext, type Reference, type Samples, type ValueInfo, defineOps } from './define.ts'
-import { collapse } from './broadcast.ts'
+import { collapse, offsetAt } from './broadcast.ts'
 import { noEpilogue } from './epilogue.ts'
 import { commonDtype, needed } from './infer.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
@@ -60,16 +60,6 @@ function lowerMatMul(lowering: Lowering): boolean {
     })
   }
   return true
-}
-
-/** Offset of an operand at the i-th place (row-major) of these axes. */
-function offsetAt(axes: ReturnType<typeof collapse>, operand: number, i: number): number {
-  let offset = 0
-  for (const { size, strides } of [...axes].reverse()) {
-    offset += (i % size) * strides[operand]
-    i = Math.floor(i / size)
-  }
-  return offset
 }
 
 export const ops = defineOps({

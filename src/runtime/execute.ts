@@ -185,10 +185,12 @@ export class Executor {
     const words = starts[starts.length - 1]
     const code = words === 0 ? finished : this.#start(list, words)
     if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
-    const results: Record<string, Tensor> = {}
-    for (const { name, address, bytes, slot } of ports.results)
-      results[name] = tensorFromBytes(slot.dtype, new Uint8Array(this.#heap.view(address, bytes)), slot.dims)
-    return results
+    return Object.fromEntries(
+      ports.results.map(({ name, address, bytes, slot }) => [
+        name,
+        tensorFromBytes(slot.dtype, new Uint8Array(this.#heap.view(address, bytes)), slot.dims),
+      ]),
+    )
   }
 
   #portsOf(program: Program, names: readonly string[]): Ports {

@@ -96,15 +96,16 @@ export class Stages {
   /** The program for these inputs where there is one, and it reads them within the call of `run` and never again. */
   readyFor(inputs: ReadonlyMap<string, Tensor>): ReadyStage | undefined {
     this.#latest = undefined
-    const known = this.#known(this.#first, keyOf(this.#inputInfos(this.#first, inputs)))
+    const infos = this.#inputInfos(this.#first, inputs)
+    const known = this.#known(this.#first, keyOf(infos))
     if (!known || known.next) return undefined
     const { segments, results } = known.bound.program
     const isPlain = segments.every(({ kind }) => kind === 'stretch') && !results.some((name) => inputs.has(name))
     if (!isPlain) return undefined
     const { graph } = this.#first
     const isNumeric = graph.inputs.every(({ dtype }) => dtype !== 'string')
-    if (isNumeric)
-      this.#latest = { like: new Repeat(graph.inputs, inputs, (name) => this.#isSteering(name)), stage: known }
+    const follows = (name: string): boolean => infos.get(name)?.content !== undefined
+    if (isNumeric) this.#latest = { like: new Repeat(graph.inputs, inputs, follows), stage: known }
     return known
   }
 
@@ -118,10 +119,6 @@ export class Stages {
     if (!stage || !inputs) return null
     const outputs = this.#executor.runAtOnce(stage.bound, this.#names, inputs)
     return outputs && { outputs, program: stage.bound.program }
-  }
-
-  #isSteering(name: string): boolean {
-    return this.#steering?.has(name) ?? false
   }
 
   /** A compiled stage, now the one used last. */
