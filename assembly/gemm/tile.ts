@@ -118,7 +118,10 @@ export function tile6x8<M extends Mac>(
   storeColumns(p5, c50, c51, cols)
 }
 
-/** 4 rows x 8 columns. */
+/**
+ * 4 rows x 8 columns. Where it is the tallest tile it does four groups before it goes round: what a round takes besides the
+ * products is a quarter of its instructions otherwise, and cores that two threads share are bound by their number.
+ */
 export function tile4x8<M extends Mac>(
   a: usize,
   lda: usize,
@@ -172,6 +175,45 @@ export function tile4x8<M extends Mac>(
     x = v128.load32_splat(a3, 4)
     c30 = mac.mac(x, low, c30)
     c31 = mac.mac(x, high, c31)
+    if (mac.rows == 4) {
+      if (groups == 2) break
+      const next = b + 2 * mac.step
+      low = mac.low(next)
+      high = mac.high(next)
+      x = v128.load32_splat(a0, 8)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(a1, 8)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(a2, 8)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(a3, 8)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      if (groups == 3) break
+      low = mac.nextLow(next)
+      high = mac.nextHigh(next)
+      x = v128.load32_splat(a0, 12)
+      c00 = mac.mac(x, low, c00)
+      c01 = mac.mac(x, high, c01)
+      x = v128.load32_splat(a1, 12)
+      c10 = mac.mac(x, low, c10)
+      c11 = mac.mac(x, high, c11)
+      x = v128.load32_splat(a2, 12)
+      c20 = mac.mac(x, low, c20)
+      c21 = mac.mac(x, high, c21)
+      x = v128.load32_splat(a3, 12)
+      c30 = mac.mac(x, low, c30)
+      c31 = mac.mac(x, high, c31)
+      a0 += 8
+      a1 += 8
+      a2 += 8
+      a3 += 8
+      b += 2 * mac.step
+      groups -= 2
+    }
     a0 += 8
     a1 += 8
     a2 += 8
