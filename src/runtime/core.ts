@@ -8,7 +8,7 @@ import { print } from '../ir/dim.ts'
 import type { Graph, GraphValue } from '../ir/graph.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
-import { Tensor, copyOfData } from '../tensor/tensor.ts'
+import { type Tensor, copyOfTensor } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { Executor } from './execute.ts'
 import { checkFeeds } from './feeds.ts'
@@ -120,7 +120,8 @@ export class SessionCore implements SessionBackend {
     const given = checkFeeds(graph.inputs, feeds)
     // what begins at once and reads its inputs first of all needs no copies of them
     const ready = this.#queue.isIdle ? stages.readyFor(given) : undefined
-    const inputs = ready ? given : new Map([...given].map(([name, tensor]) => [name, copyOf(tensor)]))
+    // they are read when their turn comes; until then the caller may do with its arrays what it likes
+    const inputs = ready ? given : new Map([...given].map(([name, tensor]) => [name, copyOfTensor(tensor)]))
     return this.#queue.add(async () => {
       const model = this.#open()
       const before = model.executor.wasmTime
@@ -211,11 +212,6 @@ function disposed(): StateError {
     got: 'a disposed one',
     todo: 'load the model again',
   })
-}
-
-/** Inputs are read when their turn comes; until then the caller may do with its arrays what it likes. */
-function copyOf({ type, data, dims }: Tensor): Tensor {
-  return new Tensor(type, copyOfData(data), dims)
 }
 
 function describeValue({ name, dtype, dims }: GraphValue): ValueDescription {

@@ -9,10 +9,11 @@ import type { Ref, StepSpec } from '../ir/lowering.ts'
 import { nextTask, now } from '../platform/clock.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { Tensor, bytesOf, copyOfData, tensorFromBytes } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import { bytesOf, copyOfTensor, tensorFromBytes } from '../tensor/tensor.ts'
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
-import type { HostCall, Program, Slot } from './compile.ts'
+import type { HostCall, Program } from './compile.ts'
 import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
@@ -38,13 +39,14 @@ export interface BoundProgram {
 /** Where a value is that goes in or comes out. */
 interface Port {
   readonly name: string
-  readonly address: number
-  readonly bytes: number
-  readonly slot: Slot
+  /** It itself, a view of the memory. */
+  readonly tensor: Tensor
 }
 
 /** Values that a program copies in, by their positions among the model's inputs, and results; null: not all lie in the arena. */
 interface Ports {
+  /** What they are views of. */
+  readonly memory: ArrayBufferLike
   readonly inputs: readonly (Port & { readonly at: number })[]
   readonly results: readonly Port[] | null
 }
@@ -179,31 +181,39 @@ export class Executor {
   runAtOnce(bound: BoundProgram, names: readonly string[], inputs: readonly Tensor[]): Record<string, Tensor> | null {
     this.#refresh(bound)
     const { list, starts, program } = bound
-    const ports = (bound.ports ??= this.#portsOf(program, names))
+    const { memory } = this.#heap
+    if (bound.ports?.memory !== memory.buffer) bound.ports = this.#portsOf(program, names)
+    const { ports } = bound
     if (!ports.results) return null
-    for (const { at, address, bytes } of ports.inputs) this.#heap.view(address, bytes).set(bytesOf(inputs[at]))
+    for (const { at, tensor } of ports.inputs) (tensor.data as Uint8Array).set(inputs[at].data as Uint8Array)
     const words = starts[starts.length - 1]
     const code = words === 0 ? finished : this.#start(list, words)
     if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
-    return Object.fromEntries(
-      ports.results.map(({ name, address, bytes, slot }) => [
-        name,
-        tensorFromBytes(slot.dtype, new Uint8Array(this.#heap.view(address, bytes)), slot.dims),
-      ]),
-    )
+    const outputs: Record<string, Tensor> = {}
+    for (const { name, tensor } of ports.results) outputs[name] = copyOfTensor(tensor)
+    return outputs
   }
 
   #portsOf(program: Program, names: readonly string[]): Ports {
     const resolve = this.#resolver(program)
     const portOf = (name: string): Port => {
       const slot = program.types.get(name)!
-      const address = resolve({ id: refIds.value(name), offset: 0 })
-      return { name, address, bytes: byteLengthOf(slot.dtype, sizeOf(slot.dims)), slot }
+      const view = this.#heap.view(
+        resolve({ id: refIds.value(name), offset: 0 }),
+        byteLengthOf(slot.dtype, sizeOf(slot.dims)),
+      )
+      return { name, tensor: tensorFromBytes(slot.dtype, view, slot.dims) }
     }
     const inputs = program.arenaInputs.map((name) => ({ ...portOf(name), at: names.indexOf(name) }))
     const isComputed = (name: string): boolean =>
       !program.known.has(name) && !this.#weights.isConstant(name) && program.types.has(name)
-    return { inputs, results: program.results.every(isComputed) ? program.results.map(portOf) : null }
+    // a literal has no own property of that name
+    const isPlain = (name: string): boolean => isComputed(name) && name !== '__proto__'
+    return {
+      memory: this.#heap.memory.buffer,
+      inputs,
+      results: program.results.every(isPlain) ? program.results.map(portOf) : null,
+    }
   }
 
   async #execute(
@@ -236,7 +246,7 @@ export class Executor {
     const results = new Map<string, Tensor>()
     for (const name of program.results) {
       const atHand = values.get(name) ?? program.known.get(name)
-      const tensor = atHand ? ownCopy(atHand) : this.#read(program, resolve, name)
+      const tensor = atHand ? copyOfTensor(atHand) : this.#read(program, resolve, name)
       if (!tensor) throw new GraphError({ where: `output '${name}'`, expected: 'to be computed', got: 'nothing' })
       results.set(name, tensor)
     }
@@ -328,7 +338,7 @@ export class Executor {
   #read(program: Program, resolve: (ref: Ref) => number, name: string): Tensor | undefined {
     const known = program.known.get(name)
     if (known) return known
-    if (this.#weights.isConstant(name)) return ownCopy(this.#weights.tensorOf(name)!)
+    if (this.#weights.isConstant(name)) return copyOfTensor(this.#weights.tensorOf(name)!)
     const slot = program.types.get(name)
     if (!slot) return undefined
     const address = resolve({ id: refIds.value(name), offset: 0 })
@@ -351,8 +361,4 @@ function failure(got: string, cause?: unknown): StateError {
     { where: 'session', expected: 'all threads to do their work', got, todo: 'load the model again' },
     { cause },
   )
-}
-
-function ownCopy(tensor: Tensor): Tensor {
-  return new Tensor(tensor.type, copyOfData(tensor.data), tensor.dims)
 }

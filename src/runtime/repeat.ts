@@ -35,17 +35,15 @@ export class Repeat {
 
   /** The tensors in the order of the inputs, where all are like those; else undefined. */
   tensorsOf(feeds: unknown): Tensor[] | undefined {
-    const named = feeds as Readonly<Record<string, unknown>> | null
+    const named = (feeds ?? {}) as Readonly<Record<string, unknown>>
     const tensors: Tensor[] = []
-    for (const name in named ?? {}) if (Object.hasOwn(named!, name)) tensors.length++
-    if (tensors.length !== this.#given.length) return undefined
-    for (let i = 0; i < tensors.length; i++) {
-      const { name, type, dims, bytes, content } = this.#given[i]
-      const tensor = named![name]
+    if (Object.keys(named).length !== this.#given.length) return undefined
+    for (const { name, type, dims, bytes, content } of this.#given) {
+      const tensor = named[name]
       if (!(tensor instanceof Tensor) || tensor.type !== type || !equal(tensor.dims, dims)) return undefined
       const data = tensor.data as Uint8Array
       if (data.byteLength !== bytes || (content && !equal(data, content))) return undefined
-      tensors[i] = tensor
+      tensors.push(tensor)
     }
     return tensors
   }

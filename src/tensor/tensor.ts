@@ -76,6 +76,11 @@ export function tensorFromBytes(type: Dtype, bytes: Uint8Array, dims: readonly n
   return new Tensor(type, new ArrayType(aligned.buffer as ArrayBuffer, aligned.byteOffset, length), dims)
 }
 
+/** The same with elements of its own. */
+export function copyOfTensor({ type, data, dims }: Tensor): Tensor {
+  return new Tensor(type, copyOfData(data), dims)
+}
+
 /** Elements of its own. Made by the constructor, which copies without clearing the new array first, as slice() does. */
 export function copyOfData(data: TensorData): TensorData {
   if (!ArrayBuffer.isView(data)) return [...data]
