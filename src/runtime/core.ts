@@ -12,7 +12,7 @@ import { type Tensor, copyOfTensor } from '../tensor/tensor.ts'
 import { Heap, controlAddress, createMemory } from './address.ts'
 import { Executor } from './execute.ts'
 import { checkFeeds } from './feeds.ts'
-import { foreseenWeights } from './foresee.ts'
+import { compileGuess, foreseenWeights } from './foresee.ts'
 import { instantiateKernels } from './instance.ts'
 import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
@@ -20,6 +20,7 @@ import type { Profile, ProfiledProgram } from './profile.ts'
 import { Queue } from './queue.ts'
 import type { SessionBackend, ValueDescription } from './session.ts'
 import { Stages } from './stages.ts'
+import { warmUp } from './warm-up.ts'
 import { type ArrivingPiece, type Refetch, WeightStore, byteLengthOfConstant } from './weights.ts'
 
 export interface CoreOptions {
@@ -92,12 +93,17 @@ export class SessionCore implements SessionBackend {
     const host = options.measure ? (await import('./traits.ts')).hostTraits(kernels, graph, usual) : usual
     const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
     const core = new SessionCore(options, model)
+    const foresees = options.weights ?? threads > 1
+    const guess = foresees ? compileGuess(graph, ops, host, (bytes) => executor.weights.intern(bytes)) : undefined
     const receive = async (): Promise<void> => {
-      if (options.weights) await executor.weights.receive(options.weights, foreseenWeights(graph, ops, host))
+      if (options.weights) await executor.weights.receive(options.weights, foreseenWeights(graph, guess))
     }
     const outcomes = await Promise.allSettled([core.#startHelpers(options, model), receive()])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (!failed) return core
+    if (!failed) {
+      if (guess && model.pool) await warmUp(graph, guess, executor)
+      return core
+    }
     const reason = await core.#final(failed.reason)
     await core.dispose()
     throw reason

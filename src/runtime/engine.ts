@@ -3,7 +3,6 @@
  * Loads a model in this thread: finds out by content what it is, gets its graph and operators, chooses a build, and makes
  * the session's core. What only .onnx files need is imported when one comes.
  */
-import { concatBytes } from '../base/bytes.ts'
 import { checkAborted } from '../base/check.ts'
 import { detectStream } from '../format/detect-stream.ts'
 import { type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
@@ -15,10 +14,7 @@ import { type ByteStream, type Source, openSource } from '../platform/source.ts'
 import { openContainer, refetchFrom } from './container-source.ts'
 import { SessionCore } from './core.ts'
 import { type KernelModule, Modules } from './module.ts'
-import { type LoadOptions, type PlainOptions, threadsFor } from './options.ts'
-
-/** Options of which the plain part is complete. */
-export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>
+import { type CheckedOptions, threadsFor } from './options.ts'
 
 /** Loads. @throws what the reader, the graph's checks, the host's probe and the platform throw, each of its named class */
 export async function openModel(source: Source, options: CheckedOptions): Promise<SessionCore> {
@@ -54,7 +50,7 @@ async function openContent(
   const model =
     format === 'whittle'
       ? await openContainer(chunks, stream, options)
-      : await readOnnxModel(chunks, stream, counter, options)
+      : await (await import('./onnx-load.ts')).readOnnxModel(chunks, stream, counter, options)
   const weights = 'weights' in model ? { weights: model.weights, refetch: refetchFrom(stream) } : {}
   checkAborted('load', signal)
   const ops = await opsOf(model.graph)
@@ -80,36 +76,6 @@ async function openContent(
     await core.dispose()
     throw error
   }
-}
-
-async function readOnnxModel(
-  chunks: AsyncIterable<Uint8Array>,
-  stream: ByteStream,
-  counter: { bytes: number },
-  options: CheckedOptions,
-): Promise<{ graph: Graph }> {
-  const { signal, onProgress } = options
-  const parts: Uint8Array[] = []
-  let loaded = 0
-  for await (const chunk of chunks) {
-    checkAborted('load', signal)
-    parts.push(chunk)
-    loaded += chunk.byteLength
-    onProgress?.({ phase: 'read', loaded, ...(stream.size === undefined ? {} : { total: stream.size }) })
-  }
-  const { graphOfOnnx } = await import('./onnx-source.ts')
-  const { graph } = await graphOfOnnx(parts.length === 1 ? parts[0] : concatBytes(parts), stream, {
-    passes: options.passes !== false,
-    disablePasses: typeof options.passes === 'object' ? options.passes.off : [],
-    ...(signal === undefined ? {} : { signal }),
-    onExternal: (event) => {
-      if (event.loaded > 0) counter.bytes += event.loaded
-      onProgress?.({ phase: 'external data', ...event })
-      checkAborted('load', signal)
-    },
-    onRead: () => onProgress?.({ phase: 'optimise', loaded, total: loaded }),
-  })
-  return { graph }
 }
 
 async function* counted(chunks: AsyncIterator<Uint8Array>, counter: { bytes: number }): AsyncGenerator<Uint8Array> {

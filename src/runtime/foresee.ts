@@ -25,11 +25,9 @@ const guesses: readonly (readonly [number, number])[] = [
   [64, 64],
 ]
 
-/** Requests for every constant without a tensor that the model uses. */
-export function foreseenWeights(graph: Graph, ops: OpSet, host: HostTraits): WeightRequest[] {
+/** Requests for every constant without a tensor that the model uses. @param program of `compileGuess` */
+export function foreseenWeights(graph: Graph, program: Program | undefined): WeightRequest[] {
   const streamed = [...graph.constants].filter(([, constant]) => !constant.tensor).map(([name]) => name)
-  if (streamed.length === 0) return []
-  const program = compileGuess(graph, ops, host)
   if (!program) return streamed.map(asItIs)
   const onHost = new Set(program.segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.reads : [])))
   const later = new Set(program.rest ? streamed : program.results)
@@ -47,11 +45,17 @@ function asItIs(constant: string): WeightRequest {
   return { id: refIds.raw(constant), constant }
 }
 
-function compileGuess(graph: Graph, ops: OpSet, host: HostTraits): Program | undefined {
+/** The graph compiled for the first guess it accepts. */
+export function compileGuess(
+  graph: Graph,
+  ops: OpSet,
+  host: HostTraits,
+  intern: (bytes: Uint8Array) => string,
+): Program | undefined {
   for (const guess of guesses) {
     try {
       const infos = inferGraph(graph, ops, { inputs: guessedInputs(graph, guess) })
-      return compile({ graph, infos, ops, host, intern: () => 'table' })
+      return compile({ graph, infos, ops, host, intern })
     } catch (error) {
       // a guess the graph does not accept
       if (!(error instanceof WhittleError)) throw error

@@ -71,6 +71,9 @@ export interface PlainOptions {
   readonly wasm?: WasmModules
 }
 
+/** Options of which the plain part is complete. */
+export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>
+
 const names: readonly (keyof LoadOptions)[] = [
   'threads',
   'instances',

@@ -3,11 +3,15 @@ import { describe, expect, it } from 'vitest'
 import { parseGraph } from '../../src/ir/text-parse.ts'
 import { operatorsOf } from '../../src/ops/evaluate.ts'
 import { loadOps } from '../../src/ops/table.ts'
-import { foreseenWeights } from '../../src/runtime/foresee.ts'
+import { compileGuess, foreseenWeights } from '../../src/runtime/foresee.ts'
 
 async function foreseen(body: string): Promise<string[]> {
   const graph = parseGraph(`graph main opset 17 { ${body} }`)
-  const requests = foreseenWeights(graph, await loadOps(operatorsOf(graph)), { int8: 'pairs', threads: 1 })
+  const ops = await loadOps(operatorsOf(graph))
+  const requests = foreseenWeights(
+    graph,
+    compileGuess(graph, ops, { int8: 'pairs', threads: 1 }, () => 'table'),
+  )
   return requests.map(({ constant, layout }) => `${constant}${layout ? ' packed' : ''}`)
 }
 
