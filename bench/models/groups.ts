@@ -16,7 +16,14 @@ import { speech, speechClip, speechFeeds } from '../../test/models/speech.ts'
 import type { Task } from '../../test/models/task.ts'
 import { missing } from '../../test/models/tasks.ts'
 import type { EngineName, Input, NamedInput } from './engines.ts'
-import { type ProductForm, type ProductShape, productInput, productModel } from './operators.ts'
+import {
+  type ProductForm,
+  type ProductShape,
+  type TransposedShape,
+  productInput,
+  productModel,
+  transposedModel,
+} from './operators.ts'
 
 export interface Entrant {
   readonly name: string
@@ -107,16 +114,37 @@ function sparseCases({ m, k, n }: ProductShape): Case[] {
   )
 }
 
-/** The peers on the float32 file, and whittle on what it makes of it. */
-function modelEntrants(file: string): Entrant[] {
+/** As U-Nets, generators and Keras's decoders have them. */
+const transposedShapes: readonly TransposedShape[] = [
+  { inputs: 128, size: 64, outputs: 64, kernel: 2, stride: 2 },
+  { inputs: 256, size: 32, outputs: 128, kernel: 4, stride: 2 },
+  { inputs: 64, size: 64, outputs: 32, kernel: 3, stride: 2 },
+]
+
+const transposedCases: readonly Case[] = transposedShapes.map((shape) => {
+  const { inputs, size, outputs, kernel, stride } = shape
+  return {
+    name: `${inputs}x${size}x${size} to ${outputs}, ${kernel}x${kernel}, stride ${stride}`,
+    macs: size * size * inputs * outputs * kernel * kernel,
+    entrants: modelEntrants(() => transposedModel(shape)),
+    input: () => ({
+      data: productInput({ m: size * size, k: inputs, n: outputs }),
+      dims: [1, inputs, size, size],
+    }),
+  }
+})
+
+/** The peers on the float32 model, and whittle on what it makes of it. */
+function modelEntrants(source: string | (() => Uint8Array)): Entrant[] {
+  const bytes = typeof source === 'string' ? () => readFile(source) : source
   const own = (recipe: string): Entrant => ({
     name: `whittle ${recipe}`,
     engine: 'whittle',
-    model: async () => (await compress(file, recipe)).model,
+    model: async () => (await compress(await bytes(), recipe)).model,
   })
   return [
-    { name: 'onnxruntime-web', engine: 'onnxruntime-web', model: () => readFile(file) },
-    { name: 'onnxruntime-node', engine: 'onnxruntime-node', model: () => readFile(file) },
+    { name: 'onnxruntime-web', engine: 'onnxruntime-web', model: bytes },
+    { name: 'onnxruntime-node', engine: 'onnxruntime-node', model: bytes },
     own('float32'),
     own('int8'),
   ]
@@ -215,6 +243,12 @@ export const groups: readonly Group[] = [
     title: 'Sparse matrix products',
     threads: 1,
     cases: () => Promise.resolve(sparseCases({ m: 128, k: 1024, n: 1024 })),
+  },
+  {
+    name: 'transposed',
+    title: 'Transposed convolutions',
+    threads: 1,
+    cases: () => Promise.resolve(transposedCases),
   },
   { name: 'mnist', title: 'MNIST', threads: 1, cases: mnistCases },
   {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Models of one operator, as ONNX files: a matrix product in the forms that a peer has kernels for. All hold the same
+ * Models of one operator, as ONNX files: a matrix product in the forms that a peer has kernels for, and transposed
+ * convolutions. All hold the same
  * kind of weights (normal, scaled as layers are) and take and give float32, so that whole runs can be compared.
  */
 import { writeOnnx } from '../../src/format/onnx-write.ts'
@@ -24,16 +25,38 @@ const block = 32
 export function productModel(form: ProductForm, shape: ProductShape): Uint8Array {
   const { m, n, k } = shape
   const { initializers, domain, attributes } = forms[form](weightsOf(shape), shape)
+  return oneNodeModel({ opType: form, domain, attributes }, initializers, [m, k], [m, n])
+}
+
+/** x [1, inputs, size, size] to outputs channels, `kernel` pixels wide and as high, `stride` apart. */
+export interface TransposedShape {
+  readonly inputs: number
+  readonly size: number
+  readonly outputs: number
+  readonly kernel: number
+  readonly stride: number
+}
+
+/** The bytes of a ConvTranspose that makes stride times as many rows and columns; input `x`, output `y`. */
+export function transposedModel({ inputs, size, outputs, kernel, stride }: TransposedShape): Uint8Array {
+  const surplus = kernel - stride
+  const [begin, end] = [Math.ceil(surplus / 2), Math.floor(surplus / 2)]
+  const lists = { strides: [stride, stride], pads: [begin, begin, end, end] }
+  const attributes = Object.entries(lists).map(([name, value]) => ({ name, kind: 'ints', value }) as const)
+  const weights = weightsOf({ m: 1, k: inputs, n: outputs * kernel * kernel })
+  const node = { opType: 'ConvTranspose', domain: '', attributes }
+  const initializers = [tensor('w', 'float32', [inputs, outputs, kernel, kernel], weights)]
+  return oneNodeModel(node, initializers, [1, inputs, size, size], [1, outputs, size * stride, size * stride])
+}
+
+function oneNodeModel(
+  node: Pick<OnnxNode, 'opType' | 'domain' | 'attributes'>,
+  initializers: readonly OnnxTensor[],
+  x: readonly number[],
+  y: readonly number[],
+): Uint8Array {
   const float = (dims: readonly number[]) => ({ kind: 'tensor', dtype: 'float32', dims }) as const
-  const node: OnnxNode = {
-    name: 'product',
-    opType: form,
-    domain,
-    overload: '',
-    inputs: ['x', ...initializers.map(({ name }) => name)],
-    outputs: ['y'],
-    attributes,
-  }
+  const inputs = ['x', ...initializers.map(({ name }) => name)]
   return writeOnnx({
     irVersion: 8,
     producerName: 'whittle-bench',
@@ -48,10 +71,10 @@ export function productModel(form: ProductForm, shape: ProductShape): Uint8Array
       { domain: 'com.microsoft', version: 1 },
     ],
     graph: {
-      name: form,
-      nodes: [node],
-      inputs: [{ name: 'x', type: float([m, k]) }],
-      outputs: [{ name: 'y', type: float([m, n]) }],
+      name: node.opType,
+      nodes: [{ name: 'product', overload: '', inputs, outputs: ['y'], ...node }],
+      inputs: [{ name: 'x', type: float(x) }],
+      outputs: [{ name: 'y', type: float(y) }],
       valueInfos: [],
       initializers,
       sparseInitializers: [],

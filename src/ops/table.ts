@@ -214,6 +214,7 @@ export const opTable = {
   'whittle.BlockSparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.Conv': () => import('./whittle-conv.ts'),
   'whittle.ConvInteger': () => import('./whittle-byte-conv.ts'),
+  'whittle.DepthToSpace': () => import('./whittle-depth-to-space.ts'),
   'whittle.DynamicQuantizeConv': () => import('./dynamic-quantize-conv.ts'),
   'whittle.DynamicQuantizeGemm': () => import('./dynamic-quantize-gemm.ts'),
   'whittle.DynamicQuantizeSparseGemm': () => import('./sparse-gemm.ts'),

@@ -20,32 +20,42 @@ const transpose = (name: string, x: string, output: string, perm: readonly numbe
   attributes: { perm },
 })
 
-/** The nodes that do `op` on x channels last and give `node.outputs[0]` channels first; rank 3 or 4. */
+/**
+ * The nodes that do `main` on x channels last and give `node.outputs[0]` channels first; rank 3 or 4.
+ * @param main makes a value from another one, both of rank 4
+ */
 export function channelsLastForm(
   view: View,
   node: Node,
-  op: string,
-  more: readonly string[],
-  attributes: Attributes,
+  main: (x: string, y: string) => readonly Node[],
   rank: number,
 ): Patch {
   const name = (part: string): string => view.fresh(`${node.name}/${part}`)
   const [last, result] = [name('last'), name('result')]
   const before = transpose(last, node.inputs[0], last, toChannelsLast(rank))
   const after = (from: string): Node => transpose(name('first'), from, node.outputs[0], toChannelsFirst(rank))
-  const main = (x: string): Node => ({ name: node.name, op, inputs: [x, ...more], outputs: [result], attributes })
-  if (rank === 4) return { nodes: [before, main(last), after(result)] }
+  if (rank === 4) return { nodes: [before, ...main(last, result), after(result)] }
   const [plane, line] = [name('plane'), name('line')]
   const raised = nodeWithIntegers(view, { name: plane, op: 'Unsqueeze', outputs: [plane], attributes: {} }, last, [1])
   const lowered = nodeWithIntegers(view, { name: line, op: 'Squeeze', outputs: [line], attributes: {} }, result, [1])
   return {
     constants: { ...raised.constants, ...lowered.constants },
-    nodes: [before, ...raised.nodes, main(plane), ...lowered.nodes, after(line)],
+    nodes: [before, ...raised.nodes, ...main(plane, result), ...lowered.nodes, after(line)],
   }
 }
 
+/** The node that does `op` on x and these inputs, under the name of `node`. */
+export function renamed(
+  { name }: Node,
+  op: string,
+  more: readonly string[],
+  attributes: Attributes,
+): (x: string, y: string) => readonly Node[] {
+  return (x, y) => [{ name, op, inputs: [x, ...more], outputs: [y], attributes }]
+}
+
 /** Rank of a float32 value with one or two spatial axes. */
-function imageRank(view: View, value: string): 3 | 4 | undefined {
+export function imageRank(view: View, value: string): 3 | 4 | undefined {
   const rank = view.dims(value)?.length
   return view.dtype(value) === 'float32' && (rank === 3 || rank === 4) ? rank : undefined
 }
@@ -76,7 +86,7 @@ const conv: Rule = {
     const name = `${w}/last`
     const made = view.tensor(name) === undefined
     const weightName = made ? view.fresh(name) : name
-    const patch = channelsLastForm(view, node, 'whittle.Conv', [weightName, ...bias], attributes, rank)
+    const patch = channelsLastForm(view, node, renamed(node, 'whittle.Conv', [weightName, ...bias], attributes), rank)
     return made ? { ...patch, constants: { ...patch.constants, [weightName]: weightLast(weight) } } : patch
   },
 }
@@ -96,7 +106,7 @@ const pool: Rule = {
     if (rank === undefined || node.outputs.slice(1).some((output) => output !== '')) return undefined
     const { storage_order: _, ...attributes } = node.attributes
     const form = rank === 3 ? planeAttributes(attributes) : attributes
-    return channelsLastForm(view, node, `whittle.${node.op}`, [], form, rank)
+    return channelsLastForm(view, node, renamed(node, `whittle.${node.op}`, [], form), rank)
   },
 }
 

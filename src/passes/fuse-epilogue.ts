@@ -2,7 +2,8 @@
 /**
  * Draws what follows a whittle.Conv or whittle.Gemm into its epilogue: y = act(x + bias + residual) * post_scale +
  * post_shift. Each rule takes one node, so a chain is drawn in link by link, in the epilogue's order: nothing is added
- * inside once an activation is there. Only values that nothing else reads are drawn in.
+ * inside once an activation is there. Only values that nothing else reads are drawn in. What stands behind a
+ * whittle.DepthToSpace is drawn in front of it first.
  */
 import type { Attributes, Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
@@ -139,7 +140,29 @@ const residual: Rule = {
   },
 }
 
+/** What is done to each element alike is done before pixels are put side by side, where a convolution can take it in. */
+const beforeSpace: Rule = {
+  name: 'before-space',
+  ops: [...Object.keys(activationRows), 'Mul', 'Add', 'Sub', 'Div', 'Neg'],
+  match(node, view) {
+    const affine = affineOf(view, node)
+    const x = affine?.x ?? node.inputs[0]
+    const space = view.isPrivate(x) ? view.producer(x, 'whittle.DepthToSpace') : undefined
+    if (space === undefined || !sameDims(view.dims(x), view.dims(node.outputs[0]))) return undefined
+    const stages = space.inputs.map((input) => stageOf(view, input))
+    if (!stages.every((stage) => stage !== undefined && (affine !== undefined || isBare(stage)))) return undefined
+    const alike = affine === undefined ? activationRows[node.op]?.(node, view) !== undefined : affine.axis === null
+    if (!alike) return undefined
+    const inside = space.inputs.map((input): Node => {
+      const name = view.fresh(`${node.name}/places`)
+      return { ...node, name, inputs: node.inputs.map((own) => (own === x ? input : own)), outputs: [name] }
+    })
+    const inputs = inside.map(({ outputs }) => outputs[0])
+    return { nodes: [...inside, { ...space, inputs, outputs: node.outputs }] }
+  },
+}
+
 /** See the head of this file. */
-export const fuseEpilogue = rulesPass('fuse-epilogue', [activation, scaleAndShift, residual], {
-  needs: ['lower-matmul', 'channels-last', 'sink-transposes'],
+export const fuseEpilogue = rulesPass('fuse-epilogue', [activation, scaleAndShift, residual, beforeSpace], {
+  needs: ['lower-matmul', 'channels-last', 'lower-conv-transpose', 'sink-transposes'],
 })

@@ -18,6 +18,7 @@ import { fuseEpilogue } from './fuse-epilogue.ts'
 import { fuseQdq } from './fuse-qdq.ts'
 import { inlineConstantIf } from './inline-constant-if.ts'
 import { inlineIf } from './inline-if.ts'
+import { lowerConvTranspose } from './lower-conv-transpose.ts'
 import { lowerEinsum } from './lower-einsum.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
@@ -57,6 +58,7 @@ export const pipeline: readonly Pass[] = [
   lowerMatmul,
   quantizedChannelsLast,
   channelsLast,
+  lowerConvTranspose,
   sinkTransposes,
   removeNoOps,
   fuseEpilogue,

@@ -5,7 +5,7 @@
  */
 import type { Node } from '../ir/graph.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
-import { channelsLastForm, planeAttributes, weightLast } from './channels-last.ts'
+import { channelsLastForm, planeAttributes, renamed, weightLast } from './channels-last.ts'
 import { dtypes } from '../tensor/dtype.ts'
 import { sharedConstant } from './operands.ts'
 import { rulesPass } from './pass.ts'
@@ -29,7 +29,7 @@ function conv(op: string, position: number): Rule {
       const attributes = rank === 3 ? planeAttributes(node.attributes) : node.attributes
       const [name, constants] = sharedConstant(view, `${node.inputs[position]}/last`, weightLast(weight))
       more[position - 1] = name
-      const patch = channelsLastForm(view, node, `whittle.${op}`, more, attributes, rank)
+      const patch = channelsLastForm(view, node, renamed(node, `whittle.${op}`, more, attributes), rank)
       return { ...patch, constants: { ...patch.constants, ...constants } }
     },
   }

@@ -136,6 +136,14 @@ function globalPool(op: string): Row {
   }
 }
 
+/** Factors and sizes stay as they are, computed ones too: the axes that they are of are named. */
+const resize: Row = (node, view, { x, perm }) => {
+  const given = view.attributes(node).axes as readonly number[] | undefined
+  const axes = (given ?? [...perm.keys()]).map((axis) => perm[frontAxis(axis, perm.length)])
+  const inner = { ...node, inputs: [x, ...node.inputs.slice(1)], attributes: { ...node.attributes, axes } }
+  return permutedBehind(view, { nodes: [inner] }, node.outputs[0], perm)
+}
+
 const rowsOf = (row: Row, ...ops: readonly string[]): Record<string, Row> =>
   Object.fromEntries(ops.map((op) => [op, row]))
 
@@ -220,6 +228,7 @@ export const sinkRows: Readonly<Record<string, Row>> = {
   GlobalAveragePool: globalPool('ReduceMean'),
   GlobalMaxPool: globalPool('ReduceMax'),
   Pad: pad,
+  Resize: resize,
   Slice: slice,
   Split: split,
   Squeeze: squeeze,

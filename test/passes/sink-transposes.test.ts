@@ -28,6 +28,8 @@ describe('sink-transposes cancels a pair of Transposes around', () => {
     ['GlobalAveragePool', 'e = GlobalAveragePool(t)'],
     ['GlobalMaxPool', 'e = GlobalMaxPool(t)'],
     ['Pad', 'const p: int64[8] = 0 1 2 0 0 0 3 1 e = Pad(t, p)'],
+    ['Resize', 'const f: float32[4] = 1 1 2 3 e = Resize(t, _, f)'],
+    ['Resize of some axes', 'const s: int64[2] = 9 5 e = Resize(t, _, _, s) {axes: [-1, 2], mode: "linear"}'],
     ['Slice', 'const a: int64[2] = 1 0 const b: int64[2] = 3 4 const c: int64[2] = 1 -1 e = Slice(t, a, b, c)'],
     ['Slice of the first axes', 'const a: int64[2] = 0 1 const b: int64[2] = 9 3 e = Slice(t, a, b)'],
     ['Softmax over what becomes the last axis', 'e = Softmax(t) {axis: 1}'],
