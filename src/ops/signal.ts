@@ -212,9 +212,12 @@ const mel: Reference = ([binsInput, lengthInput, rateInput, lowInput, highInput]
   const result = new Float64Array(rows * columns)
   for (let i = 0; i < columns; i++) {
     const [from, middle, to] = places.slice(i, i + 3)
+    // frequencies may be far beyond the rows there are
+    const [first, peak] = [Math.max(0, from), Math.max(0, middle)]
     if (middle === from) result[middle * columns + i] = 1
-    else for (let j = from; j <= middle; j++) result[j * columns + i] = (j - from) / (middle - from)
-    if (to > middle) for (let j = middle; j < to; j++) result[j * columns + i] = (to - j) / (to - middle)
+    else
+      for (let j = first; j <= Math.min(middle, rows - 1); j++) result[j * columns + i] = (j - from) / (middle - from)
+    for (let j = peak; j < Math.min(to, rows); j++) result[j * columns + i] = (to - j) / (to - middle)
   }
   return [tensorOf(dtypeOfOnnx(type as number)!, result, [rows, columns])]
 }
@@ -247,6 +250,7 @@ export const samples = {
     {
       inputs: [scalar(8), scalar(16), scalar(8192), new Tensor('float32', [0], []), new Tensor('float32', [4096], [])],
     },
+    { inputs: [scalar(4), scalar(16), scalar(1), new Tensor('float32', [0], []), new Tensor('float32', [1e30], [])] },
   ],
   STFT: (random): Sample[] => [
     { inputs: [floats(random, [2, 40, 1]), scalar(8), floats(random, [16])] },
