@@ -43,6 +43,33 @@ export function finish(
   bias: usize,
   residual: usize,
 ): void {
+  if (cols > 8 && (cols & 3) != 0 && !residual) {
+    // The rest of a vector would keep all of them from the loops that ask nothing.
+    const whole = cols & ~3
+    const skip = <usize>whole << 2
+    finishColumns(epilogue, c, ldc, rows, whole, params, paramsStep, wScale, wSum, bias, 0)
+    cols -= whole
+    c += skip
+    if (wScale) wScale += skip
+    if (wSum) wSum += skip
+    if (bias) bias += skip
+  }
+  finishColumns(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual)
+}
+
+function finishColumns(
+  epilogue: Epilogue,
+  c: usize,
+  ldc: usize,
+  rows: u32,
+  cols: u32,
+  params: usize,
+  paramsStep: usize,
+  wScale: usize,
+  wSum: usize,
+  bias: usize,
+  residual: usize,
+): void {
   if (wSum && !wScale) {
     subtractZeros(c, ldc, rows, cols, params, paramsStep, wSum)
     return

@@ -83,24 +83,30 @@ export function multiplyHalves<N extends Mac, M extends Mac>(
     let row = (unit / nBlocks) * p.mb
     const rows = min(p.mb, p.m - row)
     let a = p.a + <usize>row * lda
-    let b = p.b + <usize>(col >> 3) * panel
+    const b = p.b + <usize>(col >> 3) * panel
     let c = p.c + <usize>row * ldc + (<usize>col << 2)
+    let left = rows
     if (tallest >= 4 && rows >= 4) {
+      // one or two rows behind the last whole tile are less work as they are than as a tile that overlaps it
+      const rest = rows % tallest
+      const tall = rest == 1 || rest == 2 ? rows - rest : rows
       for (let j: u32 = 0; j < cols; j += 8) {
-        widen<N>(s, b, scratch + TILE, panel)
-        for (let i: u32 = 0; i < rows; ) {
-          const tile: u32 = tallest >= 6 && rows >= 6 && rows - i > 4 ? 6 : 4
-          const at = min(i, rows - tile)
+        widen<N>(s, b + <usize>(j >> 3) * panel, scratch + TILE, panel)
+        for (let i: u32 = 0; i < tall; ) {
+          const tile: u32 = tallest >= 6 && tall >= 6 && tall - i > 4 ? 6 : 4
+          const at = min(i, tall - tile)
           const to = c + <usize>at * ldc + (<usize>j << 2)
           scaledTall<M>(p, s, a + <usize>at * lda, lda, row + at, tile, scratch + TILE, groups, to, ldc, col + j, cols - j, scratch)
           i = at + tile
         }
-        b += panel
       }
-      finishScaled(s, epilogue, c, ldc, row, rows, col, cols)
-      continue
+      finishScaled(s, epilogue, c, ldc, row, tall, col, cols)
+      a += lda * tall
+      c += ldc * tall
+      row += tall
+      left -= tall
     }
-    for (let left = rows; left != 0; ) {
+    while (left != 0) {
       const taken: u32 = mac.rows >= 2 && left >= 2 ? 2 : 1
       scaledFlat<N>(p, s, a, lda, row, taken, b, panel, groups, c, ldc, col, cols, scratch)
       finishScaled(s, epilogue, c, ldc, row, taken, col, cols)
