@@ -12,8 +12,10 @@ const tileRows = 12
 export const panelColumns = 8
 /** Columns of the tiles of one row, and of two or three (assembly/gemm/flat-tile.ts). */
 const flatColumns = [32, 16, 16] as const
-/** Half of the 512 KB that the smallest second-level caches of current hosts have. */
-const weightBlockBytes = 256 * 1024
+/** A quarter of the 512 KB that the smallest second-level caches of current hosts have, which two threads may share. */
+const weightBlockBytes = 128 * 1024
+/** Columns below which reading the rows anew for each block costs more than weights that do not stay. */
+const leastColumns = 64
 /** A tile of 6 rows of them is 12 KB: a good part of a 32 KB first-level cache. */
 const mostColumns = 512
 /** Gathered rows of a convolution: they stay in the second-level cache beside the weights. */
@@ -28,8 +30,9 @@ const leastWork = 64 * 1024
 const evenUnits = 32
 /** Multiply-adds of a unit that is cut for that: some ten microseconds, beside which taking one is nothing. */
 const evenWork = 256 * 1024
-/** Rows over which widening a panel is little work. */
+/** Rows over which widening a panel is little work, and bytes of rows that stay in the second-level cache from panel to panel. */
 const widenedRows = 96
+const widenedBytes = 128 * 1024
 /** Columns that wide panels are made for: rows that stay in the second-level cache are read anew for each such stretch. */
 const widenedColumns = 64
 
@@ -55,12 +58,15 @@ export interface BlockTraits {
   readonly threads: number
   /** Rows are gathered anew for every block, so a block takes all columns where it can. */
   readonly gathers?: boolean
-  /** Panels are widened anew for every block, so a block takes many rows where it can. */
-  readonly widens?: boolean
+  /**
+   * Panels are widened anew for every block, so a block takes many rows where it can; for each panel all rows are read
+   * again, whose elements have so many bytes.
+   */
+  readonly widens?: number
 }
 
 /** The blocks of a product. */
-export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = false, widens = false }: BlockTraits): Blocks {
+export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = false, widens = 0 }: BlockTraits): Blocks {
   const m = Math.max(1, shape.m)
   const n = Math.max(1, shape.n)
   const k = Math.max(1, shape.k)
@@ -69,10 +75,14 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   const columns = roundUp(n, panelColumns)
   const cached = floorTo(weightBlockBytes / (k * weightBytes), tile)
   // weights that are used once gain nothing by staying
-  const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : 32))
+  const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : leastColumns))
   let nb = Math.min(columns, most)
-  const rows = Math.max(widens ? widenedRows : 0, Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m))
-  let mb = Math.min(roundUp(m, tileRows), Math.max(tileRows, floorTo(rows, tileRows)))
+  const rows = widens
+    ? Math.max(widenedRows, widenedBytes / (k * widens))
+    : Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m)
+  // a rest of less than half a block is shared out: it would read the weights once more for a few rows
+  const parts = Math.max(1, Math.round(m / Math.max(tileRows, rows)))
+  let mb = roundUp(m / parts, tileRows)
   if (threads > 1) {
     const leastRows = (gathers ? 1 : widens ? 4 : 2) * tileRows
     for (;;) {

@@ -93,7 +93,7 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const scratchBytes = tileBytes + (bits === 4 ? panelColumns * ldq : 0)
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 })
+  const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 ? recipe.bytes : 0 })
   const parts = { aParams: params, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes }
   lowering.step({ kernel: bits === 8 ? names.s8 : names.s4, units, args: { ...args, ...parts } })
 }
@@ -122,7 +122,7 @@ function emitShortGemm(lowering: Lowering, { m, n, k }: Shape, weights: BlockWei
   const scratchBytes = roundUp(shortTileBytes + panelColumns * ldq + 8 * Math.ceil(k / shortRun), 16)
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(lowering, call, { weightBytes: 1 / 2, widens: true })
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 1 / 2, widens: 1 })
   const rows = { aParams: params, rowTermsRow: blocks, rowTermsBlock: 1 }
   const parts = { ...rows, ...zeros, wScale, wTerms: shifted(b, packing.sums), block, scratch, scratchBytes }
   lowering.step({ kernel: 'gemm_s4_scaled_short', units, args: { ...args, ...parts } })
@@ -153,7 +153,7 @@ export function emitWeightOnlyGemm(
   const scratchBytes = 4 * panelColumns * roundUp(k, 2 * group) * 4
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: lowering.input(0)!.ref, lda: k, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(lowering, call, { weightBytes: 4, widens: true })
+  const { units, args } = gemmWords(lowering, call, { weightBytes: 4, widens: 4 })
   const rows = { aParams: null, rowTerms: null, rowTermsRow: 0, rowTermsBlock: 0 }
   const kernel = bits === 8 ? 'gemm_s8_scaled_f32' : 'gemm_s4_scaled_f32'
   lowering.step({ kernel, units, args: { ...args, ...rows, wScale, wTerms, wZeros, block, scratch, scratchBytes } })

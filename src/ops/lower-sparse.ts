@@ -15,10 +15,10 @@ import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.
 export const side = 8
 /** Rows of x that the kernels of rows take at a time (kernels/sparse.ts). */
 const vectorRows = 32
-/** Rows of a unit of spmm_s8_*, and the tile behind its sums in bytes. */
-const [blockRows, tileScratch] = [48, 192]
-/** A tile of 32 rows of them is 8 KB: a quarter of a 32 KB first-level cache. */
-const rowColumns = 64
+/** Rows of a unit of spmm_s8_*, of several threads and of one, and the tile behind its sums in bytes. */
+const [blockRows, mostBlockRows, tileScratch] = [48, 96, 192]
+/** Columns of a unit of several threads; of one thread, whose epilogue costs more the oftener it begins. */
+const [rowColumns, mostRowColumns] = [64, 128]
 /** Stored blocks of a unit, in bytes: half of that cache. */
 const blockBytes = 16 * 1024
 
@@ -94,11 +94,13 @@ function emitRows(
   weights: SparseWeights,
   scales: { readonly aParams: Ref; readonly wScale: Ref } | null,
 ): void {
-  const nb = Math.min(rowColumns, roundUp(n, panelColumns))
+  const { threads } = emit.host
+  const parts = Math.ceil(n / (threads > 1 ? rowColumns : mostRowColumns))
+  const nb = roundUp(n / parts, panelColumns)
   const [across, down] = [Math.ceil(n / nb), Math.ceil(m / vectorRows)]
   const scratchBytes = roundUp(vectorRows * (k + 1) * width + 512 + 132 * nb, 64)
   // each grain transposes the rows it multiplies
-  const grain = Math.min(across, Math.ceil((across * down) / (2 * emit.host.threads)))
+  const grain = Math.min(across, Math.ceil((across * down) / (2 * threads)))
   const scratch = emit.threadScratch(scratchBytes)
   const args = { a, ...weights, c: y, ldc: n, m, n, k, nb, scratch, scratchBytes, ...scales, ...epilogue }
   emit.step({ kernel, units: across * down, grain, args } as StepSpec)
@@ -199,7 +201,11 @@ const byteBlocks: SparseFamily = {
     const { q, aParams } = quantized(emit, operands.x, m, k, k)
     const perColumn = Math.max(1, (count * side * side) / n)
     const fitting = Math.floor(blockBytes / perColumn / panelColumns) * panelColumns
-    const nb = Math.min(roundUp(n, panelColumns), Math.max(32, Math.min(256, fitting)))
+    // blocks that are used once gain nothing by staying
+    const alone = emit.host.threads === 1
+    const most = alone && m < 4 ? n : Math.max(32, Math.min(256, fitting))
+    const nb = Math.min(roundUp(n, panelColumns), roundUp(most, panelColumns))
+    const mb = alone ? mostBlockRows : blockRows
     const scratchBytes = 4 * nb + tileScratch
     const sums = shifted(values, byteBlocks.values({ m, n, k, count }, emit.host)!.sums)
     const args = {
@@ -213,7 +219,7 @@ const byteBlocks: SparseFamily = {
       ldc: n,
       m,
       n,
-      mb: blockRows,
+      mb,
       nb,
       aParams,
       wScale: operands.wScale!,
@@ -222,7 +228,7 @@ const byteBlocks: SparseFamily = {
       ...operands.epilogue,
     }
     const kernel = recipe.gemm === 'gemm_s8_dot' ? 'spmm_s8_dot' : 'spmm_s8_pairs'
-    emit.step({ kernel, units: Math.ceil(m / blockRows) * Math.ceil(n / nb), args })
+    emit.step({ kernel, units: Math.ceil(m / mb) * Math.ceil(n / nb), args })
   },
   spread: (shape, host) => spreadBytes('spread_blocks_s8', shape, host),
   dense(emit, shape, operands, b) {

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Times the inner loops of the forms between which a host has a choice, a few milliseconds in all. Compilers have tiers,
- * and may reach the next one with one loop before the other; so loops take turns, and figures count only where the same
- * loop was the fastest in every round.
+ * and may reach the next one with one loop before the other, and other work on the machine may stop a loop under way; so
+ * loops take turns, and figures count only where the same loop was the fastest in every round.
  */
 import { formLoops } from '../kernels/probe.ts'
 import type { Form } from '../kernels/row.ts'
 import type { Figures } from '../kernels/select.ts'
 import { clockTicks, now } from '../platform/clock.ts'
 
-/** Milliseconds that a turn lasts at least, and after which no round begins. */
+/** Milliseconds that a turn lasts at least. */
 const turnTime = 0.2
-const mostTime = 3
-const mostRounds = 5
+/** So many that a loop is not stopped in each of them, even where it has a third of a core. */
+const rounds = 5
 
 /** A peak loop of the build (`kernels/probe.ts`). */
 type Loop = (iterations: number) => number
@@ -20,10 +20,9 @@ type Loop = (iterations: number) => number
 /** Figures of the forms, or none: where the clock stands still, and where rounds do not agree. */
 export function calibrate(exports: Readonly<Record<string, Loop>>, forms: readonly Form[]): Figures {
   if (!clockTicks()) return {}
-  const lanes = forms.map((form) => ({ form, ...formLoops[form], iterations: 4096, best: 0 }))
+  const lanes = forms.map((form) => ({ form, ...formLoops[form], iterations: 512, best: 0 }))
   const winners = new Set<Form>()
-  const start = now()
-  for (let round = 0; round < mostRounds && (round < 2 || now() - start < mostTime); round++) {
+  for (let round = 0; round < rounds; round++) {
     const rates = lanes.map((lane) => turn(lane, exports[lane.name]))
     rates.forEach((rate, i) => (lanes[i].best = Math.max(lanes[i].best, rate)))
     winners.add(forms[rates.indexOf(Math.max(...rates))])

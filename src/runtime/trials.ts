@@ -24,8 +24,13 @@ export interface TrialClock {
  * compiles well only while they run, and of a sample, which is as many runs as that takes.
  */
 const limits = { all: 400, warmUp: 4, firstWarmUp: 30, sample: 0.3 }
-/** Samples of each form. */
+/**
+ * Samples of each form since the last that was faster than all before by more than `gain`: then neither a compiler's next
+ * tier nor other work has a part in the least times. And most of them.
+ */
 const rounds = 5
+const gain = 0.02
+const mostRounds = 40
 
 type Times = Readonly<Record<string, number>>
 
@@ -104,11 +109,14 @@ export function timeForms(
   warmUp: number = limits.warmUp,
 ): Times | null {
   const lanes = runs.map(([form, run]) => ({ form, run, batch: warmedUp(run, clock, warmUp), best: Infinity }))
-  for (let round = 0; round < rounds; round++) {
+  for (let round = 0, still = 0; still < rounds && round < mostRounds; round++) {
+    still++
     for (const lane of lanes) {
       const start = clock()
       for (let i = 0; i < lane.batch; i++) lane.run()
-      lane.best = Math.min(lane.best, (clock() - start) / lane.batch)
+      const time = (clock() - start) / lane.batch
+      if (time < lane.best * (1 - gain)) still = 0
+      lane.best = Math.min(lane.best, time)
     }
   }
   return lanes.some(({ best }) => best <= 0) ? null : Object.fromEntries(lanes.map(({ form, best }) => [form, best]))

@@ -37,7 +37,7 @@ test('figures say which loop multiplies most in the same time', () => {
 test('no figures where rounds disagree, as when a compiler reaches its next tier', () => {
   const figures = calibrate(
     loops(
-      (call) => (call < 6 ? 4 : 1),
+      (call) => (call < 9 ? 4 : 1),
       () => 1,
     ),
     forms,
@@ -58,7 +58,7 @@ test('no figures where the clock stands still', () => {
   ).toEqual({})
 })
 
-test('it ends soon after the time it may take', () => {
+test('it ends soon, however slow loops are', () => {
   calibrate(
     loops(
       () => 500,
@@ -66,6 +66,6 @@ test('it ends soon after the time it may take', () => {
     ),
     forms,
   )
-  // two rounds of loops that are far slower than any host
-  expect(clock.time).toBeLessThan(2 * (4096 * 1200) * 1e-6 + 0.001)
+  // five rounds of loops that are far slower than on any host
+  expect(clock.time).toBeLessThan(5 * (512 * 1200) * 1e-6 + 0.001)
 })
