@@ -3,9 +3,10 @@
  * `npm run bench:pick`: times every way there is to do the products of real models (`bench/shapes/`) and marks the one
  * that the library picks.
  *
- *     npm run bench:pick -- [filter] [--assert] [--runtime node24]
+ *     npm run bench:pick -- [filter] [--assert] [--runtime node24]      # node: the one that runs this
  *
- * --assert fails where a pick is behind the fastest by more than 5 %. Suspicious ones are measured again, longer.
+ * --assert fails where a pick is behind the fastest by more than 5 %. One that seems to be is measured again at the end, longer and
+ * alone against its rivals (bench/pick/race.ts), and only that counts. Takes some minutes.
  */
 import { spawn } from 'node:child_process'
 import path from 'node:path'

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Finds out by how much one of many contenders is behind the fastest. All run briefly, side by side; those that are far
- * behind go, and the rest run longer. The last heats are between the favourite and a rival alone: their times are fresh,
- * so that the best of many is not the luckiest of many, and what counts is the median of the rounds' ratios, since times
- * of a machine that is shared lie around more than one value.
+ * Finds out by how much one of many contenders is behind the fastest, on a machine that does other things meanwhile, in
+ * three stages. What a stage says is never the last word of it unless nothing is behind:
+ *
+ * - `qualify`: all run briefly, side by side; what is far behind the fastest goes. The least time of each counts, since other
+ *   work can only add to it, and what is left runs longer.
+ * - `duel`: the favourite against one rival alone, so that the best of many is not the luckiest of many. Each round takes
+ *   both twice, a b b a, and gives a ratio, so a clock that changes meets both; the median of the ratios counts.
+ * - `verdict`: those that a duel found behind by more than `doubt`, which is below the bound, again, longer, at another time
+ *   and in other memory. Its median alone says whether a favourite is behind: of one that is, a round says so more often
+ *   than not, and there are enough rounds that the median strays by less than a hundredth.
  */
 import { seededRandom } from '../../src/base/rng.ts'
 import { quantile } from '../harness/statistics.ts'
@@ -13,11 +19,14 @@ export interface Runner {
   run(): void
 }
 
-export interface Outcome {
-  /** The favourite's time over that of the fastest; 1 where it is the fastest. */
+/** Milliseconds that count, from some start. */
+export type Clock = () => number
+
+/** Of a favourite and one rival. */
+export interface Duel {
+  /** The favourite's time over the rival's. */
   readonly lag: number
-  readonly fastest: string
-  /** Milliseconds of the favourite and of the fastest. */
+  /** Milliseconds of the favourite and of the rival. */
   readonly times: readonly [number, number]
 }
 
@@ -25,84 +34,108 @@ interface Heat {
   readonly rounds: number
   /** Milliseconds of a sample. */
   readonly sample: number
-  /** Share beyond the fastest that may go on to the next heat. */
-  readonly keep: number
 }
 
-const heats: readonly Heat[] = [
-  { rounds: 2, sample: 0.1, keep: 0.25 },
-  { rounds: 5, sample: 0.3, keep: 0.08 },
-  { rounds: 9, sample: 0.6, keep: 0.03 },
+const heats: readonly (Heat & { readonly keep: number })[] = [
+  // `keep`: share beyond the fastest that may go on
+  { rounds: 1, sample: 0.01, keep: 2 },
+  { rounds: 3, sample: 0.1, keep: 0.4 },
+  { rounds: 4, sample: 0.25, keep: 0.15 },
+  { rounds: 7, sample: 0.5, keep: 0.06 },
 ]
-/** Heats between two, each longer, while they say that the favourite is behind by more than a difference that matters. */
+/** Rivals that go on to duels. */
+const mostRivals = 3
+/** A rival whose least time is above the favourite's by this is not ahead of it by several hundredths. */
+const hopeless = 0.01
+/** Each longer than the one before, while they say that the favourite is behind by more than `doubt`. */
 const duels: readonly Heat[] = [
-  { rounds: 21, sample: 1, keep: 0 },
-  { rounds: 41, sample: 3, keep: 0 },
-  { rounds: 81, sample: 6, keep: 0 },
+  { rounds: 9, sample: 0.6 },
+  { rounds: 31, sample: 2 },
 ]
+/** The lag beyond which nothing but a verdict is believed. */
+export const doubt = 0.03
+const lastDuel: Heat = { rounds: 81, sample: 3 }
 
-/** Races `favourite` against `others`. @param matters lag that is looked at again before it is believed */
-export function race(favourite: Runner, others: readonly Runner[], matters: number): Outcome {
+/** Those of `others` that may be faster than `favourite`, the most promising first. */
+export function qualify<R extends Runner>(favourite: R, others: readonly R[], clock: Clock = processorTime): R[] {
   let field = [favourite, ...others]
-  let medians = new Map<Runner, number>()
+  let least = new Map<R, number>()
   for (const heat of heats) {
-    medians = timesOf(field, heat)
-    const best = Math.min(...medians.values())
-    field = field.filter((runner) => runner === favourite || medians.get(runner)! <= best * (1 + heat.keep))
-    if (field.length === 1) break
+    least = leastTimes(field, heat, clock)
+    const best = Math.min(...least.values())
+    field = field.filter((runner) => runner === favourite || least.get(runner)! <= best * (1 + heat.keep))
+    if (field.length === 1) return []
   }
-  const rivals = field.filter((runner) => runner !== favourite)
-  let worst = outcome(favourite, medians, 1)
-  for (const rival of rivals.sort((a, b) => medians.get(a)! - medians.get(b)!).slice(0, 3)) {
-    let found = outcome(rival, medians, medians.get(favourite)! / medians.get(rival)!)
-    for (const duel of duels) {
-      if (found.lag <= 1 + matters) break
-      const [own, others] = samplesOf([favourite, rival], duel)
-      const ratios = own.map((time, round) => time / others[round])
-      found = outcome(
-        rival,
-        new Map([own, others].map((times, i) => [[favourite, rival][i], quantile(times, 0.5)])),
-        quantile(ratios, 0.5),
-      )
-    }
-    if (found.lag > worst.lag) worst = found
-  }
-  return worst
-
-  function outcome(rival: Runner, times: ReadonlyMap<Runner, number>, lag: number): Outcome {
-    return { lag, fastest: rival.name, times: [times.get(favourite)!, times.get(rival)!] }
-  }
+  const most = least.get(favourite)! * (1 + hopeless)
+  const rivals = field.filter((runner) => runner !== favourite && least.get(runner)! <= most)
+  return rivals.sort((a, b) => least.get(a)! - least.get(b)!).slice(0, mostRivals)
 }
 
-/** Median times of a run. */
-function timesOf(field: readonly Runner[], heat: Heat): Map<Runner, number> {
-  const samples = samplesOf(field, heat)
-  return new Map(field.map((runner, i) => [runner, quantile(samples[i], 0.5)]))
+/** The favourite against a rival, longer where it comes out behind by more than `doubt`. */
+export function duel(favourite: Runner, rival: Runner, clock: Clock = processorTime): Duel {
+  let found = contest(favourite, rival, duels[0], clock)
+  for (const heat of duels.slice(1)) {
+    if (found.lag <= 1 + doubt) break
+    found = contest(favourite, rival, heat, clock)
+  }
+  return found
 }
 
-/** Times of a run, of samples taken in turns: for each runner one a round. */
-function samplesOf(field: readonly Runner[], { rounds, sample }: Heat): number[][] {
-  const lanes = field.map((runner) => {
-    const start = processorTime()
-    let runs = 0
-    do runner.run()
-    while ((runs++, processorTime() - start < sample / 2))
-    const once = (processorTime() - start) / runs
-    return { runner, batch: Math.max(1, Math.round(sample / once)), times: [] as number[] }
-  })
+/** The favourite against a rival, as long as it takes to believe it. */
+export function verdict(favourite: Runner, rival: Runner, clock: Clock = processorTime): Duel {
+  return contest(favourite, rival, lastDuel, clock)
+}
+
+function contest(favourite: Runner, rival: Runner, { rounds, sample }: Heat, clock: Clock): Duel {
+  const [own, other] = [favourite, rival].map((runner) => ({ runner, batch: batchOf(runner, sample, clock) }))
+  const times: [number, number][] = []
+  for (let round = 0; round < rounds; round++) {
+    const order = round % 2 === 0 ? [own, other, other, own] : [other, own, own, other]
+    const sums = new Map([own, other].map((lane) => [lane, 0]))
+    for (const lane of order) sums.set(lane, sums.get(lane)! + timeOf(lane.runner, lane.batch, clock) / 2)
+    times.push([sums.get(own)!, sums.get(other)!])
+  }
+  const median = (side: 0 | 1): number =>
+    quantile(
+      times.map((pair) => pair[side]),
+      0.5,
+    )
+  const ratios = times.map(([favourites, rivals]) => favourites / rivals)
+  return { lag: quantile(ratios, 0.5), times: [median(0), median(1)] }
+}
+
+/** Least times of samples that are taken in turns. */
+function leastTimes<R extends Runner>(field: readonly R[], { rounds, sample }: Heat, clock: Clock): Map<R, number> {
+  const batches = new Map(field.map((runner) => [runner, batchOf(runner, sample, clock)]))
+  const least = new Map(field.map((runner) => [runner, Infinity]))
   const random = seededRandom(rounds)
   for (let round = 0; round < rounds; round++) {
-    for (const { runner, batch, times } of shuffled(lanes, random)) {
-      const start = processorTime()
-      for (let run = 0; run < batch; run++) runner.run()
-      times.push((processorTime() - start) / batch)
+    for (const runner of shuffled(field, random)) {
+      const time = timeOf(runner, batches.get(runner)!, clock)
+      least.set(runner, Math.min(least.get(runner)!, time))
     }
   }
-  return lanes.map(({ times }) => times)
+  return least
+}
+
+/** Runs that make a sample; they warm it up. */
+function batchOf(runner: Runner, sample: number, clock: Clock): number {
+  const start = clock()
+  let runs = 0
+  do runner.run()
+  while ((runs++, clock() - start < sample / 2))
+  return Math.max(1, Math.round((sample * runs) / (clock() - start)))
+}
+
+/** Milliseconds of a run. */
+function timeOf(runner: Runner, batch: number, clock: Clock): number {
+  const start = clock()
+  for (let run = 0; run < batch; run++) runner.run()
+  return (clock() - start) / batch
 }
 
 /** Milliseconds that this process computed: what others do on the machine meanwhile does not count. */
-function processorTime(): number {
+export function processorTime(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000
 }

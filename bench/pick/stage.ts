@@ -12,6 +12,7 @@ import { kernelTable } from '../../src/kernels/table.ts'
 import { lowerNode, refIds } from '../../src/runtime/lowering.ts'
 import { type Dtype, byteLengthOf } from '../../src/tensor/dtype.ts'
 import { sizeOf } from '../../src/tensor/shape.ts'
+import { type Tensor, bytesOf } from '../../src/tensor/tensor.ts'
 
 export interface Machine {
   readonly memory: WebAssembly.Memory
@@ -21,10 +22,18 @@ export interface Machine {
 export interface NodeSpec {
   readonly op: string
   readonly attributes: Attributes
-  readonly inputs: readonly { readonly dtype: Dtype; readonly dims: readonly number[]; readonly constant: boolean }[]
+  readonly inputs: readonly InputSpec[]
 }
 
-/** Sizes of a block of the product. */
+export interface InputSpec {
+  readonly dtype: Dtype
+  readonly dims: readonly number[]
+  readonly constant: boolean
+  /** What is in it; made up where left out. */
+  readonly tensor?: Tensor
+}
+
+/** Sizes of a block of the product; kernels that have none for rows do not read `mb`. */
 export interface Cut {
   readonly mb: number
   readonly nb: number
@@ -58,25 +67,26 @@ export class Stage {
       context,
     )
     infos.set('out0', type)
-    const constants = new Map<string, NodeSpec['inputs'][number]>()
-    inputs.forEach((one, i) => one.constant && constants.set(`in${i}`, one))
+    const constants = new Map<string, InputSpec>()
+    // kernels read these weights; what is in them is looked at nowhere else
+    inputs.forEach(({ dtype, dims, constant }, i) => constant && constants.set(`in${i}`, { dtype, dims, constant }))
     const intern = (): never => {
       throw new Error(`${op}: expected no tables`)
     }
     const lowered = lowerNode(def, context, 0, { host, constants, info: (name) => infos.get(name), intern })
     if (!lowered) throw new Error(`${op}: expected steps, got none`)
-    inputs.forEach(({ dtype, dims, constant }, i) => {
-      if (!constant) this.#places.set(refIds.value(`in${i}`), this.#fresh(dtype, dims, i))
+    inputs.forEach((input, i) => {
+      const id = input.constant ? refIds.raw(`in${i}`) : refIds.value(`in${i}`)
+      this.#places.set(id, input.tensor ? this.#copied(input.tensor) : this.#fresh(input.dtype, input.dims, i))
     })
     this.#outputSize = sizeOf(type.dims as number[])
     this.#places.set(refIds.value('out0'), this.#room(byteLengthOf('float32', this.#outputSize)))
     for (const [id, bytes] of lowered.scratches) this.#places.set(id, this.#room(bytes))
-    for (const { id, constant, layout } of lowered.weights.values()) {
-      const { dtype, dims } = constants.get(constant)!
-      const source = this.#fresh(dtype, dims, 7)
-      const target = layout ? this.#room(layout.bytes) : source
-      this.#places.set(id, target).set('source', source).set('target', target)
-      const steps = layout?.steps({ id: 'source', offset: 0 }, { id: 'target', offset: 0 }) ?? []
+    const raw = (name: string): Ref => ({ id: refIds.raw(name), offset: 0 })
+    for (const { id, constant, layout, beside } of lowered.weights.values()) {
+      if (!layout) continue
+      this.#places.set(id, this.#room(layout.bytes))
+      const steps = layout.steps(raw(constant), { id, offset: 0 }, beside?.map(raw))
       for (const step of steps) this.run([this.#call(step)])
     }
     this.steps = lowered.steps
@@ -89,16 +99,23 @@ export class Stage {
 
   /** The step that has blocks, or undefined. */
   get product(): StepSpec | undefined {
-    return this.steps.find(({ args }) => 'mb' in args)
+    return this.steps.find(({ args }) => 'nb' in args)
   }
 
   /** The product in other blocks. */
   cut({ mb, nb }: Cut): Call {
-    const { kernel, args } = this.product!
-    const words: Record<string, Ref | number | null> = { ...args, mb, nb }
+    const { kernel, args, units } = this.product!
+    const old = args as unknown as Readonly<Record<string, number>>
+    const words: Record<string, Ref | number | null> = { ...args, nb, ...('mb' in args ? { mb } : {}) }
     if ('ldp' in args) words.scratch = { id: this.#roomFor(`gathered ${mb}`, mb * args.ldp * 4), offset: 0 }
-    const { batch, m, n } = args as unknown as Readonly<Record<string, number>>
-    return this.#encode(kernel, words, batch * Math.ceil(m / mb) * Math.ceil(n / nb))
+    if ('depths' in args) {
+      // sums of sparse products: more for each column
+      words.scratchBytes = old.scratchBytes + 256 * Math.max(nb, old.nb)
+      words.scratch = { id: this.#roomFor(`sums ${nb}`, words.scratchBytes), offset: 0 }
+    }
+    const across = Math.ceil(old.n / nb)
+    if (!('mb' in args)) return this.#encode(kernel, words, (units / Math.ceil(old.n / old.nb)) * across)
+    return this.#encode(kernel, words, (old.batch ?? 1) * Math.ceil(old.m / mb) * across)
   }
 
   /** The bits of the node's output. */
@@ -142,6 +159,13 @@ export class Stage {
     const { memory } = this.#machine
     const missing = this.#next - memory.buffer.byteLength
     if (missing > 0) memory.grow(Math.ceil(missing / 65536))
+    return at
+  }
+
+  #copied(tensor: Tensor): number {
+    const bytes = bytesOf(tensor)
+    const at = this.#room(bytes.byteLength)
+    new Uint8Array(this.#machine.memory.buffer, at, bytes.byteLength).set(bytes)
     return at
   }
 

