@@ -9,11 +9,12 @@ import { Tensor } from '../tensor/tensor.ts'
 import { contentOfEach } from './arithmetic.ts'
 import { combine, type Arithmetic } from './combine.ts'
 import { type Elements, mapBroadcast } from './broadcast.ts'
-import type { AttributeSpec, OpDef, Reference, Samples } from './define.ts'
+import type { AttributeSpec, Attributes, OpContext, OpDef, Reference, Sample, Samples } from './define.ts'
 import { broadcastOf, certainlyGreater, commonDtype, compareEqual, contentOf, needed, valueOf } from './infer.ts'
 import { type CompareOp, emitComparison } from './lower-compare.ts'
 import { flatGrid } from './grid.ts'
-import type { Lowering } from './lower.ts'
+import { emitUnary, isFloat32 } from './lower-elementwise.ts'
+import type { Lowering, Ref } from './lower.ts'
 import { encoderOf, numbersOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
 
@@ -62,13 +63,48 @@ const infinityAttributes: Readonly<Record<string, AttributeSpec>> = {
   detect_positive: { kind: 'int', default: 1 },
 }
 
+function emitNot(lowering: Lowering, src: Ref, dst: Ref, size: number): void {
+  const { block, units } = flatGrid(size)
+  lowering.step({ kernel: 'not_u8', args: { src, dst, size, block }, units })
+}
+
 function lowerNot(lowering: Lowering): boolean {
   const [x, y] = [lowering.input(0)!, lowering.output(0)]
   if (x.dtype !== 'bool') return false
-  const { block, units } = flatGrid(x.size)
-  lowering.step({ kernel: 'not_u8', args: { src: x.ref, dst: y.ref, size: x.size, block }, units })
+  emitNot(lowering, x.ref, y.ref, x.size)
   return true
 }
+
+/** Only NaN differs from itself. */
+function lowerIsNaN(lowering: Lowering): boolean {
+  const [x, y] = [lowering.input(0)!, lowering.output(0)]
+  if (!isFloat32(x)) return false
+  const equal = lowering.scratch(x.size)
+  if (!emitComparison(lowering, 'Equal', [x, x], { dims: y.dims, ref: equal })) return false
+  emitNot(lowering, equal, y.ref, x.size)
+  return true
+}
+
+function lowerIsInf(lowering: Lowering, { attributes }: Pick<OpContext, 'attributes'>): boolean {
+  const [x, y] = [lowering.input(0)!, lowering.output(0)]
+  if (!isFloat32(x)) return false
+  const [low, high] = [attributes.detect_negative === 1, attributes.detect_positive === 1]
+  // nothing is less than itself
+  if (!low && !high) return emitComparison(lowering, 'Less', [x, x], y)
+  let ref = x.ref
+  if (low && high) {
+    ref = lowering.scratch(x.size * 4)
+    emitUnary(lowering, 'unary_abs_f32', x.ref, ref, x.size)
+  }
+  const limit = lowering.table(Float32Array.of(high ? Infinity : -Infinity))
+  const operands = [
+    { dtype: x.dtype, dims: x.dims, ref },
+    { dtype: x.dtype, dims: [], ref: limit },
+  ] as const
+  return emitComparison(lowering, 'Equal', operands, y)
+}
+
+const unaryLowerings: Readonly<Record<string, OpDef['lower']>> = { IsInf: lowerIsInf, IsNaN: lowerIsNaN, Not: lowerNot }
 
 function defineUnary(name: string): OpDef {
   return {
@@ -79,7 +115,7 @@ function defineUnary(name: string): OpDef {
       const content = name === 'Not' ? contentOf(input)?.map((d) => not(d as Truth)) : null
       return [valueOf(name === 'BitwiseNot' ? input.dtype : 'bool', input.dims, content)]
     },
-    ...(name === 'Not' ? { lower: lowerNot } : {}),
+    lower: unaryLowerings[name],
   }
 }
 
@@ -148,8 +184,21 @@ function sample(name: string): Samples {
     if (name === 'BitwiseNot')
       return [{ inputs: [new Tensor('int32', [0, -1, 77])] }, { inputs: [new Tensor('uint64', [0n, 9n])] }]
     const special = new Tensor('float32', [1, -Infinity, NaN, Infinity])
-    if (name === 'IsNaN') return [{ inputs: [special] }]
-    if (name === 'IsInf') return [{ inputs: [special] }, { inputs: [special], attributes: { detect_negative: 0 } }]
+    const long = new Tensor(
+      'float32',
+      Array.from({ length: 5001 }, (_, i) => special.data[i % 4] as number),
+      [3, 1667],
+    )
+    const values = [special, long, new Tensor('float64', [NaN, 2, -Infinity])].map((x): Sample => ({ inputs: [x] }))
+    if (name === 'IsNaN') return values
+    if (name === 'IsInf') {
+      const kinds: Attributes[] = [
+        { detect_negative: 0 },
+        { detect_positive: 0 },
+        { detect_negative: 0, detect_positive: 0 },
+      ]
+      return [...values, ...kinds.map((attributes) => ({ inputs: [long], attributes }))]
+    }
     if (['And', 'Or', 'Xor'].includes(name))
       return [{ inputs: [logic([2, 3]), logic([3])] }, { inputs: [logic([4, 1]), logic([1, 4])] }]
     const whole = integers(random, [3, 1, 5], -2, 2)

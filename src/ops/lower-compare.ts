@@ -19,12 +19,14 @@ const comparisons = {
 /** Not of numbers. */
 const logic: readonly CompareOp[] = ['And', 'Or', 'Xor']
 
+type Compared = Pick<Operand, 'dtype' | 'dims' | 'ref'>
+
 /** c = a op b as bools. @returns false where there is no kernel */
 export function emitComparison(
   lowering: Lowering,
   op: CompareOp,
-  [a, b]: readonly [Operand, Operand],
-  c: Operand,
+  [a, b]: readonly [Compared, Compared],
+  c: Omit<Compared, 'dtype'>,
 ): boolean {
   const [kernel, width] = comparisons[a.dtype as keyof typeof comparisons] ?? []
   if (kernel === undefined || width === undefined || a.dtype !== b.dtype) return false
