@@ -6,7 +6,7 @@
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import { type SparseRows, denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights, rowsOfDense } from './prune-weights.ts'
-import { type LayerReport, layerLine, reasonToKeep, withoutUnused } from './quantize-graph.ts'
+import { type LayerReport, layerLine, layerWeights, reasonToKeep, withoutUnused } from './quantize-graph.ts'
 import { quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
@@ -41,9 +41,8 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
   const constants = new Map<string, Constant>(graph.constants)
   const layers: LayerReport[] = []
   const nodes = graph.nodes.map((node): Node => {
-    const weight = node.op === 'whittle.Gemm' ? graph.constants.get(node.inputs[1]) : undefined
-    if (weight?.tensor === undefined || reasonToKeep(node, weight, { ...recipe, weights: 'int8' }) !== undefined)
-      return node
+    const [weight] = node.op === 'whittle.Gemm' ? layerWeights(graph, node) : []
+    if (weight === undefined || reasonToKeep(node, [weight], { ...recipe, weights: 'int8' }) !== undefined) return node
     const form = sparseForm(weight.tensor, recipe)
     const [x, name, ...rest] = node.inputs
     const names = Object.entries(form.tensors).map(([part, tensor]) => {

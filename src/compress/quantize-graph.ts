@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Rewrites a graph so that its convolutions and matrix products hold int8 or int4 weights. The graph must have been through
- * the passes: only operators of the whittle domain are looked at, since there the weight is input 1, a constant, with
- * output channels first. A weight used by several nodes is quantised once.
+ * Rewrites a graph so that its convolutions, matrix products, recurrent layers and embeddings hold int8 or int4 weights.
+ * The graph must have been through the passes: of convolutions and products only those of the whittle domain are looked
+ * at, since there the weight is a constant with output channels first. A weight used by several nodes is quantised once.
  */
 import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
@@ -37,11 +37,28 @@ export interface LayerReport {
  */
 const shallow = { depth: 64, elements: 4096 }
 
-/** Operators with a quantised form: from, to. */
-const quantizedForms: Readonly<Record<string, string>> = {
-  'whittle.Conv': 'whittle.DynamicQuantizeConv',
-  'whittle.Gemm': 'whittle.DynamicQuantizeGemm',
+interface QuantizedForm {
+  readonly to: string
+  /** Inputs that are weights; in the quantised form each is followed by its scales. */
+  readonly weights: readonly number[]
+  /** Attributes that the quantised form does not have. */
+  readonly drops?: readonly string[]
 }
+
+const recurrentForm = (name: string): QuantizedForm => ({ to: `whittle.DynamicQuantize${name}`, weights: [1, 2] })
+
+/** Operators with a quantised form. */
+const quantizedForms: Readonly<Record<string, QuantizedForm>> = {
+  GRU: recurrentForm('GRU'),
+  Gather: { to: 'whittle.QuantizedGather', weights: [0], drops: ['axis'] },
+  LSTM: recurrentForm('LSTM'),
+  RNN: recurrentForm('RNN'),
+  'whittle.Conv': { to: 'whittle.DynamicQuantizeConv', weights: [1] },
+  'whittle.Gemm': { to: 'whittle.DynamicQuantizeGemm', weights: [1] },
+}
+
+/** Those whose bias is input 2 and takes the correction that calibration data tell. */
+const correctedOps = ['whittle.Conv', 'whittle.Gemm']
 
 /** Below this, in decibels, 'auto' gives a matrix product a scale per block: its rows have outliers along K. */
 const leastSnr = 40
@@ -76,46 +93,70 @@ export function quantizeGraph(
   const stored = new Map<string, Stored>()
   const layers: LayerReport[] = []
   const nodes = graph.nodes.map((node) => {
-    const weight = layerWeight(graph, node)
-    if (weight === undefined) return node
-    const line = layerLine(node, weight)
-    const kept = reasonToKeep(node, weight, recipe)
+    const weights = layerWeights(graph, node)
+    if (weights.length === 0) return node
+    const kept = reasonToKeep(node, weights, recipe)
     if (kept !== undefined) {
-      layers.push({ ...line, kept })
+      for (const weight of weights) layers.push({ ...layerLine(node, weight), kept })
       return node
     }
-    const [x, name, bias = '', ...rest] = node.inputs
-    const form = stored.get(name) ?? store(node, weight.tensor, recipe, constants)
-    stored.set(name, form)
-    layers.push({ ...line, to: form.to, bytesAfter: form.bytes, weightSnr: form.snr })
-    const mean = means?.get(x)
-    const corrected = mean === undefined ? bias : correctBias(node, weight.tensor, form.after, mean, constants)
-    const attributes = form.block === undefined ? node.attributes : { ...node.attributes, block: form.block }
+    const forms = new Map<string, Stored>()
+    for (const weight of weights) {
+      const key = `${node.op === blockOp ? 'blocks' : 'rows'} ${weight.name}`
+      const form = stored.get(key) ?? store(node, weight, recipe, constants)
+      stored.set(key, form)
+      forms.set(weight.name, form)
+      layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter: form.bytes, weightSnr: form.snr })
+    }
+    const inputs = [...node.inputs]
+    const mean = correctedOps.includes(node.op) ? means?.get(inputs[0]) : undefined
+    if (mean !== undefined)
+      inputs[2] = correctBias(node, weights[0].tensor, forms.get(weights[0].name)!.after, mean, constants)
+    const { to, weights: positions, drops = [] } = quantizedForms[node.op]
+    const { block } = forms.get(weights[0].name)!
+    const attributes = Object.entries(node.attributes).filter(([name]) => !drops.includes(name))
     return {
       ...node,
-      op: quantizedForms[node.op],
-      attributes,
-      inputs: trimmed([x, form.codes, form.scales, corrected, ...rest]),
+      op: to,
+      attributes: { ...Object.fromEntries(attributes), ...(block === undefined ? {} : { block }) },
+      inputs: trimmed(
+        inputs.flatMap((name, i) => {
+          const form = positions.includes(i) ? forms.get(name) : undefined
+          return form === undefined ? [name] : [form.codes, form.scales]
+        }),
+      ),
     }
   })
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
 }
 
-/** Values that the layers to be quantised read: what calibration has to measure. */
+/** Values that the layers to be corrected read: what calibration has to measure. */
 export function layerInputs(graph: Graph, recipe: FullRecipe): string[] {
   const layers = graph.nodes.filter((node) => {
-    const weight = layerWeight(graph, node)
-    return weight !== undefined && reasonToKeep(node, weight, recipe) === undefined
+    const weights = correctedOps.includes(node.op) ? layerWeights(graph, node) : []
+    return weights.length > 0 && reasonToKeep(node, weights, recipe) === undefined
   })
   return layers.map(({ inputs: [x] }) => x)
 }
 
-type Weight = Constant & { readonly tensor: Tensor }
+/** A constant weight of a node. */
+export type LayerWeight = Constant & { readonly name: string; readonly tensor: Tensor }
 
-/** The constant weight of a node that has a quantised form. */
-function layerWeight(graph: Graph, node: Node): Weight | undefined {
-  const weight = Object.hasOwn(quantizedForms, node.op) ? graph.constants.get(node.inputs[1]) : undefined
-  return weight?.tensor === undefined ? undefined : { ...weight, tensor: weight.tensor }
+/** The weights of a node that has a quantised form; none where one of them is not constant, or is no table of rows. */
+export function layerWeights(graph: Graph, node: Node): LayerWeight[] {
+  const form = Object.hasOwn(quantizedForms, node.op) ? quantizedForms[node.op] : undefined
+  const weights = (form?.weights ?? []).flatMap((position): LayerWeight[] => {
+    const name = node.inputs[position]
+    const constant = graph.constants.get(name)
+    return constant?.tensor === undefined ? [] : [{ ...constant, name, tensor: constant.tensor }]
+  })
+  const isWhole = weights.length === form?.weights.length && (node.op !== 'Gather' || isEmbedding(node, weights[0]))
+  return isWhole ? weights : []
+}
+
+/** Rows of floats, not a list that a shape is read from. */
+function isEmbedding({ attributes }: Node, { dtype, dims }: Constant): boolean {
+  return dtype === 'float32' && dims.length === 2 && (attributes.axis ?? 0) === 0
 }
 
 /** Name of the node's bias, corrected for the errors of its weights; as it was where the bias is no constant. */
@@ -129,7 +170,7 @@ function correctBias(
   const name = node.inputs[2] ?? ''
   const bias = name === '' ? undefined : constants.get(name)?.tensor
   if (name !== '' && bias?.type !== 'float32') return name
-  const shape = shapeOf(weight.dims)
+  const shape = shapeOf(node.op, weight.dims)
   const groups = typeof node.attributes.group === 'number' ? node.attributes.group : 1
   if (mean.length !== shape.inputs * groups) return name
   const correction = biasCorrection(weight.data as Float32Array, after, shape, mean, groups)
@@ -145,13 +186,13 @@ function trimmed(inputs: string[]): string[] {
 }
 
 /** A layer as it is before anything is done to it. */
-export function layerLine(node: Node, weight: Constant): LayerReport {
+export function layerLine(node: Node, weight: LayerWeight): LayerReport {
   const bytes = weight.dims.reduce((a, b) => a * b, 4)
-  const { dims, dtype } = weight
+  const { name, dims, dtype } = weight
   return {
     node: node.name,
     op: node.op,
-    weight: node.inputs[1],
+    weight: name,
     dims,
     from: dtype,
     to: dtype,
@@ -161,20 +202,26 @@ export function layerLine(node: Node, weight: Constant): LayerReport {
   }
 }
 
-/** Why a weight stays as it is; undefined where the recipe wants it compressed. */
-export function reasonToKeep(node: Node, weight: Constant, recipe: FullRecipe): string | undefined {
+/** Why the weights of a node stay as they are; undefined where the recipe wants them compressed. */
+export function reasonToKeep(node: Node, weights: readonly LayerWeight[], recipe: FullRecipe): string | undefined {
   if (recipe.weights === 'float32') return 'the recipe keeps float32'
-  if (weight.dtype !== 'float32') return `the weight is ${weight.dtype}`
-  const elements = sizeOf(weight.dims)
+  const other = weights.find(({ dtype }) => dtype !== 'float32')
+  if (other) return `the weight is ${other.dtype}`
+  // of a recurrent layer: all that is summed for an output
+  const elements = weights.reduce((sum, { dims }) => sum + sizeOf(dims), 0)
   if (elements < recipe.minElements) return 'fewer elements than minElements'
-  const depth = elements / weight.dims[0]
+  const depth = elements / shapeOf(node.op, weights[0].dims).channels
   if (recipe.keepShallow && elements < shallow.elements && depth < shallow.depth) return 'a shallow layer'
-  if (recipe.exclude.includes(node.name) || recipe.exclude.includes(node.inputs[1])) return 'excluded by the recipe'
-  return undefined
+  const names = [node.name, ...weights.map(({ name }) => name)]
+  return names.some((name) => recipe.exclude.includes(name)) ? 'excluded by the recipe' : undefined
 }
 
-function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<string, Constant>): Stored {
-  const name = node.inputs[1]
+function store(
+  node: Node,
+  { name, tensor }: LayerWeight,
+  recipe: FullRecipe,
+  constants: Map<string, Constant>,
+): Stored {
   const weights = tensor.data as Float32Array
   if (!weights.every(Number.isFinite)) {
     throw new GraphError({
@@ -184,7 +231,7 @@ function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<st
       todo: 'repair the model, or exclude the layer in the recipe',
     })
   }
-  const shape = shapeOf(tensor.dims)
+  const shape = shapeOf(node.op, tensor.dims)
   const length = shape.taps * shape.inputs
   const canBlock = node.op === blockOp
   const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
@@ -200,8 +247,10 @@ function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<st
   const type = `int${bits}` as const
   const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
   const runs = form.scales.length / shape.channels
-  const scales = new Tensor('float32', form.scales, block === undefined ? [shape.channels] : [shape.channels, runs])
-  const names = { codes: `${name}/${type}`, scales: `${name}/scale` }
+  const rows = node.op === 'whittle.Conv' ? [shape.channels] : tensor.dims.slice(0, -1)
+  const scales = new Tensor('float32', form.scales, block === undefined ? rows : [...rows, runs])
+  const part = block === undefined ? '' : `/${String(block)}`
+  const names = { codes: `${name}/${type}${part}`, scales: `${name}/scale${part}` }
   add(constants, names.codes, codes)
   add(constants, names.scales, scales)
   const bytes = bytesOf(codes).byteLength + form.scales.byteLength
@@ -209,10 +258,12 @@ function store(node: Node, tensor: Tensor, recipe: FullRecipe, constants: Map<st
   return { ...names, bytes, snr, after, to, ...(block === undefined ? {} : { block }) }
 }
 
-/** `[Cout, kh, kw, Cin / group]` of convolutions, `[N, K]` of matrix products. */
-function shapeOf(dims: readonly number[]): WeightShape {
+/** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */
+function shapeOf(op: string, dims: readonly number[]): WeightShape {
   const inputs = dims[dims.length - 1]
-  return { channels: dims[0], inputs, taps: sizeOf(dims.slice(1, -1)) }
+  const rows = dims.slice(0, -1)
+  if (op === 'whittle.Conv') return { channels: rows[0], inputs, taps: sizeOf(rows.slice(1)) }
+  return { channels: sizeOf(rows), inputs, taps: 1 }
 }
 
 function add(constants: Map<string, Constant>, name: string, tensor: Tensor): void {

@@ -14,7 +14,10 @@ export type WeightType = (typeof weightTypes)[number]
 const recipeSchema = v.strictObject({
   /** Shown in reports; a preset's own name where it came from one. */
   name: v.optional(v.pipe(v.string(), v.minLength(1), v.maxLength(200)), 'custom'),
-  /** What the weights of convolutions and matrix products become. int4 is for matrix products; convolutions take int8 then. */
+  /**
+   * What the weights of convolutions, matrix products, recurrent layers and embeddings become. int4 is for matrix products;
+   * the others take int8 then.
+   */
   weights: v.optional(v.picklist(weightTypes), 'float32'),
   /**
    * Weights along K that share a scale. 'channel': one scale per output channel; 'auto': that, and blocks of 32 for
@@ -52,9 +55,9 @@ export type FullRecipe = v.InferOutput<typeof recipeSchema>
 export const presets: Readonly<Record<string, Recipe>> = {
   /** The optimised graph, weights untouched. */
   float32: { name: 'float32', weights: 'float32' },
-  /** Symmetric int8 weights per output channel; activations quantised on the fly at run time. */
+  /** Symmetric int8 weights per output channel, or row of an embedding; activations quantised on the fly at run time. */
   int8: { name: 'int8', weights: 'int8' },
-  /** 4-bit weights of matrix products, symmetric, a scale per block of 32; int8 for convolutions. */
+  /** 4-bit weights of matrix products, symmetric, a scale per block of 32; int8 for all others. */
   int4: { name: 'int4', weights: 'int4', block: 32 },
   /** Float32 with nine of ten weights of each matrix product gone; as it is, without training again. */
   'sparse-90': { name: 'sparse-90', weights: 'float32', sparse: { kind: 'unstructured', sparsity: 0.9 } },

@@ -3,6 +3,7 @@
  * What inference and lowerings read of elements: stored patterns, integers, and places. Arithmetic of references on every
  * type is in numeric.ts, which a page does not fetch.
  */
+import { GraphError } from '../base/errors.ts'
 import { type Dtype, type TensorData, dtypes } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -81,4 +82,12 @@ export function integersOf(tensor: Tensor): number[] {
     if (spare > 0) return (value << spare) >> spare
     return Math.min(Math.max(value, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER)
   })
+}
+
+/** An index that may count from the end, from the front. @throws GraphError when it is out of range */
+export function indexFromFront(index: number, size: number): number {
+  if (index < -size || index >= size) {
+    throw new GraphError({ where: 'indices', expected: `integers in [${-size}, ${size})`, got: String(index) })
+  }
+  return index < 0 ? index + size : index
 }

@@ -2,7 +2,6 @@
 /**
  * Gather, GatherElements, GatherND: elements picked by index. Negative indices count from the end.
  */
-import { GraphError } from '../base/errors.ts'
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
@@ -11,17 +10,9 @@ import { type Reference, type Sample, type Samples, type ValueInfo, defineOps } 
 import { axisOf, complaint, contentOf, integersFrom, needed, printDims, valueOf } from './infer.ts'
 import { widthOf } from './lower-move.ts'
 import { emitElements, emitTuples } from './lower-pick.ts'
-import { integersOf, walk } from './elements.ts'
+import { indexFromFront, integersOf, walk } from './elements.ts'
 import { pick } from './numeric.ts'
 import { floats, integers, longs } from './sample-tensors.ts'
-
-/** Index from the front. @throws GraphError when it is out of range */
-function resolved(index: number, size: number): number {
-  if (index < -size || index >= size) {
-    throw new GraphError({ where: 'indices', expected: `integers in [${-size}, ${size})`, got: String(index) })
-  }
-  return index < 0 ? index + size : index
-}
 
 /** Offsets of the picked elements of a dense tensor, in the order of the output. */
 function gatherOffsets(dims: readonly number[], axis: number, indices: readonly number[]): number[] {
@@ -30,7 +21,7 @@ function gatherOffsets(dims: readonly number[], axis: number, indices: readonly 
   const offsets: number[] = []
   for (let o = 0; o < outer; o++) {
     for (const index of indices) {
-      const row = (o * dims[axis] + resolved(index, dims[axis])) * inner
+      const row = (o * dims[axis] + indexFromFront(index, dims[axis])) * inner
       for (let i = 0; i < inner; i++) offsets.push(row + i)
     }
   }
@@ -135,7 +126,7 @@ export const references = {
       indices!.dims,
       own.map((stride, k) => (k === axis ? 0 : stride)),
       (i, offset) => {
-        offsets[i] = offset + resolved(at[i], dims[axis]) * own[axis]
+        offsets[i] = offset + indexFromFront(at[i], dims[axis]) * own[axis]
       },
     )
     return [pick(x!, indices!.dims, (i) => offsets[i])]
@@ -152,7 +143,7 @@ export const references = {
     const batchSize = sizeOf(dims.slice(batch))
     const starts = Array.from({ length: tuples }, (_, t) => {
       let offset = Math.floor(t / perBatch) * batchSize
-      for (let k = 0; k < depth; k++) offset += resolved(at[t * depth + k], dims[batch + k]) * own[batch + k]
+      for (let k = 0; k < depth; k++) offset += indexFromFront(at[t * depth + k], dims[batch + k]) * own[batch + k]
       return offset
     })
     const result = [...indices!.dims.slice(0, -1), ...dims.slice(batch + depth)]

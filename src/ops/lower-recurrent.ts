@@ -2,17 +2,43 @@
 /**
  * LSTM, GRU and RNN as steps: the inputs of all gates are projected for the whole sequence at once, a tall product per
  * gate; then each step of time is a product with the state before, whose epilogue adds the projection and applies the
- * gate's function, and a few element-wise steps. State lies where it is handed out: h in Y, c in Y_c.
+ * gate's function, and a few element-wise steps. State lies where it is handed out: h in Y, c in Y_c. With int8 weights
+ * inputs and states are quantised row by row before each product.
  */
+import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import { activations } from '../kernels/gemm.ts'
-import type { Attributes, Node } from './define.ts'
+import type { Attributes, OpContext } from './define.ts'
 import { type EpilogueArgs, noEpilogue } from './epilogue.ts'
+import { grainOf } from './grid.ts'
 import { emitBinary, emitUnary, isFloat32, shifted } from './lower-elementwise.ts'
-import { emitGemm, packF32, packedWeight } from './lower-gemm.ts'
+import {
+  type GemmCall,
+  type SourceMatrix,
+  byteRecipes,
+  emitByteGemm,
+  emitGemm,
+  mostByteDepth,
+  packF32,
+  packS8,
+  packedWeight,
+} from './lower-gemm.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
 
-/** Positions of the operators' inputs. */
-const at = { x: 0, w: 1, r: 2, bias: 3, lengths: 4, h: 5, c: 6, peep: 7 } as const
+export type RecurrentName = 'GRU' | 'LSTM' | 'RNN'
+
+/** Positions of an operator's inputs; without scales W and R are float32. */
+export interface RecurrentInputs {
+  readonly x: number
+  readonly w: number
+  readonly wScale?: number
+  readonly r: number
+  readonly rScale?: number
+  readonly bias: number
+  readonly lengths: number
+  readonly h: number
+  readonly c: number
+  readonly peep: number
+}
 
 /** Most steps of time: each is a handful of kernel steps in the list. */
 const mostTime = 4096
@@ -27,13 +53,84 @@ interface Walk {
   /** Elements between the projections of two gates: the whole sequence. */
   readonly gateSize: number
   readonly projected: Ref
-  /** Packed recurrent weights of the direction's first gate, and bytes between two gates. */
-  readonly back: Ref
-  readonly backBytes: number
+  /** Products with the recurrent weights of all directions. */
+  readonly back: Products
+  /** The direction's first gate among all. */
+  readonly firstGate: number
   /** Recurrent bias of a gate, where there is one. */
   biasOf(gate: number): Ref | null
   /** A buffer of so many states. */
   scratch(states: number): Ref
+}
+
+/** Rows as the products want them: as they are, or quantised, each by itself. */
+interface Rows {
+  readonly a: Ref
+  readonly params?: Ref
+}
+
+/** Products with weights [directions, gates, n, k], packed gate by gate. */
+interface Products {
+  prepare(x: Ref, m: number): Rows
+  /** Those of gates first, first + 1, … at once: `batch` of them, which share their rows. */
+  emit(rows: Rows, first: number, call: Pick<GemmCall, 'c' | 'ldc' | 'batchC' | 'batch' | 'm' | 'epilogue'>): void
+}
+
+function floatProducts(lowering: Lowering, input: number, shape: Shape): Products {
+  const { n, k } = shape
+  const packing = packF32(matrixOf(shape))
+  const weights = packedWeight(lowering, input, packing)
+  return {
+    prepare: (a) => ({ a }),
+    emit({ a }, first, call) {
+      const b = { b: shifted(weights, first * packing.batchBytes), batchBBytes: packing.batchBytes }
+      emitGemm(lowering, { a, lda: k, ...b, n, k, ...call })
+    },
+  }
+}
+
+function byteProducts(lowering: Lowering, input: number, scale: Ref, shape: Shape): Products {
+  const { n, k } = shape
+  const recipe = byteRecipes[lowering.host.int8]
+  const packing = packS8(matrixOf(shape), recipe)
+  const weights = packedWeight(lowering, input, packing)
+  const ldq = roundUp(k, recipe.group)
+  return {
+    prepare(x, m) {
+      // a place for each: whatever is quantised once may serve others (runtime/share-steps.ts)
+      const [q, params] = [lowering.scratch(m * ldq * recipe.bytes), lowering.scratch(m * 8)]
+      const args = { x, ldx: k, q, ldq, params, m, k, bias: recipe.bias }
+      lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args })
+      return { a: q, params }
+    },
+    emit({ a, params }, first, call) {
+      const b = { b: shifted(weights, first * packing.batchBytes), batchBBytes: packing.batchBytes }
+      const wSum = shifted(weights, packing.sums + first * roundUp(n, panelColumns) * four)
+      const parts = {
+        aParams: params!,
+        aParamsStride: 1,
+        batchParams: 0,
+        wScale: shifted(scale, first * n * four),
+        wSum,
+      }
+      emitByteGemm(lowering, { a, lda: ldq, ...b, n, k, ...call }, parts)
+    },
+  }
+}
+
+interface Shape {
+  /** Directions times gates. */
+  readonly batch: number
+  readonly n: number
+  readonly k: number
+}
+
+function matrixOf({ batch, n, k }: Shape): SourceMatrix {
+  return { n, k, batch, batchSrc: n * k, colStride: k, depthStride: 1 }
+}
+
+function productsOf(lowering: Lowering, input: number, scale: Operand | null, shape: Shape): Products {
+  return scale === null ? floatProducts(lowering, input, shape) : byteProducts(lowering, input, scale.ref, shape)
 }
 
 /** From the state before to the state after. */
@@ -53,7 +150,7 @@ const state = (ref: Ref, { size }: Walk, index: number): Ref => shifted(ref, ind
 function emitGates(
   walk: Walk,
   call: {
-    readonly h: Ref
+    readonly h: Rows
     readonly y: Ref
     readonly first: number
     readonly count: number
@@ -62,22 +159,16 @@ function emitGates(
     readonly plain?: boolean
   },
 ): void {
-  const { lowering, batch, hidden, size, gateSize, projected, back, backBytes } = walk
+  const { batch, hidden, size, gateSize, projected, back, firstGate } = walk
   const { h, y, first, count, time, epilogue, plain = false } = call
   const residual = shifted(projected, (first * gateSize + time * size) * four)
   const added = plain ? {} : { residual, ldr: hidden, batchR: gateSize }
-  emitGemm(lowering, {
-    a: h,
-    lda: hidden,
-    b: shifted(back, first * backBytes),
-    batchBBytes: backBytes,
+  back.emit(h, firstGate + first, {
     c: y,
     ldc: hidden,
     batchC: size,
     batch: count,
     m: batch,
-    n: hidden,
-    k: hidden,
     epilogue: { ...noEpilogue, ...added, ...epilogue },
   })
 }
@@ -95,8 +186,9 @@ function lstm(walk: Walk, cellBefore: Ref, cell: Ref): Cell {
   const [enter, out, keep, candidate] = [0, 1, 2, 3].map((i) => state(gates, walk, i))
   let c = cellBefore
   return (_, before, after, time) => {
-    emitGates(walk, { h: before, y: gates, first: 0, count: 3, time, epilogue: act('Sigmoid') })
-    emitGates(walk, { h: before, y: candidate, first: 3, count: 1, time, epilogue: act('Tanh') })
+    const h = walk.back.prepare(before, walk.batch)
+    emitGates(walk, { h, y: gates, first: 0, count: 3, time, epilogue: act('Sigmoid') })
+    emitGates(walk, { h, y: candidate, first: 3, count: 1, time, epilogue: act('Tanh') })
     combine(walk, 'mul', keep, c, cell)
     combine(walk, 'mul', enter, candidate, enter)
     combine(walk, 'add', cell, enter, cell)
@@ -111,15 +203,17 @@ function gru(walk: Walk, late: boolean): Cell {
   const gates = walk.scratch(3)
   const [update, reset, next] = [0, 1, 2].map((i) => state(gates, walk, i))
   return (_, before, after, time) => {
-    emitGates(walk, { h: before, y: gates, first: 0, count: 2, time, epilogue: act('Sigmoid') })
+    const h = walk.back.prepare(before, walk.batch)
+    emitGates(walk, { h, y: gates, first: 0, count: 2, time, epilogue: act('Sigmoid') })
     if (late) {
-      emitGates(walk, { h: before, y: next, first: 2, count: 1, time, epilogue: { bias: walk.biasOf(2) }, plain: true })
+      emitGates(walk, { h, y: next, first: 2, count: 1, time, epilogue: { bias: walk.biasOf(2) }, plain: true })
       combine(walk, 'mul', reset, next, next)
       combine(walk, 'add', next, shifted(walk.projected, (2 * walk.gateSize + time * walk.size) * four), next)
       emitUnary(walk.lowering, 'unary_tanh_f32', next, next, walk.size)
     } else {
       combine(walk, 'mul', reset, before, reset)
-      emitGates(walk, { h: reset, y: next, first: 2, count: 1, time, epilogue: act('Tanh') })
+      const kept = walk.back.prepare(reset, walk.batch)
+      emitGates(walk, { h: kept, y: next, first: 2, count: 1, time, epilogue: act('Tanh') })
     }
     combine(walk, 'sub', before, next, reset)
     combine(walk, 'mul', update, reset, update)
@@ -128,27 +222,29 @@ function gru(walk: Walk, late: boolean): Cell {
 }
 
 function rnn(walk: Walk): Cell {
-  return (_, before, after, time) =>
-    emitGates(walk, { h: before, y: after, first: 0, count: 1, time, epilogue: act('Tanh') })
+  return (_, before, after, time) => {
+    const h = walk.back.prepare(before, walk.batch)
+    emitGates(walk, { h, y: after, first: 0, count: 1, time, epilogue: act('Tanh') })
+  }
 }
 
-function layerOf(op: string, attributes: Attributes): Layer {
-  if (op === 'LSTM') return { gates: 4, early: [0, 1, 2, 3], cell: lstm }
-  if (op === 'RNN') return { gates: 1, early: [0], cell: rnn }
+function layerOf(name: RecurrentName, attributes: Attributes): Layer {
+  if (name === 'LSTM') return { gates: 4, early: [0, 1, 2, 3], cell: lstm }
+  if (name === 'RNN') return { gates: 1, early: [0], cell: rnn }
   const late = attributes.linear_before_reset === 1
   return { gates: 3, early: late ? [0, 1] : [0, 1, 2], cell: (walk) => gru(walk, late) }
 }
 
-const defaults: Readonly<Record<string, readonly string[]>> = {
+const defaults: Readonly<Record<RecurrentName, readonly string[]>> = {
   GRU: ['sigmoid', 'tanh'],
   LSTM: ['sigmoid', 'tanh', 'tanh'],
   RNN: ['tanh'],
 }
 
-function isPlain(lowering: Lowering, { op }: Node, attributes: Attributes): boolean {
+function isPlain(lowering: Lowering, name: RecurrentName, at: RecurrentInputs, attributes: Attributes): boolean {
   const names = attributes.activations as readonly string[] | undefined
-  const wanted = defaults[op]
-  const isDefault = names === undefined || names.every((name, i) => name.toLowerCase() === wanted[i % wanted.length])
+  const wanted = defaults[name]
+  const isDefault = names === undefined || names.every((given, i) => given.toLowerCase() === wanted[i % wanted.length])
   const rest = lowering.input(at.lengths) === null && lowering.input(at.peep) === null
   return isDefault && rest && attributes.clip === undefined && attributes.input_forget !== 1 && attributes.layout !== 1
 }
@@ -157,43 +253,56 @@ function hasDims(operand: Operand | null, dims: readonly number[]): boolean {
   return operand === null || String(operand.dims) === String(dims)
 }
 
-/** @returns false for lengths of sequences, peepholes, clipping, other activations, and batches first */
-export function lowerRecurrent(lowering: Lowering, node: Node, attributes: Attributes): boolean {
+/**
+ * Emits the steps of a layer.
+ * @param at positions of its inputs; with scales W and R are int8
+ * @returns false for lengths of sequences, peepholes, clipping, other activations, and batches first
+ */
+export function lowerRecurrent(
+  lowering: Lowering,
+  name: RecurrentName,
+  at: RecurrentInputs,
+  { node, attributes }: Pick<OpContext, 'node' | 'attributes'>,
+): boolean {
   const [x, w, r] = [at.x, at.w, at.r].map((i) => lowering.input(i)!)
   const [bias, h0, c0] = [at.bias, at.h, at.c].map((i) => lowering.input(i))
-  if (!isPlain(lowering, node, attributes) || !isFloat32(x, w, r, bias, h0, c0)) return false
+  const [wScale, rScale] = [at.wScale, at.rScale].map((i) => (i === undefined ? null : lowering.input(i)))
+  const areWeights = wScale && rScale ? w.dtype === 'int8' && r.dtype === 'int8' : isFloat32(w, r)
+  if (!isPlain(lowering, name, at, attributes) || !areWeights || !isFloat32(x, bias, h0, c0, wScale, rScale))
+    return false
   const [time, batch, width] = x.dims
   const [directions, , hidden] = r.dims
   if (time > mostTime || [x, w, r].some(({ size }) => size === 0)) return false
-  const layer = layerOf(node.op, attributes)
+  const layer = layerOf(name, attributes)
   const { gates } = layer
   const rows = gates * hidden
   const state3 = [directions, batch, hidden]
   const fits =
     hasDims(w, [directions, rows, width]) &&
     hasDims(r, [directions, rows, hidden]) &&
+    [wScale, rScale].every((scale) => hasDims(scale, [directions, rows])) &&
     hasDims(bias, [directions, 2 * rows])
   if (!fits || !hasDims(h0, state3) || !hasDims(c0, state3)) return false
+  if (wScale && Math.max(width, hidden) > mostByteDepth) return false
   const size = batch * hidden
   const gateSize = time * size
-  const matrix = { n: hidden, batch: directions * gates, depthStride: 1 }
-  const forward = packF32({ ...matrix, k: width, colStride: width, batchSrc: hidden * width })
-  const backward = packF32({ ...matrix, k: hidden, colStride: hidden, batchSrc: hidden * hidden })
-  const [weights, back] = [packedWeight(lowering, at.w, forward), packedWeight(lowering, at.r, backward)]
+  const shape = { batch: directions * gates, n: hidden }
+  const forward = productsOf(lowering, at.w, wScale, { ...shape, k: width })
+  const back = productsOf(lowering, at.r, rScale, { ...shape, k: hidden })
   const written = (i: number, bytes: number): Ref =>
     (node.outputs[i] ?? '') === '' ? lowering.scratch(bytes) : lowering.output(i).ref
   const y = written(0, directions * gateSize * four)
-  const cells = node.op === 'LSTM' ? written(2, directions * size * four) : null
+  const cells = name === 'LSTM' ? written(2, directions * size * four) : null
   const zeros = h0 === null || (cells !== null && c0 === null) ? lowering.table(new Float32Array(size)) : null
+  const inputs = forward.prepare(x.ref, time * batch)
   for (let d = 0; d < directions; d++) {
     const projected = lowering.scratch(gates * gateSize * four)
     // biases of a direction: those of the inputs, then the recurrent ones
     const biasAt = (i: number): Ref | null => bias && shifted(bias.ref, (d * 2 * gates + i) * hidden * four)
     for (let gate = 0; gate < gates; gate++) {
       const c = shifted(projected, gate * gateSize * four)
-      const b = shifted(weights, (d * gates + gate) * forward.batchBytes)
       const epilogue = { ...noEpilogue, bias: biasAt(gate) }
-      emitGemm(lowering, { a: x.ref, lda: width, b, c, ldc: hidden, m: time * batch, n: hidden, k: width, epilogue })
+      forward.emit(inputs, d * gates + gate, { c, ldc: hidden, m: time * batch, epilogue })
       const own = layer.early.includes(gate) ? biasAt(gates + gate) : null
       const dims = [time * batch, hidden]
       if (own) emitBinary(lowering, 'binary_add_f32', { ref: c, dims }, { ref: own, dims: [hidden] }, c, dims)
@@ -205,8 +314,8 @@ export function lowerRecurrent(lowering: Lowering, node: Node, attributes: Attri
       size,
       gateSize,
       projected,
-      back: shifted(back, d * gates * backward.batchBytes),
-      backBytes: backward.batchBytes,
+      back,
+      firstGate: d * gates,
       biasOf: (gate) => biasAt(gates + gate),
       scratch: (states) => lowering.scratch(states * size * four),
     }

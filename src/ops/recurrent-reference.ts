@@ -9,6 +9,7 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { Attributes } from './define.ts'
 import { integersOf } from './elements.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
+import { quantizeRuns } from './quantize.ts'
 
 type Scalar = (x: number) => number
 
@@ -155,11 +156,28 @@ function times(matrix: ArrayLike<number>, start: number, rows: number, v: ArrayL
   return result
 }
 
-/** Y, Y_h and, for LSTM, Y_c. Inputs as ONNX orders them: X, W, R, B, sequence_lens, initial_h, initial_c, P. */
+/** The same with int8 codes, one scale for each row, and v quantised to asymmetric 8 bits. */
+function timesBytes(
+  matrix: ArrayLike<number>,
+  scales: ArrayLike<number>,
+  start: number,
+  rows: number,
+  v: ArrayLike<number>,
+): Float64Array {
+  const { centred, scales: own } = quantizeRuns(Float32Array.from(v), v.length, 1)
+  const first = start / v.length
+  return times(matrix, start, rows, centred).map((sum, r) => sum * own[0] * scales[first + r])
+}
+
+/**
+ * Y, Y_h and, for LSTM, Y_c. Inputs as ONNX orders them: X, W, R, B, sequence_lens, initial_h, initial_c, P.
+ * @param scales of W and R where they are int8, [directions, rows] each
+ */
 export function recurrent(
   kind: RecurrentKind,
   inputs: readonly (Tensor | null | undefined)[],
   attributes: Attributes,
+  scales?: readonly [Tensor, Tensor],
 ): Tensor[] {
   const [x, w, r] = inputs as readonly Tensor[]
   const batchFirst = attributes.layout === 1
@@ -171,6 +189,10 @@ export function recurrent(
   const clip: Scalar = most === undefined ? (v) => v : (v) => Math.min(Math.max(v, -most), most)
   const lengths = inputs[4] ? integersOf(inputs[4]) : new Array<number>(batch).fill(seq)
   const [data, weights, back] = [numbersOf(x), numbersOf(w), numbersOf(r)].map((v) => Float64Array.from(v))
+  const [ofInput, ofState] = [0, 1].map((i): typeof times => {
+    const own = scales && numbersOf(scales[i])
+    return own === undefined ? times : (matrix, start, count, v) => timesBytes(matrix, own, start, count, v)
+  })
   const y = new Float64Array(seq * directions * batch * hidden)
   const [lastH, lastC] = [new Float64Array(directions * batch * hidden), new Float64Array(directions * batch * hidden)]
   // where a state of a direction and sequence lies in Y_h, and in initial_h
@@ -181,7 +203,7 @@ export function recurrent(
     const [inputBias, bias] = [both.slice(0, rows), both.slice(rows)]
     const peep = slice(inputs[7], d * 3 * hidden, 3 * hidden)
     const f = fs.slice(d * kind.defaults.length, (d + 1) * kind.defaults.length)
-    const recur = (h: ArrayLike<number>): Float64Array => times(back, d * rows * hidden, rows, h)
+    const recur = (h: ArrayLike<number>): Float64Array => ofState(back, d * rows * hidden, rows, h)
     for (let b = 0; b < batch; b++) {
       let h = slice(inputs[5], place(d, b), hidden)
       let c = slice(inputs[6], place(d, b), hidden)
@@ -189,7 +211,7 @@ export function recurrent(
       for (let step = 0; step < length; step++) {
         const t = isBackward ? length - 1 - step : step
         const from = (batchFirst ? b * seq + t : t * batch + b) * width
-        const input = times(weights, d * rows * width, rows, data.subarray(from, from + width))
+        const input = ofInput(weights, d * rows * width, rows, data.subarray(from, from + width))
         const next = kind.cell({
           input: input.map((v, i) => v + inputBias[i]),
           recur,

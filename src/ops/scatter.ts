@@ -3,12 +3,11 @@
  * ScatterElements (Scatter is its old name) and ScatterND: a copy of the data with elements replaced by updates, or
  * combined with them (reduction). Updates are applied in row-major order.
  */
-import { GraphError } from '../base/errors.ts'
 import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { type AttributeSpec, type OpDef, type Reference, type Sample, type Samples, defineOps } from './define.ts'
 import { needed } from './infer.ts'
-import { integersOf, walk } from './elements.ts'
+import { indexFromFront, integersOf, walk } from './elements.ts'
 import { copyBytes, widthOf } from './lower-move.ts'
 import { emitElements, emitTuples } from './lower-pick.ts'
 import { type Exact, exactOf, tensorOf } from './numeric.ts'
@@ -50,13 +49,6 @@ const reductions: Readonly<Record<string, (old: never, update: never) => Exact>>
   min: (old: Exact, update: Exact) => (update < old ? update : old),
 }
 
-function resolved(index: number, size: number): number {
-  if (index < -size || index >= size) {
-    throw new GraphError({ where: 'indices', expected: `integers in [${-size}, ${size})`, got: String(index) })
-  }
-  return index < 0 ? index + size : index
-}
-
 /** A copy of `data` on which `visit` may put updates. */
 function scattered(
   data: Tensor,
@@ -81,7 +73,7 @@ const scatterElements: Reference = ([data, indices, updates], attributes) => {
   const others = own.map((stride, k) => (k === axis ? 0 : stride))
   return [
     scattered(data!, updates!, (attributes.reduction as string | undefined) ?? 'none', (put) => {
-      walk(indices!.dims, others, (i, offset) => put(offset + resolved(at[i], dims[axis]) * own[axis], i))
+      walk(indices!.dims, others, (i, offset) => put(offset + indexFromFront(at[i], dims[axis]) * own[axis], i))
     }),
   ]
 }
@@ -99,7 +91,7 @@ export const references = {
       scattered(data!, updates!, attributes.reduction as string, (put) => {
         for (let t = 0; t * depth < at.length; t++) {
           let offset = 0
-          for (let k = 0; k < depth; k++) offset += resolved(at[t * depth + k], dims[k]) * own[k]
+          for (let k = 0; k < depth; k++) offset += indexFromFront(at[t * depth + k], dims[k]) * own[k]
           for (let i = 0; i < run; i++) put(offset + i, t * run + i)
         }
       }),
