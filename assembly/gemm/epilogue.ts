@@ -43,7 +43,7 @@ export function finish(
   bias: usize,
   residual: usize,
 ): void {
-  if (cols > 8 && (cols & 3) != 0 && !residual) {
+  if (cols > 32 && (cols & 3) != 0 && !residual) {
     // The rest of a vector would keep all of them from the loops that ask nothing.
     const whole = cols & ~3
     const skip = <usize>whole << 2

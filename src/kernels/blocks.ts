@@ -76,7 +76,7 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   const cached = floorTo(weightBlockBytes / (k * weightBytes), tile)
   // weights that are used once gain nothing by staying
   const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : leastColumns))
-  let nb = Math.min(columns, most)
+  let nb = roundUp(n / count(n, Math.min(columns, most)), tile)
   const rows = widens
     ? Math.max(widenedRows, widenedBytes / (k * widens))
     : Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m)
