@@ -4,8 +4,9 @@
  *
  *     npm run bench -- [group …] [--runtime node24] [--quick] [--native] [--out folder]
  *
- * Each group runs in a process of its own, one after the other, under Node 24 unless told otherwise. --native fetches
- * onnxruntime-node into `.cache/peers/` and takes it in. --quick measures briefly, for trying things out.
+ * Each group runs in a process of its own, one after the other, under Node 24 unless told otherwise; `--runtime chromium`
+ * measures in a page of the machine's Chromium. --native fetches onnxruntime-node into `.cache/peers/` and takes it in.
+ * --quick measures briefly, for trying things out.
  */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -48,6 +49,21 @@ async function bundle() {
   await bundled.close()
 }
 
+/** Bundles what runs in a page, which finds whittle and the peer by its import map. */
+async function bundlePage() {
+  const served = {
+    name: 'served-sources',
+    resolveId(source, importer) {
+      const file = importer && source.startsWith('.') && path.resolve(path.dirname(importer), source)
+      return file && shipped.has(file) ? { id: 'whittle', external: true } : undefined
+    },
+  }
+  const input = path.join(root, 'bench/page.ts')
+  const bundled = await rolldown({ input, platform: 'browser', external: ['onnxruntime-web'], plugins: [served] })
+  await bundled.write({ file: path.join(built, 'page.mjs'), format: 'esm' })
+  await bundled.close()
+}
+
 function run(command, args) {
   return new Promise((resolve, reject) => {
     const env = { ...process.env, WHITTLE_PEERS: peers }
@@ -75,9 +91,11 @@ async function main() {
     },
   })
   const out = path.resolve(root, values.out)
-  const node = values.runtime === 'node' ? process.execPath : await fetchRuntime(values.runtime)
+  const inPage = values.runtime === 'chromium'
+  const node = inPage || values.runtime === 'node' ? process.execPath : await fetchRuntime(values.runtime)
   await run(process.execPath, ['scripts/build.mjs', 'wasm', 'scripts'])
   await bundle()
+  if (inPage) await bundlePage()
   if (values.native)
     await fetchNativePeer().catch((error) => console.error(`onnxruntime-node: skipped, ${error.message}`))
   await mkdir(out, { recursive: true })
@@ -89,7 +107,14 @@ async function main() {
   const files = []
   for (const name of wanted) {
     const file = path.join(out, `${name}-${values.runtime}.json`)
-    await run(node, [path.join(built, 'group.mjs'), root, name, values.quick ? 'quick' : 'full', file])
+    await run(node, [
+      path.join(built, 'group.mjs'),
+      root,
+      name,
+      values.quick ? 'quick' : 'full',
+      file,
+      inPage ? 'chromium' : 'node',
+    ])
     files.push(file)
   }
   await run(node, [path.join(built, 'report.mjs'), path.join(built, 'index.html'), ...files])

@@ -15,7 +15,8 @@ import { sentenceFeeds, sentencePairs, sentences } from '../../test/models/sente
 import { speech, speechClip, speechFeeds } from '../../test/models/speech.ts'
 import type { Task } from '../../test/models/task.ts'
 import { missing } from '../../test/models/tasks.ts'
-import type { EngineName, Input, NamedInput } from './engines.ts'
+import type { EngineName } from './engines.ts'
+import type { Input, NamedInput } from './open.ts'
 import {
   type ProductForm,
   type ProductShape,

@@ -175,17 +175,21 @@ export class Executor {
 
   /**
    * Runs a program of one stretch within this call, on one thread.
-   * @param inputs the model's, of the types and shapes the program was compiled for
+   * @param inputs data of the model's, of the types and shapes the program was compiled for
    * @returns the results; null where they do not all lie in the arena, and nothing was run
    */
-  runAtOnce(bound: BoundProgram, names: readonly string[], inputs: readonly Tensor[]): Record<string, Tensor> | null {
+  runAtOnce(
+    bound: BoundProgram,
+    names: readonly string[],
+    inputs: readonly Uint8Array[],
+  ): Record<string, Tensor> | null {
     this.#refresh(bound)
     const { list, starts, program } = bound
     const { memory } = this.#heap
     if (bound.ports?.memory !== memory.buffer) bound.ports = this.#portsOf(program, names)
     const { ports } = bound
     if (!ports.results) return null
-    for (const { at, tensor } of ports.inputs) (tensor.data as Uint8Array).set(inputs[at].data as Uint8Array)
+    for (const { at, tensor } of ports.inputs) (tensor.data as Uint8Array).set(inputs[at])
     const words = starts[starts.length - 1]
     const code = words === 0 ? finished : this.#start(list, words)
     if (code !== finished) throw failure(failures[code] ?? `code ${code}`)

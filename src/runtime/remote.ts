@@ -49,11 +49,17 @@ export interface EngineApi {
 export class Engine {
   readonly #worker: WorkerHandle
   readonly api: Remote<EngineApi>
-  #calls = 0
+  /** What fails the calls under way. A race with `death` would leave something of every call behind. */
+  readonly #fail = new Set<(reason: unknown) => void>()
+  #isDead = false
 
   private constructor(worker: WorkerHandle) {
     this.#worker = worker
     this.api = wrap<EngineApi>(worker.endpoint)
+    worker.death.catch((reason: unknown) => {
+      this.#isDead = true
+      for (const fail of this.#fail) fail(reason)
+    })
   }
 
   static async start(name = 'whittle engine'): Promise<Engine> {
@@ -67,11 +73,18 @@ export class Engine {
 
   /** The call's result, unless the worker dies first. Between calls the worker keeps no program from ending. */
   async call<T>(outcome: Promise<Outcome<T>>): Promise<T> {
-    if (this.#calls++ === 0) this.#worker.ref()
+    if (this.#isDead) return this.#worker.death
+    if (this.#fail.size === 0) this.#worker.ref()
+    let fail: (reason: unknown) => void = () => undefined
     try {
-      return unwrap(await Promise.race([outcome, this.#worker.death]))
+      const answer = new Promise<Outcome<T>>((resolve, reject) => {
+        this.#fail.add((fail = reject))
+        outcome.then(resolve, reject)
+      })
+      return unwrap(await answer)
     } finally {
-      if (--this.#calls === 0) this.#worker.unref()
+      this.#fail.delete(fail)
+      if (this.#fail.size === 0) this.#worker.unref()
     }
   }
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What the last run was given: most runs have the names, types and shapes of the one before, and need no more checks. */
 import type { GraphValue } from '../ir/graph.ts'
-import { Tensor } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { TensorLike } from './feeds.ts'
 
 interface Given {
   readonly name: string
   readonly type: string
   readonly dims: readonly number[]
-  /** Bytes of its data. */
+  /** Of its data. */
+  readonly array: unknown
   readonly bytes: number
   /** Elements that the program was compiled for. */
   readonly content?: ArrayLike<number | bigint>
@@ -29,22 +31,30 @@ export class Repeat {
     this.#given = inputs.map(({ name }) => {
       const { type, dims, data } = tensors.get(name)!
       const content = follows(name) ? { content: (data as Int32Array).slice() } : {}
-      return { name, type, dims: [...dims], bytes: (data as Uint8Array).byteLength, ...content }
+      return {
+        name,
+        type,
+        dims: [...dims],
+        array: data.constructor,
+        bytes: (data as Uint8Array).byteLength,
+        ...content,
+      }
     })
   }
 
-  /** The tensors in the order of the inputs, where all are like those; else undefined. */
-  tensorsOf(feeds: unknown): Tensor[] | undefined {
-    const named = (feeds ?? {}) as Readonly<Record<string, unknown>>
-    const tensors: Tensor[] = []
+  /** The data in the order of the inputs, where all tensors are like those; else undefined. */
+  dataOf(feeds: unknown): Uint8Array[] | undefined {
+    const named = (feeds ?? {}) as Readonly<Record<string, Partial<TensorLike> | null | undefined>>
+    const all: Uint8Array[] = []
     if (Object.keys(named).length !== this.#given.length) return undefined
-    for (const { name, type, dims, bytes, content } of this.#given) {
+    for (const { name, type, dims, array, bytes, content } of this.#given) {
       const tensor = named[name]
-      if (!(tensor instanceof Tensor) || tensor.type !== type || !equal(tensor.dims, dims)) return undefined
-      const data = tensor.data as Uint8Array
-      if (data.byteLength !== bytes || (content && !equal(data, content))) return undefined
-      tensors.push(tensor)
+      if (tensor?.type !== type || !Array.isArray(tensor.dims) || !equal(tensor.dims, dims)) return undefined
+      const { data } = tensor as { readonly data?: Uint8Array }
+      if (data === undefined || data.constructor !== array || data.byteLength !== bytes) return undefined
+      if (content && !equal(data, content)) return undefined
+      all.push(data)
     }
-    return tensors
+    return all
   }
 }

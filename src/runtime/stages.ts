@@ -115,7 +115,7 @@ export class Stages {
    */
   runAtOnce(feeds: unknown): { readonly outputs: Record<string, Tensor>; readonly program: Program } | null {
     const { like, stage } = this.#latest ?? {}
-    const inputs = this.#executor.isAlone ? like?.tensorsOf(feeds) : undefined
+    const inputs = this.#executor.isAlone ? like?.dataOf(feeds) : undefined
     if (!stage || !inputs) return null
     const outputs = this.#executor.runAtOnce(stage.bound, this.#names, inputs)
     return outputs && { outputs, program: stage.bound.program }

@@ -5,6 +5,8 @@
  */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { writeContainer } from '../../src/format/container.ts'
@@ -127,5 +129,20 @@ describe('memory', () => {
     expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0)
     const { growth } = JSON.parse(text) as { growth: number }
     expect(growth).toBeLessThan(16)
+  })
+
+  it('stays flat over runs in a worker: a call leaves nothing behind', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    await using session = await load(model, { instances: 1 })
+    const few = new Tensor('float32', new Float32Array(SIZE), [1, SIZE])
+    const held = async (runs: number): Promise<number> => {
+      for (let i = 0; i < runs; i++) await session.run({ x: few })
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const before = await held(500)
+    // what one call could leave is some hundred bytes
+    expect((await held(3000)) - before).toBeLessThan(3000 * 200)
   })
 })

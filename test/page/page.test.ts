@@ -15,6 +15,7 @@ import { compress } from '../../src/compress.ts'
 import { Tensor, load } from '../../src/index.ts'
 import { ocrModel } from '../models/data.ts'
 import { launchChromium, missingChromium } from './chromium.ts'
+import { importMap } from './import-map.ts'
 import { type Served, serve } from './server.ts'
 
 if (missingChromium !== undefined) console.warn(missingChromium)
@@ -23,11 +24,6 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const WIDTH = 320
 /** Gzipped JavaScript that a page may fetch to load and run a `.whittle` model. */
 const SCRIPT_LIMIT = 60_000
-
-const importMap = {
-  comlink: '/node_modules/comlink/dist/esm/comlink.mjs',
-  valibot: '/node_modules/valibot/dist/index.mjs',
-}
 
 const html = `<!doctype html><meta charset="utf-8"><title>whittle</title>
 <script type="importmap">${JSON.stringify({ imports: { ...importMap, whittle: '/dist/index.js' } })}</script>

@@ -26,26 +26,33 @@ describe('Repeat', () => {
 
   it('knows feeds of the same types and shapes, in the order of the inputs', () => {
     const feeds = { k: k(3), x: x(5, 6) }
-    expect(like.tensorsOf(feeds)).toEqual([feeds.x, feeds.k])
+    expect(like.dataOf(feeds)).toEqual([feeds.x.data, feeds.k.data])
+    const others = { k: k(3), x: { type: 'float32', data: new Float32Array(2), dims: [1, 2] } }
+    expect(like.dataOf(others)).toEqual([others.x.data, others.k.data])
   })
 
   it.each<[string, unknown]>([
     ['another shape', { x: x(1, 2, 3, 4), k: k(3) }],
     ['another type', { x: new Tensor('int32', [1, 2], [1, 2]), k: k(3) }],
     ['another content where one was compiled for', { x: x(1, 2), k: k(4) }],
-    ['a tensor that is none of ours', { x: { type: 'float32', data: new Float32Array(2), dims: [1, 2] }, k: k(3) }],
+    ['another array', { x: { type: 'float32', data: new Int32Array(2), dims: [1, 2] }, k: k(3) }],
+    ['numbers', { x: { type: 'float32', data: [1, 2], dims: [1, 2] }, k: k(3) }],
+    ['dims that are none', { x: { type: 'float32', data: new Float32Array(2), dims: null }, k: k(3) }],
+    ['no data', { x: { type: 'float32', dims: [1, 2] }, k: k(3) }],
+    ['no tensor', { x: 1, k: k(3) }],
+    ['null', { x: null, k: k(3) }],
     ['one missing', { x: x(1, 2) }],
     ['one more', { x: x(1, 2), k: k(3), z: k(3) }],
     ['another name', { x: x(1, 2), z: k(3) }],
     ['nothing', null],
   ])('does not know %s', (_, feeds) => {
-    expect(like.tensorsOf(feeds)).toBeUndefined()
+    expect(like.dataOf(feeds)).toBeUndefined()
   })
 
   it('does not know data that was taken away', () => {
     const given = x(1, 2)
     structuredClone(given.data, { transfer: [(given.data as Float32Array).buffer] })
-    expect(like.tensorsOf({ x: given, k: k(3) })).toBeUndefined()
+    expect(like.dataOf({ x: given, k: k(3) })).toBeUndefined()
   })
 })
 

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Engines behind one face: bytes of a model in, a function that runs it on one set of inputs out. Each call is a whole run
+ * with data in and out, as a user makes it. Here are those that a page has as well.
+ */
+import { Tensor, load } from '../../src/index.ts'
+import type { FormChoice } from '../../src/ir/lowering.ts'
+
+/** One input as it is measured with. */
+export interface NamedInput {
+  readonly type: 'float32' | 'int64'
+  readonly data: Float32Array | BigInt64Array
+  readonly dims: readonly number[]
+}
+
+/** A float32 value for the only input, or values for several by name. */
+export type Input =
+  | { readonly data: Float32Array; readonly dims: readonly number[] }
+  | { readonly feeds: Readonly<Record<string, NamedInput>> }
+
+function feedsOf<T>(input: Input, first: string, tensor: (given: NamedInput) => T): Record<string, T> {
+  const named: Readonly<Record<string, NamedInput>> =
+    'feeds' in input ? input.feeds : { [first]: { type: 'float32', data: input.data, dims: input.dims } }
+  return Object.fromEntries(Object.entries(named).map(([name, given]) => [name, tensor(given)]))
+}
+
+export interface OpenedModel {
+  run(): Promise<unknown>
+  close(): Promise<void>
+  /** In which form its last layer ran, where it had a choice; after a run. */
+  form?(): Promise<FormChoice | undefined>
+  /** Milliseconds of the last run that were spent in Wasm. */
+  inWasm?(): Promise<number>
+}
+
+export type Open = (bytes: Uint8Array, input: Input, threads: number) => Promise<OpenedModel>
+
+/** The part of ONNX Runtime's API that is used. */
+export interface OnnxRuntime {
+  readonly env: { readonly wasm: { numThreads?: number }; logLevel?: string }
+  readonly Tensor: new (type: string, data: NamedInput['data'], dims: readonly number[]) => object
+  readonly InferenceSession: {
+    create(
+      bytes: Uint8Array,
+      options: object,
+    ): Promise<{
+      readonly inputNames: readonly string[]
+      run(feeds: object): Promise<unknown>
+      release(): Promise<void>
+    }>
+  }
+}
+
+/** Opens a model in a build of ONNX Runtime. */
+export async function openOnnxRuntime(
+  runtime: OnnxRuntime,
+  options: object,
+  bytes: Uint8Array,
+  input: Input,
+): Promise<OpenedModel> {
+  const session = await runtime.InferenceSession.create(bytes, options)
+  const make = ({ type, data, dims }: NamedInput): object => new runtime.Tensor(type, data, dims)
+  const feeds = feedsOf(input, session.inputNames[0], make)
+  return { run: () => session.run(feeds), close: () => session.release() }
+}
+
+export type PortableEngine = 'whittle' | 'onnxruntime-web'
+
+export const portableEngines: Readonly<Record<PortableEngine, Open>> = {
+  async whittle(bytes, input, threads) {
+    const session = await load(bytes, { threads })
+    const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
+    const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
+    const inWasm = async (): Promise<number> => (await session.profile()).wasmTime
+    return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
+  },
+  /** Its threads are set for the whole process. */
+  async 'onnxruntime-web'(bytes, input, threads) {
+    const runtime = (await import('onnxruntime-web')) as unknown as OnnxRuntime
+    runtime.env.wasm.numThreads = threads
+    runtime.env.logLevel = 'error'
+    return openOnnxRuntime(runtime, { executionProviders: ['wasm'] }, bytes, input)
+  },
+}
