@@ -34,7 +34,7 @@ const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlin
 
 /**
  * What several chunks share goes into few files, since many small ones compress badly: what each thread starts with, what
- * page and engine both hold, the engine, what lowerings of quantised and boolean tensors share, what others share, what
+ * page and engine both hold and the page its end of it, the engine, what lowerings of quantised and boolean tensors share, what others share, what
  * references share.
  */
 const groups = [
@@ -45,7 +45,7 @@ const groups = [
   },
   {
     name: 'base',
-    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|session)\.ts|index\.ts)/,
+    test: /src\/(base\/(?!half|narrow-float|rng)|tensor\/(dtype|shape|tensor)\.ts|platform\/clock|runtime\/(options|remote|session)\.ts|index\.ts)/,
     priority: 4,
   },
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },

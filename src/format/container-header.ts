@@ -152,7 +152,8 @@ const tensor = v.strictObject({
   dims: v.array(count),
   offset: count,
   length: count,
-  crc32: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32 - 1)),
+  // one that no checksum can be is found when the section's is held against it
+  crc32: count,
 })
 
 const headerSchema = v.strictObject({ graph, tensors: v.array(tensor), metadata: v.record(v.string(), v.any()) })
