@@ -15,10 +15,12 @@ import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.
 export const side = 8
 /** Rows of x that the kernels of rows take at a time (kernels/sparse.ts). */
 const vectorRows = 32
-/** Rows of a unit of spmm_s8_*, of several threads and of one, and the tile behind its sums in bytes. */
-const [blockRows, mostBlockRows, tileScratch] = [48, 96, 192]
-/** Columns of a unit of several threads; of one thread, whose epilogue costs more the oftener it begins. */
-const [rowColumns, mostRowColumns] = [64, 128]
+/** Rows of a unit of spmm_s8_*, of several threads and of one, in whole tiles, and the tile behind its sums in bytes. */
+const [blockRows, manyBlockRows, tileRows, tileScratch] = [48, 96, 12, 192]
+/** Columns of a unit of several threads; of one, whose epilogue costs more the oftener it begins, at least. */
+const [rowColumns, leastRowColumns] = [64, 128]
+/** Bytes of the rows of x and of the tile of such a unit: a first-level cache. */
+const unitBytes = 32 * 1024
 /** Stored blocks of a unit, in bytes: half of that cache. */
 const blockBytes = 16 * 1024
 
@@ -95,7 +97,8 @@ function emitRows(
   scales: { readonly aParams: Ref; readonly wScale: Ref } | null,
 ): void {
   const { threads } = emit.host
-  const parts = Math.ceil(n / (threads > 1 ? rowColumns : mostRowColumns))
+  const fitting = Math.max(leastRowColumns, (unitBytes / vectorRows - k * width) / 4)
+  const parts = Math.ceil(n / (threads > 1 ? rowColumns : fitting))
   const nb = roundUp(n / parts, panelColumns)
   const [across, down] = [Math.ceil(n / nb), Math.ceil(m / vectorRows)]
   const scratchBytes = roundUp(vectorRows * (k + 1) * width + 512 + 132 * nb, 64)
@@ -205,7 +208,8 @@ const byteBlocks: SparseFamily = {
     const alone = emit.host.threads === 1
     const most = alone && m < 4 ? n : Math.max(32, Math.min(256, fitting))
     const nb = Math.min(roundUp(n, panelColumns), roundUp(most, panelColumns))
-    const mb = alone ? mostBlockRows : blockRows
+    const parts = Math.max(1, Math.round(m / manyBlockRows))
+    const mb = alone ? roundUp(m / parts, tileRows) : blockRows
     const scratchBytes = 4 * nb + tileScratch
     const sums = shifted(values, byteBlocks.values({ m, n, k, count }, emit.host)!.sums)
     const args = {
