@@ -53,7 +53,11 @@ export async function openPage(root: string): Promise<Place> {
       const inputs = await putInputs(await input(), put)
       const fitting: ServedCase['entrants'][number][] = []
       for (const { name, engine, model } of entrants) {
-        if (engine !== 'onnxruntime-node') fitting.push({ name, engine, url: await put(await model()) })
+        if (engine === 'onnxruntime-node') continue
+        const url = await put(await model())
+        fitting.push({ name, engine, url })
+        if (engine === 'whittle' && threads === 1)
+          fitting.push({ name: `${name}, no worker`, engine: 'whittle without worker', url })
       }
       const one: ServedCase = { entrants: fitting, inputs, threads, effort }
       const measured = await page.evaluate((given) => (globalThis as BenchWindow).whittleBench!.measure(given), one)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * whittle: loads compressed neural networks and runs them on WebAssembly SIMD. In a page the engine lives in a worker
- * and this file brings only the way to it; everywhere else the engine runs in the caller's thread.
+ * whittle: loads compressed neural networks and runs them on WebAssembly SIMD. In a page the engine lives in a worker,
+ * unless told otherwise, and this file brings only the way to it; everywhere else it runs in the caller's thread.
  */
 import { describeHost } from './platform/host.ts'
 import type { Source } from './platform/source.ts'
@@ -37,13 +37,13 @@ export { Tensor } from './tensor/tensor.ts'
  * @throws InputError, SourceError, FormatError, GraphError, UnsupportedError, StateError, AbortError
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Session> {
-  const { instances, ...checked } = checkOptions(options)
+  const { instances, worker, ...checked } = checkOptions(options)
   if (instances !== undefined) {
     const { openInstances } = await import('./runtime/instances.ts')
     return new Session(await openInstances(await import('./runtime/remote.ts'), source, instances, checked))
   }
   const open =
-    describeHost().runtime === 'page'
+    worker && describeHost().runtime === 'page'
       ? (await import('./runtime/remote.ts')).openRemoteModel
       : (await import('./runtime/engine.ts')).openModel
   return new Session(await open(source, checked))

@@ -3,7 +3,7 @@
  * Engines behind one face: bytes of a model in, a function that runs it on one set of inputs out. Each call is a whole run
  * with data in and out, as a user makes it. Here are those that a page has as well.
  */
-import { Tensor, load } from '../../src/index.ts'
+import { type LoadOptions, Tensor, load } from '../../src/index.ts'
 import type { FormChoice } from '../../src/ir/lowering.ts'
 
 /** One input as it is measured with. */
@@ -64,16 +64,20 @@ export async function openOnnxRuntime(
   return { run: () => session.run(feeds), close: () => session.release() }
 }
 
-export type PortableEngine = 'whittle' | 'onnxruntime-web'
+export type PortableEngine = 'whittle' | 'whittle without worker' | 'onnxruntime-web'
+
+async function openWhittle(bytes: Uint8Array, input: Input, options: LoadOptions): Promise<OpenedModel> {
+  const session = await load(bytes, options)
+  const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
+  const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
+  const inWasm = async (): Promise<number> => (await session.profile()).wasmTime
+  return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
+}
 
 export const portableEngines: Readonly<Record<PortableEngine, Open>> = {
-  async whittle(bytes, input, threads) {
-    const session = await load(bytes, { threads })
-    const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
-    const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
-    const inWasm = async (): Promise<number> => (await session.profile()).wasmTime
-    return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
-  },
+  whittle: (bytes, input, threads) => openWhittle(bytes, input, { threads }),
+  /** In a page: in its own thread, as onnxruntime-web runs there. */
+  'whittle without worker': (bytes, input) => openWhittle(bytes, input, { worker: false }),
   /** Its threads are set for the whole process. */
   async 'onnxruntime-web'(bytes, input, threads) {
     const runtime = (await import('onnxruntime-web')) as unknown as OnnxRuntime

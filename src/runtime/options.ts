@@ -32,6 +32,11 @@ export interface LoadOptions {
    * cross-origin isolation. Each has a copy of the packed weights; the source is read once.
    */
   readonly instances?: number
+  /**
+   * False: no worker is started, all is done in the caller's thread, and with one. In a page that saves each run the
+   * messages to the engine's worker and back, which take longer than the runs of small models; the page waits meanwhile.
+   */
+  readonly worker?: boolean
   /** Which builds may be used; 'auto' takes the best this host runs correctly. */
   readonly kernels?: KernelChoice
   /**
@@ -77,6 +82,7 @@ export type CheckedOptions = PlainOptions & Pick<LoadOptions, 'onProgress' | 'si
 const names: readonly (keyof LoadOptions)[] = [
   'threads',
   'instances',
+  'worker',
   'kernels',
   'deterministic',
   'onProgress',
@@ -101,7 +107,7 @@ export const mostSearched = 8
 /** Checks. @throws InputError naming the option */
 export function checkOptions(
   options: unknown,
-): PlainOptions & Pick<LoadOptions, 'instances' | 'onProgress' | 'signal'> {
+): CheckedOptions & { readonly instances?: number; readonly worker: boolean } {
   if (typeof options !== 'object' || options === null) {
     throw new InputError({ where: 'options', expected: 'an object', got: describe(options) })
   }
@@ -114,7 +120,8 @@ export function checkOptions(
       })
     }
   }
-  const { threads, instances, deterministic = false, onProgress, signal, wasm } = options as LoadOptions
+  const { threads, instances, worker = true, deterministic = false } = options as LoadOptions
+  const { onProgress, signal, wasm } = options as LoadOptions
   const { kernels = deterministic ? 'simd' : 'auto', profile = false, passes = true } = options as LoadOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw new InputError({ where: 'options.onProgress', expected: 'a function', got: describe(onProgress) })
@@ -124,19 +131,18 @@ export function checkOptions(
   }
   checkBoolean('options.deterministic', deterministic)
   checkOneOf('options.kernels', kernels, deterministic ? ['simd'] : ['auto', 'simd', 'relaxed'])
-  if (instances !== undefined) {
-    checkInteger('options.instances', instances, 1, mostInstances)
-    if (threads !== undefined && threads !== 1) {
-      throw new InputError({
-        where: 'options.threads',
-        expected: '1 beside options.instances',
-        got: describe(threads),
-        todo: 'leave one out',
-      })
-    }
+  checkBoolean('options.worker', worker)
+  if (instances !== undefined) checkInteger('options.instances', instances, 1, mostInstances)
+  const one = instances !== undefined ? 'options.instances' : worker ? undefined : 'options.worker: false'
+  const wrong = one !== undefined && threads !== undefined && threads !== 1
+  if (wrong || (!worker && instances !== undefined)) {
+    const [where, value] = wrong ? ['options.threads', threads] : ['options.worker', worker]
+    const expected = `${wrong ? '1' : 'true'} beside ${one}`
+    throw new InputError({ where, expected, got: describe(value), todo: 'leave one out' })
   }
   return {
-    threads: instances === undefined ? checkThreads(threads) : 1,
+    threads: one ? 1 : checkThreads(threads),
+    worker,
     kernels,
     deterministic,
     profile: checkBoolean('options.profile', profile),

@@ -59,7 +59,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
   })
   afterAll(() => browser?.close())
 
-  async function visit(served: Served): Promise<Outcome> {
+  async function visit(served: Served, worker = true): Promise<Outcome> {
     const page = await browser.newPage()
     const problems: string[] = []
     page.on('pageerror', (error) => problems.push(String(error)))
@@ -67,11 +67,12 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
       await page.goto(`${served.origin}/`)
       await page.waitForFunction('window.whittle !== undefined')
       const result = await page.evaluate(
-        async ({ width, data }) => {
+        async ({ width, data, worker }) => {
           const { load, Tensor } = (window as unknown as { whittle: typeof import('../../src/index.ts') }).whittle
           let ticks = 0
           const timer = setInterval(() => ticks++, 1)
-          const session = await load('/model/model.whittle', { threads: 2, kernels: 'simd' })
+          const options = worker ? { threads: 2 } : { worker }
+          const session = await load('/model/model.whittle', { ...options, kernels: 'simd' })
           const before = ticks
           const outputs = await session.run({ x: new Tensor('float32', Float32Array.from(data), [1, 3, 48, width]) })
           clearInterval(timer)
@@ -82,26 +83,43 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
             text += btoa(String.fromCharCode(...bytes.subarray(at, at + 30_000)))
           return { data: text, ticks: ticks - before, isolated: crossOriginIsolated }
         },
-        { width: WIDTH, data: Array.from(pixels()) },
+        { width: WIDTH, data: Array.from(pixels()), worker },
       )
       expect(problems).toEqual([])
-      return { data: result.data, ticks: result.ticks, threads: result.isolated ? 2 : 1 }
+      return { data: result.data, ticks: result.ticks, threads: result.isolated && worker ? 2 : 1 }
     } finally {
       await page.close()
     }
   }
 
+  const served = (isolated: boolean): Promise<Served> =>
+    serve({
+      pages: { '/': html },
+      folders: { '/dist/': `${root}dist/`, '/node_modules/': `${root}node_modules/`, '/model/': folder },
+      isolated,
+    })
+
+  it('gives the same bits in its own thread, and fetches no worker then', async () => {
+    const site = await served(true)
+    try {
+      const { data } = await visit(site, false)
+      expect(data === expected).toBe(true)
+      expect(site.requests.filter((path) => /worker/.test(path))).toEqual([])
+    } finally {
+      await site.close()
+    }
+  })
+
   it.each([true, false])(
     'gives the bits of a run in this process (cross-origin isolated: %s)',
     async (isolated) => {
-      const folders = { '/dist/': `${root}dist/`, '/node_modules/': `${root}node_modules/`, '/model/': folder }
-      const served = await serve({ pages: { '/': html }, folders, isolated })
+      const site = await served(isolated)
       try {
-        const { data, ticks } = await visit(served)
+        const { data, ticks } = await visit(site)
         expect(data.length).toBe(expected.length)
         expect(data === expected).toBe(true)
         expect(ticks).toBeGreaterThan(0)
-        const scripts = [...new Set(served.requests)].filter((path) => /\.m?js$/.test(path))
+        const scripts = [...new Set(site.requests)].filter((path) => /\.m?js$/.test(path))
         const sizes = scripts.map((path) => gzipSync(readFileSync(join(root, path)), { level: 9 }).byteLength)
         expect(
           sizes.reduce((sum, size) => sum + size, 0),
@@ -109,7 +127,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
         ).toBeLessThanOrEqual(SCRIPT_LIMIT)
         expect(scripts.filter((path) => /onnx|passes|reference/.test(path))).toEqual([])
       } finally {
-        await served.close()
+        await site.close()
       }
     },
     120_000,

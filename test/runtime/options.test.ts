@@ -7,6 +7,7 @@ describe('checkOptions', () => {
   it('fills in what is left out', () => {
     expect(checkOptions({})).toEqual({
       threads: 0,
+      worker: true,
       kernels: 'auto',
       deterministic: false,
       profile: false,
@@ -19,6 +20,8 @@ describe('checkOptions', () => {
     expect(checkOptions({ deterministic: true, kernels: 'simd' })).toMatchObject({ kernels: 'simd' })
     expect(checkOptions({ instances: 3 })).toMatchObject({ instances: 3, threads: 1 })
     expect(checkOptions({ instances: 3, threads: 1 })).toMatchObject({ instances: 3, threads: 1 })
+    expect(checkOptions({ worker: false })).toMatchObject({ worker: false, threads: 1 })
+    expect(checkOptions({ worker: true, instances: 2 })).toMatchObject({ instances: 2, threads: 1 })
   })
 
   it.each([
@@ -29,6 +32,10 @@ describe('checkOptions', () => {
     [{ threads: 2, instances: 2 }, 'options.threads'],
     [{ threads: 'auto', instances: 2 }, 'options.threads'],
     [{ instances: 0 }, 'options.instances'],
+    [{ worker: 0 }, 'options.worker'],
+    [{ worker: false, threads: 2 }, 'options.threads'],
+    [{ worker: false, threads: 'auto' }, 'options.threads'],
+    [{ worker: false, instances: 1 }, 'options.worker'],
     [{ instances: 65 }, 'options.instances'],
     [{ instances: 'auto' }, 'options.instances'],
     [{ deterministic: 1 }, 'options.deterministic'],
