@@ -40,15 +40,18 @@ const [root, name, effort, file, where] = process.argv.slice(2)
 const group = groups.find((candidate) => candidate.name === name)!
 const [before] = loadavg()
 const place = where === 'chromium' ? await (await import('./chromium.ts')).openPage(root) : await thisProcess()
-const cases: CaseResult[] = []
-for (const one of await group.cases(root)) {
-  const result = { name: one.name, macs: one.macs, ...(await place.measure(one, group.threads, effort)) }
-  const figures = result.entries.map(({ contender, median }) => `${contender} ${median.toFixed(3)} ms`)
-  console.error(`${group.name} ${one.name}: ${figures.join(', ')}`)
-  cases.push(result)
-}
 const { runtime, host } = place
-await place.close()
+const cases: CaseResult[] = []
+try {
+  for (const one of await group.cases(root)) {
+    const result = { name: one.name, macs: one.macs, ...(await place.measure(one, group.threads, effort)) }
+    const figures = result.entries.map(({ contender, median }) => `${contender} ${median.toFixed(3)} ms`)
+    console.error(`${group.name} ${one.name}: ${figures.join(', ')}`)
+    cases.push(result)
+  }
+} finally {
+  await place.close()
+}
 const { model = 'unknown processor' } = cpus()[0] ?? {}
 const setting: Setting = {
   date: new Date().toISOString(),

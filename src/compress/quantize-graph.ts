@@ -154,9 +154,10 @@ export function layerWeights(graph: Graph, node: Node): LayerWeight[] {
   return isWhole ? weights : []
 }
 
-/** Rows of floats, not a list that a shape is read from. */
-function isEmbedding({ attributes }: Node, { dtype, dims }: Constant): boolean {
-  return dtype === 'float32' && dims.length === 2 && (attributes.axis ?? 0) === 0
+/** Rows of as many floats as features have, all finite: no list that a shape is read from, no boxes, no mask. */
+function isEmbedding({ attributes }: Node, { tensor: { type, dims, data } }: LayerWeight): boolean {
+  const isTable = type === 'float32' && dims.length === 2 && (attributes.axis ?? 0) === 0
+  return isTable && dims[1] >= shallow.depth && (data as Float32Array).every(Number.isFinite)
 }
 
 /** Name of the node's bias, corrected for the errors of its weights; as it was where the bias is no constant. */

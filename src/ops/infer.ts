@@ -93,8 +93,12 @@ export function valueOf(
   return fits ? { dtype, dims, content } : { dtype, dims }
 }
 
+/** Above what any model has; the length of a list that a run gives may be anything. */
+const mostRank = 64
+
 /** Dims all of which are unknown: fresh symbols named after the node's output. */
 export function unknownDims(context: OpContext, rank: number, output = 0): Dim[] {
+  if (rank > mostRank) throw complaint(context, `at most ${mostRank} dims`, String(rank))
   const name = context.node.outputs[output] || context.node.name
   return Array.from({ length: rank }, (_, axis) => dim.symbol(`${name}.${axis}`))
 }

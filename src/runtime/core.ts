@@ -93,20 +93,23 @@ export class SessionCore implements SessionBackend {
     const host = options.measure ? (await import('./traits.ts')).hostTraits(kernels, graph, usual) : usual
     const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
     const core = new SessionCore(options, model)
-    const foresees = options.weights ?? threads > 1
-    const guess = foresees ? compileGuess(graph, ops, host, (bytes) => executor.weights.intern(bytes)) : undefined
+    const guess = options.weights
+      ? compileGuess(graph, ops, host, (bytes) => executor.weights.intern(bytes))
+      : undefined
     const receive = async (): Promise<void> => {
       if (options.weights) await executor.weights.receive(options.weights, foreseenWeights(graph, guess))
     }
     const outcomes = await Promise.allSettled([core.#startHelpers(options, model), receive()])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
-    if (!failed) {
+    try {
+      if (failed) throw failed.reason
       if (guess && model.pool) await warmUp(graph, guess, executor)
       return core
+    } catch (error) {
+      const reason = await core.#final(error)
+      await core.dispose()
+      throw reason
     }
-    const reason = await core.#final(failed.reason)
-    await core.dispose()
-    throw reason
   }
 
   get bytes(): number {

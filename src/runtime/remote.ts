@@ -73,7 +73,10 @@ export class Engine {
 
   /** The call's result, unless the worker dies first. Between calls the worker keeps no program from ending. */
   async call<T>(outcome: Promise<Outcome<T>>): Promise<T> {
-    if (this.#isDead) return this.#worker.death
+    if (this.#isDead) {
+      outcome.catch(() => undefined)
+      return this.#worker.death
+    }
     if (this.#fail.size === 0) this.#worker.ref()
     let fail: (reason: unknown) => void = () => undefined
     try {

@@ -44,11 +44,12 @@ export class Repeat {
 
   /** The data in the order of the inputs, where all tensors are like those; else undefined. */
   dataOf(feeds: unknown): Uint8Array[] | undefined {
-    const named = (feeds ?? {}) as Readonly<Record<string, Partial<TensorLike> | null | undefined>>
+    if (typeof feeds !== 'object' || feeds === null || Array.isArray(feeds)) return undefined
+    const named = feeds as Readonly<Record<string, Partial<TensorLike> | null | undefined>>
     const all: Uint8Array[] = []
     if (Object.keys(named).length !== this.#given.length) return undefined
     for (const { name, type, dims, array, bytes, content } of this.#given) {
-      const tensor = named[name]
+      const tensor = Object.hasOwn(named, name) ? named[name] : undefined
       if (tensor?.type !== type || !Array.isArray(tensor.dims) || !equal(tensor.dims, dims)) return undefined
       const { data } = tensor as { readonly data?: Uint8Array }
       if (data === undefined || data.constructor !== array || data.byteLength !== bytes) return undefined

@@ -109,7 +109,9 @@ export function timeForms(
   warmUp: number = limits.warmUp,
 ): Times | null {
   const lanes = runs.map(([form, run]) => ({ form, run, batch: warmedUp(run, clock, warmUp), best: Infinity }))
+  const end = clock() + limits.all
   for (let round = 0, still = 0; still < rounds && round < mostRounds; round++) {
+    if (round >= rounds && clock() > end) break
     still++
     for (const lane of lanes) {
       const start = clock()

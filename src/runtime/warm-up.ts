@@ -2,7 +2,8 @@
 /**
  * Warms the kernels of a session with helpers up: engines compile Wasm well only while it runs, and what the first run
  * waited for is done here by all threads, each of which takes its units. The model's first steps, up to where the host is
- * needed, are run on zeros of guessed shapes (foresee.ts). Imported only by sessions with helpers.
+ * needed, are run on zeros of guessed shapes: of models whose weights stream in, since for those a guess was compiled
+ * (foresee.ts).
  */
 import { StateError, WhittleError } from '../base/errors.ts'
 import type { Graph } from '../ir/graph.ts'
@@ -19,8 +20,8 @@ type Runner = Pick<Executor, 'bind' | 'run' | 'unbind'>
 /** Milliseconds, looked at between steps, and passes over the steps: a load is not to get much longer. */
 const limits = { time: 30, passes: 3 }
 
-/** Bytes of arena where shapes are guessed: what a run of others does not need is left unused (memory lines in docs). */
-const mostArena = 2 ** 20
+/** Bytes of arena. Where shapes are guessed, what a run of others does not need is left unused beside what it does. */
+const mostArena = { guessed: 2 ** 19, known: 2 ** 26 }
 
 /**
  * @param program of `compileGuess`
@@ -29,7 +30,7 @@ const mostArena = 2 ** 20
 export async function warmUp({ inputs }: Graph, program: Program, executor: Runner): Promise<void> {
   const isGuessed = inputs.some(({ dims }) => !dims?.every((dim) => typeof dim === 'number'))
   const [first] = program.segments
-  if (first?.kind !== 'stretch' || (isGuessed && program.arena.bytes > mostArena)) return
+  if (first?.kind !== 'stretch' || program.arena.bytes > mostArena[isGuessed ? 'guessed' : 'known']) return
   try {
     const bound = await executor.bind(program)
     try {

@@ -40,6 +40,38 @@ async function run(bytes: Uint8Array): Promise<{ y: Tensor; host: number; weight
 
 const opsOf = ({ model: bytes }: Compressed): string[] => fromContainer(bytes, 'model').graph.nodes.map(({ op }) => op)
 
+describe('tables that are no embeddings', () => {
+  const gathered = (cells: Float32Array, columns: number): Uint8Array =>
+    writeOnnx(
+      model({
+        inputs: [valueInfo('ids', 'int64', ['n', 't'])],
+        outputs: [valueInfo('y', 'float32', null)],
+        initializers: [tensorRecord('table', 'float32', Array.from(cells), [cells.length / columns, columns])],
+        nodes: [node('Gather', ['table', 'ids'], ['y'], {}, { name: 'pick' })],
+      }),
+    )
+
+  test.each([
+    [
+      'boxes',
+      gathered(
+        Float32Array.from({ length: 8000 }, (_, i) => i * 3.7),
+        4,
+      ),
+    ],
+    [
+      'a mask',
+      gathered(
+        Float32Array.from({ length: 4096 }, (_, i) => (i % 65 > i / 65 ? -Infinity : 0)),
+        64,
+      ),
+    ],
+  ])('stay as they are: %s', async (_, bytes) => {
+    const result = await compress(bytes, 'int8')
+    expect(opsOf(result)).toEqual(['Gather'])
+  })
+})
+
 describe('embeddings in int8', () => {
   test.each(['int8', 'int4'])(
     'under %s keep their rows within half a percent of the largest, in a quarter of the room',

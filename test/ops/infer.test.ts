@@ -60,6 +60,15 @@ describe('shape arithmetic', () => {
     expect(contentOf('const a: int64[1] = 7 const k: int64[1] = 134217728 y = Expand(a, k)')).toBeUndefined()
   })
 
+  it.each(['Expand', 'Reshape'])(
+    'refuses shapes of more dims than models have, whose content nobody knows (%s)',
+    (op) => {
+      expect(() => infer(`input x: float32[2, 3] input s: int64[1073741824] y = ${op}(x, s)`)).toThrow(
+        /at most 64 dims/,
+      )
+    },
+  )
+
   it('drops content that an integer type would wrap around', () => {
     expect(contentOf('const a: uint8[1] = 200 y = Add(a, a)')).toBeUndefined()
     expect(contentOf('const a: int64[1] = 9223372036854775807 const b: int64[1] = 0 y = Add(a, b)')).toBeUndefined()

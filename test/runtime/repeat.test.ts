@@ -45,6 +45,11 @@ describe('Repeat', () => {
     ['one more', { x: x(1, 2), k: k(3), z: k(3) }],
     ['another name', { x: x(1, 2), z: k(3) }],
     ['nothing', null],
+    ['a list', [x(1, 2), k(3)]],
+    [
+      'what is inherited',
+      Object.create({ x: x(1, 2), k: k(3) }, { a: { value: 1, enumerable: true }, b: { value: 2, enumerable: true } }),
+    ],
   ])('does not know %s', (_, feeds) => {
     expect(like.dataOf(feeds)).toBeUndefined()
   })

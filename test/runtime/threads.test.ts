@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs'
+import type { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { StateError } from '../../src/base/errors.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
@@ -8,7 +9,7 @@ import { loadOps } from '../../src/ops/table.ts'
 import { kernelNames } from '../../src/kernels/table.ts'
 import { controlAddress, createMemory } from '../../src/runtime/address.ts'
 import { workerUrl } from '../../src/runtime/assets.ts'
-import { SessionCore } from '../../src/runtime/core.ts'
+import { type CoreOptions, SessionCore } from '../../src/runtime/core.ts'
 import { type KernelChoice, Modules } from '../../src/runtime/module.ts'
 import { Pool } from '../../src/runtime/pool.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
@@ -32,6 +33,7 @@ async function open(
   choice: KernelChoice = 'auto',
   helperScript?: URL,
   text = network(48),
+  more: Partial<CoreOptions> = {},
 ): Promise<SessionCore> {
   const graph = parseGraph(text)
   const ops = await loadOps(operatorsOf(graph))
@@ -44,6 +46,7 @@ async function open(
     profile: false,
     bytes: () => 0,
     ...(helperScript ? { helperScript } : {}),
+    ...more,
   })
 }
 
@@ -114,6 +117,21 @@ describe.skipIf(missing !== undefined)('threads', () => {
     },
     25_000,
   )
+
+  it('that die while kernels are warmed up fail the load, which leaves no thread behind', async () => {
+    const helpers: Worker[] = []
+    const see = (worker: Worker): number => helpers.push(worker)
+    process.on('worker', see)
+    try {
+      const script = new URL('./leaving-helper.mjs', import.meta.url)
+      const text = network(8).replaceAll('[n, ', '[300, ').replace('[300, n]', '[300, 300]')
+      const weights = (async function* () {})()
+      await expect(open(2, 'auto', script, text, { weights })).rejects.toThrow('exit code 3')
+      expect(helpers.map(({ threadId }) => threadId)).toEqual([-1])
+    } finally {
+      process.off('worker', see)
+    }
+  })
 
   it('that trap end the run under way, not only their own', async () => {
     const { module } = await new Modules().choose('auto', true)

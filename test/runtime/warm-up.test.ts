@@ -49,6 +49,7 @@ describe('warmUp', () => {
   it('does nothing where a guess takes more memory than runs may want', async () => {
     expect(await warmed('input x: float32[n, 700000] y = Exp(x) output y: float32[n, 700000]')).toEqual([])
     expect(await warmed('input x: float32[1, 700000] y = Exp(x) output y: float32[1, 700000]')).toHaveLength(4)
+    expect(await warmed('input x: float32[20000000] y = Exp(x) output y: float32[20000000]')).toEqual([])
   })
 
   it('leaves a model that does not like zeros for its runs to say so', async () => {
