@@ -9,6 +9,7 @@ import { ByteReader, decodeUtf8, equalBytes } from '../base/bytes.ts'
 import { crc32 } from '../base/crc.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
 import { type Dtype, byteLengthOf, dtypes } from '../tensor/dtype.ts'
+import { mostRank } from '../tensor/shape.ts'
 import {
   type ContainerGraph,
   type ContainerHeader,
@@ -78,9 +79,6 @@ export function dataBytes({ tensors }: ContainerHeader): number {
   const last = tensors.at(-1)
   return last === undefined ? 0 : last.offset + last.length
 }
-
-/** Longest shape: above what any operator of ONNX makes. */
-const maxRank = 64
 
 /** Deepest nesting of the header's JSON: some forty graphs inside each other; who walks it may use the stack. */
 const maxNesting = 256
@@ -187,8 +185,8 @@ function checkNames({ tensors }: ContainerHeader, where: string): void {
 function checkLengths({ tensors }: ContainerHeader, where: string): void {
   for (const { name, dtype, dims, length } of tensors) {
     const place = `${where}: tensor '${name}'`
-    if (dims.length > maxRank)
-      throw new FormatError({ where: place, expected: `a rank of at most ${maxRank}`, got: String(dims.length) })
+    if (dims.length > mostRank)
+      throw new FormatError({ where: place, expected: `a rank of at most ${mostRank}`, got: String(dims.length) })
     // a dim of 0 leaves nothing of the others, which are held to the limit all the same: strides are made of them
     const whole = dims.reduce((product, dim) => product * Math.max(1, dim), 1)
     if (!Number.isSafeInteger(whole)) {

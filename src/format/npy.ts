@@ -7,6 +7,7 @@
 import { ByteReader, concatBytes, encodeUtf8, equalBytes } from '../base/bytes.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
 import { type Dtype, byteLengthOf } from '../tensor/dtype.ts'
+import { mostRank } from '../tensor/shape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 
@@ -29,7 +30,6 @@ const descriptions: Readonly<Partial<Record<Dtype, string>>> = {
 /** 0x93 'NUMPY' */
 const magic = Uint8Array.of(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)
 const maxHeader = 2 ** 20
-const maxRank = 64
 
 const headerPattern =
   /^\{\s*'descr':\s*'([^']*)',\s*'fortran_order':\s*(True|False),\s*'shape':\s*\(([\d\s,L]*)\),?\s*\}\s*$/
@@ -72,7 +72,7 @@ export function readNpy(bytes: Uint8Array, where = 'npy'): Tensor {
     })
   }
   const size = dims.reduce((product, dim) => product * dim, 1)
-  if (dims.length > maxRank || !Number.isSafeInteger(size)) {
+  if (dims.length > mostRank || !Number.isSafeInteger(size)) {
     throw new FormatError({ where, expected: 'a shape of fewer than 2^53 elements', got: `(${shape})` })
   }
   const content = reader.view(byteLengthOf(dtype, size), `${dtype}[${dims.join(', ')}]`)

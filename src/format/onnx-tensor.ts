@@ -7,13 +7,11 @@
 import { concatBytes, decodeUtf8 } from '../base/bytes.ts'
 import { FormatError, UnsupportedError } from '../base/errors.ts'
 import { type Dtype, byteLengthOf, dtypeOfOnnx, dtypes } from '../tensor/dtype.ts'
+import { mostRank } from '../tensor/shape.ts'
 import type { OnnxExternal, OnnxTensor } from './onnx-records.ts'
 import { type Fields, Wire, decodeVarints } from './onnx-wire.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** Longest shape: above what any operator of ONNX makes. */
-const maxRank = 64
 
 interface RawTensor {
   readonly offset: number
@@ -109,8 +107,8 @@ function dtypeOf(raw: RawTensor, where: string): Dtype {
 
 /** Product of dims. @throws FormatError when it is no safe integer or the rank is absurd */
 export function countElements(dims: readonly number[], where: string): number {
-  if (dims.length > maxRank)
-    throw new FormatError({ where, expected: `a rank of at most ${maxRank}`, got: String(dims.length) })
+  if (dims.length > mostRank)
+    throw new FormatError({ where, expected: `a rank of at most ${mostRank}`, got: String(dims.length) })
   // a dim of 0 leaves nothing of the others, which are held to the limit all the same: strides are made of them
   const whole = dims.reduce((product, dim) => product * Math.max(1, dim), 1)
   if (whole <= Number.MAX_SAFE_INTEGER) return dims.includes(0) ? 0 : whole

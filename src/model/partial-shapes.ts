@@ -6,6 +6,7 @@
  * rewrite then works for any rank. Dims are null where unknown; a wrong answer here would be a wrong model.
  */
 import type { Node } from '../ir/graph.ts'
+import { mostRank } from '../tensor/shape.ts'
 
 export type PartialShape = readonly (number | null)[]
 
@@ -18,11 +19,9 @@ interface Known {
 
 type Row = (node: Node, known: Known) => PartialShape | undefined
 
-/** Ranks beyond these are mistakes, and inference's to report. */
-const maxRank = 64
-
+/** Ranks beyond the longest are mistakes, and inference's to report. */
 const unknown = (rank: number | undefined): PartialShape | undefined =>
-  rank === undefined || rank < 0 || rank > maxRank ? undefined : new Array<null>(rank).fill(null)
+  rank === undefined || rank < 0 || rank > mostRank ? undefined : new Array<null>(rank).fill(null)
 
 /** Outputs have the shape of input 0. */
 const same: Row = (_, known) => known.shape(0)

@@ -26,11 +26,10 @@ import {
 import { applyEpilogue } from './activation-reference.ts'
 import { type EpilogueArgs, epilogueArgs, epilogueAttributes } from './epilogue.ts'
 import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
-import { grainOf } from './grid.ts'
 import { complaint, needed } from './infer.ts'
 import { type BlockWeights, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight, quantizeRows } from './lower-gemm.ts'
 import type { Lowering, Operand } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { blockProducts } from './product.ts'
@@ -108,14 +107,7 @@ function emitRows(lowering: Lowering, { m, n, k }: { m: number; n: number; k: nu
   const packing = packS8({ n, k, colStride: k, depthStride: 1 }, recipe)
   const b = packedWeight(lowering, 1, packing)
   const ldq = roundUp(k, recipe.group)
-  const q = lowering.scratch(m * ldq * recipe.bytes)
-  const params = lowering.scratch(m * 8)
-  lowering.step({
-    kernel: recipe.rows,
-    units: m,
-    grain: grainOf(k),
-    args: { x: lowering.input(0)!.ref, ldx: k, q, ldq, params, m, k, bias: recipe.bias },
-  })
+  const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
   const [wScale, wSum] = [lowering.input(2)!.ref, shifted(b, packing.sums)]
   emitByteGemm(
     lowering,

@@ -8,7 +8,7 @@ import { maxContent } from '../ir/infer.ts'
 import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { axisOf, complaint, contentOf, integersFrom, needed, printDims, valueOf } from './infer.ts'
-import { widthOf } from './lower-move.ts'
+import { emitRowGather, widthOf } from './lower-move.ts'
 import { emitElements, emitTuples } from './lower-pick.ts'
 import { indexFromFront, integersOf, walk } from './elements.ts'
 import { pick } from './numeric.ts'
@@ -57,7 +57,7 @@ export const ops = defineOps({
       if (y.size === 0) return true
       const outer = sizeOf(x.dims.slice(0, axis))
       const rowBytes = sizeOf(x.dims.slice(axis + 1)) * width
-      const args = {
+      emitRowGather(lowering, {
         src: x.ref,
         index: indices.ref,
         dst: y.ref,
@@ -66,9 +66,7 @@ export const ops = defineOps({
         count: indices.size,
         rowBytes,
         indexBytes: indices.dtype === 'int32' ? 4 : 8,
-      }
-      const grain = Math.max(1, Math.floor(16384 / rowBytes))
-      lowering.step({ kernel: 'gather_rows', args, units: outer * indices.size, grain })
+      })
       return true
     },
   },

@@ -10,6 +10,7 @@ import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
 import type { Dtype } from '../tensor/dtype.ts'
+import { mostRank } from '../tensor/shape.ts'
 import type { OpContext, ValueInfo } from './define.ts'
 import { integersOf, isInteger, rangeOf } from './elements.ts'
 
@@ -92,9 +93,6 @@ export function valueOf(
   const fits = content.every((d): d is Dim => d !== null && isSafe(d) && (!dim.isKnown(d) || (d >= low && d <= high)))
   return fits ? { dtype, dims, content } : { dtype, dims }
 }
-
-/** Above what any model has; the length of a list that a run gives may be anything. */
-const mostRank = 64
 
 /** Dims all of which are unknown: fresh symbols named after the node's output. */
 export function unknownDims(context: OpContext, rank: number, output = 0): Dim[] {

@@ -16,6 +16,7 @@ import {
   packF32,
   packS8,
   packedWeight,
+  quantizeRows,
   type ByteRecipe,
 } from './lower-gemm.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
@@ -77,16 +78,12 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const wTerms = shifted(b, packing.sums)
   const wZeros = inputs[2] === null ? wTerms : packedWeight(lowering, inputs[2], packZeros(n, blocks, weights))
   const ldq = roundUp(k, bits === 8 ? recipe.group : 2 * recipe.group)
-  const q = lowering.scratch(m * ldq * recipe.bytes)
-  const params = lowering.scratch(m * 8)
-  const { bias } = recipe
-  const quantize = { x: lowering.input(0)!.ref, ldx: k, q, ldq, params, m, k, bias }
-  lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args: quantize })
+  const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
   // Without zero points of weights the row's word is the zero beside its scale.
   let rows = { rowTerms: shifted(params, 4), rowTermsRow: 2, rowTermsBlock: 0 }
   if (bits === 4) {
     const terms = lowering.scratch(m * blocks * 4)
-    const args = { q, ldq, params, terms, k, block, bias }
+    const args = { q, ldq, params, terms, k, block, bias: recipe.bias }
     lowering.step({ kernel: names.terms, units: m, grain: grainOf(k), args })
     rows = { rowTerms: terms, rowTermsRow: blocks, rowTermsBlock: 1 }
   }
@@ -106,10 +103,7 @@ function emitShortGemm(lowering: Lowering, { m, n, k }: Shape, weights: BlockWei
   const b = packedWeight(lowering, inputs[0], packing)
   const wScale = packedWeight(lowering, inputs[1], packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }))
   const ldq = roundUp(k, 2 * byteRecipes.u8.group)
-  const q = lowering.scratch(m * ldq)
-  const params = lowering.scratch(m * 8)
-  const quantize = { x: lowering.input(0)!.ref, ldx: k, q, ldq, params, m, k, bias: 0 }
-  lowering.step({ kernel: 'quantize_rows_u8', units: m, grain: grainOf(k), args: quantize })
+  const { q, params } = quantizeRows(lowering, byteRecipes.u8, { x: lowering.input(0)!.ref, m, k, ldq })
   let zeros: { rowTerms: Ref | null; wZeros: Ref | null } = { rowTerms: null, wZeros: null }
   if (inputs[2] !== null) {
     zeros = {

@@ -7,6 +7,7 @@
  */
 import { type BlockTraits, blocksOf, panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
+import { grainOf } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
@@ -115,6 +116,21 @@ export const byteRecipes: Readonly<Record<HostTraits['int8'], ByteRecipe>> = {
     bytes: 2,
     bias: 0,
   },
+}
+
+/**
+ * Rows of x [m, k] quantised, each by itself, to rows of `ldq`, with their params: in places of their own, since whatever is
+ * quantised once may serve others (runtime/share-steps.ts).
+ */
+export function quantizeRows(
+  lowering: Pick<Lowering, 'scratch' | 'step'>,
+  recipe: Pick<ByteRecipe, 'rows' | 'bytes' | 'bias'>,
+  { x, m, k, ldq }: { readonly x: Ref; readonly m: number; readonly k: number; readonly ldq: number },
+): { q: Ref; params: Ref } {
+  const [q, params] = [lowering.scratch(m * ldq * recipe.bytes), lowering.scratch(m * 8)]
+  const args = { x, ldx: k, q, ldq, params, m, k, bias: recipe.bias }
+  lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args })
+  return { q, params }
 }
 
 /** int8 panels with column sums for the byte kernels of `recipe`. */

@@ -134,3 +134,25 @@ function emitTranspose(lowering: Lowering, width: 1 | 4, x: Ref, y: Ref, axes: r
   lowering.step({ kernel: `transpose_${width}`, args, units: batch.size * Math.ceil(rows.size / 8) })
   return true
 }
+
+/** Bytes that a unit of gathering moves at least. */
+const gatheredBytes = 16384
+
+/** Rows of `rowBytes` bytes along an axis of so many rows, at `count` indices of `indexBytes` (4 or 8) bytes, `outer` times. */
+export function emitRowGather(
+  lowering: Lowering,
+  args: {
+    readonly src: Ref
+    readonly index: Ref
+    readonly dst: Ref
+    readonly outer: number
+    readonly axis: number
+    readonly count: number
+    readonly rowBytes: number
+    readonly indexBytes: number
+  },
+): void {
+  const { outer, count, rowBytes } = args
+  const grain = Math.max(1, Math.floor(gatheredBytes / rowBytes))
+  lowering.step({ kernel: 'gather_rows', args, units: outer * count, grain })
+}

@@ -9,7 +9,6 @@ import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import { activations } from '../kernels/gemm.ts'
 import type { Attributes, OpContext } from './define.ts'
 import { type EpilogueArgs, noEpilogue } from './epilogue.ts'
-import { grainOf } from './grid.ts'
 import { emitBinary, emitUnary, isFloat32, shifted } from './lower-elementwise.ts'
 import {
   type GemmCall,
@@ -21,6 +20,7 @@ import {
   packF32,
   packS8,
   packedWeight,
+  quantizeRows,
 } from './lower-gemm.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
 
@@ -97,10 +97,7 @@ function byteProducts(lowering: Lowering, input: number, scale: Ref, shape: Shap
   const ldq = roundUp(k, recipe.group)
   return {
     prepare(x, m) {
-      // a place for each: whatever is quantised once may serve others (runtime/share-steps.ts)
-      const [q, params] = [lowering.scratch(m * ldq * recipe.bytes), lowering.scratch(m * 8)]
-      const args = { x, ldx: k, q, ldq, params, m, k, bias: recipe.bias }
-      lowering.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args })
+      const { q, params } = quantizeRows(lowering, recipe, { x, m, k, ldq })
       return { a: q, params }
     },
     emit({ a, params }, first, call) {

@@ -6,14 +6,11 @@
 import { sizeOf } from '../tensor/shape.ts'
 import type { ResizedAxis } from './interpolation.ts'
 import { emitBinary } from './lower-elementwise.ts'
-import { widthOf } from './lower-move.ts'
+import { emitRowGather, widthOf } from './lower-move.ts'
 import type { Lowering, Ref } from './lower.ts'
 
 /** Most positions an output position is made of; long antialiasing windows are the reference's. */
 const mostTaps = 8
-
-/** Bytes a unit of gathering moves at least. */
-const unitBytes = 16384
 
 interface Source {
   readonly ref: Ref
@@ -33,9 +30,16 @@ function emitGather(
   const rowBytes = sizeOf(from.dims.slice(axis + 1)) * width
   const count = positions.length
   const index = lowering.table(positions)
-  const args = { src: from.ref, index, dst: to, outer, axis: from.dims[axis], count, rowBytes, indexBytes: 4 }
-  const grain = Math.max(1, Math.floor(unitBytes / rowBytes))
-  lowering.step({ kernel: 'gather_rows', args, units: outer * count, grain })
+  emitRowGather(lowering, {
+    src: from.ref,
+    index,
+    dst: to,
+    outer,
+    axis: from.dims[axis],
+    count,
+    rowBytes,
+    indexBytes: 4,
+  })
 }
 
 /** Resamples one axis into `to`. */

@@ -6,9 +6,9 @@
  */
 import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
-import { flatGrid, grainOf } from './grid.ts'
+import { flatGrid } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
-import { byteRecipes, emitByteGemm, emitGemm, packS8 } from './lower-gemm.ts'
+import { byteRecipes, emitByteGemm, emitGemm, packS8, quantizeRows } from './lower-gemm.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
 /** Outputs and k of a block. */
@@ -109,19 +109,9 @@ function emitRows(
   emit.step({ kernel, units: across * down, grain, args } as StepSpec)
 }
 
-/** x quantised by rows of `ldq`; k of x is k of the shape. */
-function quantized(emit: Emitter, x: Ref, m: number, k: number, ldq: number): { q: Ref; aParams: Ref } {
-  const recipe = byteRecipes[emit.host.int8]
-  const q = emit.scratch(m * ldq * recipe.bytes)
-  const aParams = emit.scratch(m * 8)
-  const args = { x, ldx: k, q, ldq, params: aParams, m, k, bias: recipe.bias }
-  emit.step({ kernel: recipe.rows, units: m, grain: grainOf(k), args })
-  return { q, aParams }
-}
-
 function denseBytes(emit: Emitter, { m, n, k }: SparseShape, operands: SparseOperands, b: Ref, sums: number) {
   const ldq = roundUp(k, byteRecipes[emit.host.int8].group)
-  const { q, aParams } = quantized(emit, operands.x, m, k, ldq)
+  const { q, params: aParams } = quantizeRows(emit, byteRecipes[emit.host.int8], { x: operands.x, m, k, ldq })
   const call = { a: q, lda: ldq, b, c: operands.y, ldc: n, m, n, k, epilogue: operands.epilogue }
   const parts = { aParams, aParamsStride: 1, batchParams: 0, wScale: operands.wScale!, wSum: shifted(b, sums) }
   emitByteGemm(emit, call, parts)
@@ -179,8 +169,10 @@ const byteRows: SparseFamily = {
   mostDepth: ({ k }) => k - 1,
   depthStep: (host) => vectorRows * byteRecipes[host.int8].bytes,
   sparse(emit, shape, operands, weights) {
-    const { bytes } = byteRecipes[emit.host.int8]
-    const { q, aParams } = quantized(emit, operands.x, shape.m, shape.k, shape.k)
+    const recipe = byteRecipes[emit.host.int8]
+    const { bytes } = recipe
+    const { m, k } = shape
+    const { q, params: aParams } = quantizeRows(emit, recipe, { x: operands.x, m, k, ldq: k })
     const kernel = bytes === 1 ? 'spmm_rows_s8_dot' : 'spmm_rows_s8_pairs'
     emitRows(emit, kernel, q, bytes, shape, operands, weights, { aParams, wScale: operands.wScale! })
   },
@@ -201,7 +193,7 @@ const byteBlocks: SparseFamily = {
   /** k is a multiple of 8 here. */
   sparse(emit, { m, n, k, count }, operands, { values, depths, starts }) {
     const recipe = byteRecipes[emit.host.int8]
-    const { q, aParams } = quantized(emit, operands.x, m, k, k)
+    const { q, params: aParams } = quantizeRows(emit, byteRecipes[emit.host.int8], { x: operands.x, m, k, ldq: k })
     const perColumn = Math.max(1, (count * side * side) / n)
     const fitting = Math.floor(blockBytes / perColumn / panelColumns) * panelColumns
     // blocks that are used once gain nothing by staying

@@ -11,24 +11,9 @@ import { indexFromFront, integersOf } from './elements.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { grainOf } from './grid.ts'
 import { isFloat32 } from './lower-elementwise.ts'
-import type { Lowering, Ref } from './lower.ts'
+import { emitRowGather } from './lower-move.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats, integers } from './sample-tensors.ts'
-
-/** Bytes that a unit of gathering moves at least. */
-const unitBytes = 16384
-
-/** Rows of `rowBytes` bytes, of a table of so many, by the node's indices. */
-function emitRows(lowering: Lowering, src: Ref, dst: Ref, rows: number, rowBytes: number): void {
-  const indices = lowering.input(2)!
-  const indexBytes = indices.dtype === 'int32' ? 4 : 8
-  lowering.step({
-    kernel: 'gather_rows',
-    args: { src, index: indices.ref, dst, outer: 1, axis: rows, count: indices.size, rowBytes, indexBytes },
-    units: indices.size,
-    grain: Math.max(1, Math.floor(unitBytes / rowBytes)),
-  })
-}
 
 export const ops = defineOps({
   'whittle.QuantizedGather': {
@@ -51,8 +36,9 @@ export const ops = defineOps({
       if (y.size === 0) return true
       const count = indices.size
       const [codes, scales] = [lowering.scratch(count * k), lowering.scratch(count * 4)]
-      emitRows(lowering, table.ref, codes, rows, k)
-      emitRows(lowering, scale.ref, scales, rows, 4)
+      const at = { index: indices.ref, count, indexBytes: indices.dtype === 'int32' ? 4 : 8, outer: 1, axis: rows }
+      emitRowGather(lowering, { ...at, src: table.ref, dst: codes, rowBytes: k })
+      emitRowGather(lowering, { ...at, src: scale.ref, dst: scales, rowBytes: 4 })
       const args = { src: codes, dst: y.ref, scale: scales, n: count, k, transposed: 0 }
       lowering.step({ kernel: 'dequantize_rows_s8', units: count, grain: grainOf(k), args })
       return true

@@ -5,8 +5,7 @@ import { checkAborted } from '../base/check.ts'
 import { type ByteStream, memoryStream } from '../platform/source.ts'
 import type { SessionCore } from './core.ts'
 import { openStream } from './engine.ts'
-import type { CheckedOptions } from './options.ts'
-import type { ProgressEvent } from './options.ts'
+import type { CheckedOptions, ProgressEvent } from './options.ts'
 import { type Outcome, unwrap } from './plain-errors.ts'
 
 /** Who reads for the workers. Nothing in it throws. */

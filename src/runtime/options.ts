@@ -133,15 +133,17 @@ export function checkOptions(
   checkOneOf('options.kernels', kernels, deterministic ? ['simd'] : ['auto', 'simd', 'relaxed'])
   checkBoolean('options.worker', worker)
   if (instances !== undefined) checkInteger('options.instances', instances, 1, mostInstances)
-  const one = instances !== undefined ? 'options.instances' : worker ? undefined : 'options.worker: false'
-  const wrong = one !== undefined && threads !== undefined && threads !== 1
-  if (wrong || (!worker && instances !== undefined)) {
-    const [where, value] = wrong ? ['options.threads', threads] : ['options.worker', worker]
-    const expected = `${wrong ? '1' : 'true'} beside ${one}`
-    throw new InputError({ where, expected, got: describe(value), todo: 'leave one out' })
+  const isOne = instances !== undefined || !worker
+  if (isOne && (threads ?? 1) !== 1) {
+    const expected = `1 beside options.${worker ? 'instances' : 'worker: false'}`
+    throw new InputError({ where: 'options.threads', expected, got: describe(threads), todo: 'leave one out' })
+  }
+  if (!worker && instances !== undefined) {
+    const expected = 'true beside options.instances'
+    throw new InputError({ where: 'options.worker', expected, got: 'false', todo: 'leave one out' })
   }
   return {
-    threads: one ? 1 : checkThreads(threads),
+    threads: isOne ? 1 : checkThreads(threads),
     worker,
     kernels,
     deterministic,

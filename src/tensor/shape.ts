@@ -2,6 +2,9 @@
 /** Arithmetic on concrete shapes: sizes, strides, broadcasting, axes. */
 import { GraphError } from '../base/errors.ts'
 
+/** Longest shape: above what any model has; the length of a list in a file, or one that a run gives, may be anything. */
+export const mostRank = 64
+
 /** Number of elements of a shape; 1 for rank 0. */
 export function sizeOf(dims: readonly number[]): number {
   let size = 1
