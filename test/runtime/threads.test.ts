@@ -125,9 +125,15 @@ describe.skipIf(missing !== undefined)('threads', () => {
     try {
       const script = new URL('./leaving-helper.mjs', import.meta.url)
       const text = network(8).replaceAll('[n, ', '[300, ').replace('[300, n]', '[300, 300]')
-      const weights = (async function* () {})()
-      await expect(open(2, 'auto', script, text, { weights })).rejects.toThrow('exit code 3')
-      expect(helpers.map(({ threadId }) => threadId)).toEqual([-1])
+      let error: unknown
+      // a warm-up may be over before the helper is there
+      for (const end = Date.now() + 20_000; error === undefined && Date.now() < end;) {
+        const weights = (async function* () {})()
+        const opened = await open(2, 'auto', script, text, { weights }).catch((reason: unknown) => (error = reason))
+        if (opened instanceof SessionCore) await opened.dispose()
+      }
+      expect(String(error)).toContain('exit code 3')
+      expect(helpers.every(({ threadId }) => threadId === -1)).toBe(true)
     } finally {
       process.off('worker', see)
     }
