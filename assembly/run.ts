@@ -27,6 +27,14 @@ const CURSOR: usize = 16
 // @ts-ignore: decorator
 @inline
 const DONE: usize = 20
+/** The unit that the step's range begins with. */
+// @ts-ignore: decorator
+@inline
+const FIRST: usize = 24
+/** Not 0: a run with helpers returns LED when the step is done, with the next one open. */
+// @ts-ignore: decorator
+@inline
+const LEADS: usize = 28
 // @ts-ignore: decorator
 @inline
 const ARGS: usize = 32
@@ -111,6 +119,9 @@ const LOST: u32 = 2
 // @ts-ignore: decorator
 @inline
 const UNDER_WAY: u32 = 3
+// @ts-ignore: decorator
+@inline
+const LED: u32 = 4
 
 /**
  * Looks at a word before sleeping on it. Long: some hundred microseconds, more than the difference between two threads
@@ -151,8 +162,8 @@ const MOST_ROUNDS: u32 = 150
 /**
  * Does the steps of `list` (`words` 4-byte words) as thread `thread` with up to `threads` - 1 helpers in `serve`.
  * Returns 0 when all is done, 1 when the stop word was set, 2 when a helper that had taken work made no progress for
- * long, 3 when it made none for a moment; after 1 and 2 the contents of outputs are unspecified and the pool must be
- * given up, after 3 `resume` is to be called.
+ * long, 3 when it made none for a moment, 4 when a step that leads is done, while helpers go on with the next; after 1
+ * and 2 the contents of outputs are unspecified and the pool must be given up, after 3 and 4 `resume` is to be called.
  */
 export function run(list: usize, words: u32, control: usize, thread: u32, threads: u32): u32 {
   if (ASC_FEATURE_THREADS) {
@@ -161,12 +172,20 @@ export function run(list: usize, words: u32, control: usize, thread: u32, thread
   const end = list + (<usize>words << 2)
   for (let step = list; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
     const units = load<u32>(step, UNITS)
-    if (units) dispatch(load<u32>(step), step + ARGS, 0, units, thread)
+    if (units) work(step, 0, units, thread)
   }
   return FINISHED
 }
 
-/** Goes on with the run that returned 3; returns what `run` returns. */
+/** Does units of a step. */
+// @ts-ignore: decorator
+@inline
+function work(step: usize, from: u32, to: u32, thread: u32): void {
+  const first = load<u32>(step, FIRST)
+  dispatch(load<u32>(step), step + ARGS, first + from, first + to, thread)
+}
+
+/** Goes on with the run that returned 3 or 4; returns what `run` returns. */
 export function resume(control: usize, thread: u32, threads: u32): u32 {
   if (ASC_FEATURE_THREADS) {
     const step = <usize>load<u32>(control, STEP)
@@ -175,7 +194,7 @@ export function resume(control: usize, thread: u32, threads: u32): u32 {
     const status = awaitUnits(step, load<u32>(step, UNITS), control, stateOf(control, thread))
     if (status == UNDER_WAY) return status
     if (status != FINISHED) return finish(control, threads, status)
-    return walk(step + (<usize>load<u32>(step, SIZE) << 2), index + 1, control, thread, threads)
+    return walk(step + (<usize>load<u32>(step, SIZE) << 2), index + 1, load<u32>(step, LEADS) != 0, control, thread, threads)
   }
   return FINISHED
 }
@@ -243,11 +262,11 @@ function coordinate(list: usize, words: u32, control: usize, thread: u32, thread
   store<u32>(control, memory.size(), PAGES)
   atomic.store<u32>(control, 0, GATE)
   call(control, thread, threads)
-  return walk(list, 0, control, thread, threads)
+  return walk(list, 0, false, control, thread, threads)
 }
 
-/** Does the steps from `step` on, which is the list's step number `index`. */
-function walk(step: usize, index: u32, control: usize, thread: u32, threads: u32): u32 {
+/** Does the steps from `step` on, which is the list's step number `index`, and may be open already. */
+function walk(step: usize, index: u32, isOpen: bool, control: usize, thread: u32, threads: u32): u32 {
   let status = FINISHED
   const end = <usize>load<u32>(control, LIST) + (<usize>load<u32>(control, WORDS) << 2)
   for (; step < end; step += <usize>load<u32>(step, SIZE) << 2) {
@@ -257,21 +276,23 @@ function walk(step: usize, index: u32, control: usize, thread: u32, threads: u32
     }
     const units = load<u32>(step, UNITS)
     if (units <= load<u32>(step, GRAIN)) {
-      if (units) dispatch(load<u32>(step), step + ARGS, 0, units, thread)
+      if (units) work(step, 0, units, thread)
     } else {
-      atomic.store<u32>(step, 0, CURSOR)
-      atomic.store<u32>(step, 0, DONE)
-      open(control, index + 1)
+      if (!isOpen) openStep(step, control, index)
       takeChunks(step, units, control, thread)
       store<u32>(control, 0, ROUNDS)
+      const leads = load<u32>(step, LEADS) != 0
+      if (leads) openStep(step + (<usize>load<u32>(step, SIZE) << 2), control, index + 1)
       status = awaitUnits(step, units, control, stateOf(control, thread))
-      if (status == UNDER_WAY) {
+      if (status == FINISHED && leads) status = LED
+      if (status >= UNDER_WAY) {
         store<u32>(control, <u32>step, STEP)
         store<u32>(control, index, INDEX)
         return status
       }
       if (status != FINISHED) break
     }
+    isOpen = false
     index++
   }
   store<u32>(control, 0, ROUNDS)
@@ -318,6 +339,13 @@ function outOfPatience(control: usize): u32 {
   return rounds < MOST_ROUNDS ? UNDER_WAY : LOST
 }
 
+/** Lets helpers take units of step number `index`. */
+function openStep(step: usize, control: usize, index: u32): void {
+  atomic.store<u32>(step, 0, CURSOR)
+  atomic.store<u32>(step, 0, DONE)
+  open(control, index + 1)
+}
+
 // @ts-ignore: decorator
 @inline
 function open(control: usize, gate: u32): void {
@@ -346,7 +374,7 @@ function takeChunks(step: usize, units: u32, control: usize, thread: u32): void 
     if (isUsedUp(before, chunks)) break
     const from = (back ? chunks - 1 - (before >> 16) : before & 0xffff) * grain
     const to = min<u32>(units - from, grain) + from
-    dispatch(load<u32>(step), step + ARGS, from, to, thread)
+    work(step, from, to, thread)
     finished += to - from
   }
   if (finished && atomic.add<u32>(step, finished, DONE) + finished == units) {

@@ -51,7 +51,7 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-affine|lower-(byte|qlinear|cast|compare|pick)|qlinear-values)[^?]+$/,
+    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-(affine|attention|byte|qlinear|cast|compare|pick)|qlinear-values)[^?]+$/,
     minShareCount: 2,
     priority: 2,
   },
@@ -78,8 +78,8 @@ const assets = {
   },
 }
 
-/** Notes of what may be dropped if unused: nothing unused is left. Others (`@vite-ignore`) stay. */
-const shakingNotes = /\/\* @__(?:PURE|NO_SIDE_EFFECTS)__ \*\/(\s?)/g
+/** Notes of what may be dropped if unused: nothing unused is left. Others (`@vite-ignore`) stay. A space, only between words. */
+const shakingNotes = /([\w$]?)\s*\/\* @__(?:PURE|NO_SIDE_EFFECTS)__ \*\/\s*/g
 
 function chunkFile(chunk) {
   const facet = /\?facet=(\w+)$/.exec(chunk.facadeModuleId ?? '')?.[1]
@@ -128,7 +128,7 @@ export async function bundle() {
   })
   await build.close()
   for (const { fileName, code: minified } of output) {
-    const code = minified.replace(shakingNotes, (_, space) => space || ' ')
+    const code = minified.replace(shakingNotes, (_, word) => word && `${word} `)
     const file = path.join(root, 'dist', fileName)
     await mkdir(path.dirname(file), { recursive: true })
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== code) await writeFile(file, code)

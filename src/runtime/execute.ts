@@ -13,7 +13,8 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { bytesOf, copyOfTensor, tensorFromBytes } from '../tensor/tensor.ts'
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
-import type { HostCall, Program } from './compile.ts'
+import type { HostCall, Program, Slot } from './compile.ts'
+import { type EarlyRows, cutLast, earlyRows } from './early-copy.ts'
 import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
@@ -32,6 +33,8 @@ export interface BoundProgram {
   arena: number
   /** Made by `runAtOnce`, for that arena. */
   ports?: Ports
+  /** Of a large result, with helpers. */
+  readonly early: EarlyRows | undefined
   /** Where threads are searched for: how many it is to run with. */
   readonly search?: ThreadSearch
 }
@@ -72,6 +75,7 @@ const failures: Readonly<Record<number, string>> = {
 /** What `run` and `resume` return besides. */
 const finished = 0
 const underWay = 3
+const led = 4
 
 /** Binds and runs the programs of one session, one at a time. */
 export class Executor {
@@ -135,11 +139,12 @@ export class Executor {
     const rows = await rowsOf(program.steps)
     this.#weights.retainTables(program.tables.keys())
     this.#reserveArena(program.arena.bytes)
-    const { words, starts } = encodeSteps(program.steps, this.#resolver(program), rows)
+    const { count, search } = this.#threads
+    const early = count > 1 ? earlyRows(program) : undefined
+    const { words, starts } = this.#encode(program, rows, early)
     const list = this.#heap.allocate(words.byteLength)
     this.#write(list, words)
-    const { count, search } = this.#threads
-    const bound = { program, rows, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+    const bound = { program, rows, early, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
     return search ? { ...bound, search: new (await import('./thread-search.ts')).ThreadSearch(count) } : bound
   }
 
@@ -202,11 +207,7 @@ export class Executor {
     const resolve = this.#resolver(program)
     const portOf = (name: string): Port => {
       const slot = program.types.get(name)!
-      const view = this.#heap.view(
-        resolve({ id: refIds.value(name), offset: 0 }),
-        byteLengthOf(slot.dtype, sizeOf(slot.dims)),
-      )
-      return { name, tensor: tensorFromBytes(slot.dtype, view, slot.dims) }
+      return { name, tensor: tensorFromBytes(slot.dtype, this.#place(slot, resolve), slot.dims) }
     }
     const inputs = program.arenaInputs.map((name) => ({ ...portOf(name), at: names.indexOf(name) }))
     const isComputed = (name: string): boolean =>
@@ -226,15 +227,21 @@ export class Executor {
     evaluate: EvaluateHost,
     timings?: Timings,
   ): Promise<Map<string, Tensor>> {
-    const { program } = bound
+    const { program, early } = bound
     this.#refresh(bound)
     const resolve = this.#resolver(program)
+    let begun: Uint8Array | undefined
+    const lead = (): void => {
+      const place = this.#place(program.types.get(early!.name)!, resolve)
+      begun = new Uint8Array(place.length)
+      begun.set(place.subarray(0, early!.bytes))
+    }
     const values = new Map(inputs)
     const value = (name: string): Tensor | undefined => values.get(name) ?? this.#read(program, resolve, name)
     for (const name of program.arenaInputs) this.#copyIn(program, resolve, name, values.get(name))
     for (const segment of program.segments) {
       if (segment.kind === 'stretch') {
-        await this.#runStretch(bound, segment.from, segment.to, timings)
+        await this.#runStretch(bound, segment.from, segment.to, timings, lead)
         continue
       }
       const start = now()
@@ -250,7 +257,9 @@ export class Executor {
     const results = new Map<string, Tensor>()
     for (const name of program.results) {
       const atHand = values.get(name) ?? program.known.get(name)
-      const tensor = atHand ? copyOfTensor(atHand) : this.#read(program, resolve, name)
+      const tensor = atHand
+        ? copyOfTensor(atHand)
+        : this.#read(program, resolve, name, name === early?.name ? begun : undefined, early?.bytes)
       if (!tensor) throw new GraphError({ where: `output '${name}'`, expected: 'to be computed', got: 'nothing' })
       results.set(name, tensor)
     }
@@ -262,8 +271,9 @@ export class Executor {
     from: number,
     to: number,
     timings: Timings | undefined,
+    lead: () => void,
   ): Promise<void> {
-    if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from])
+    if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from], lead)
     for (let step = from; step < to; step++) {
       const start = now()
       await this.#walk(list + starts[step] * 4, starts[step + 1] - starts[step])
@@ -271,11 +281,15 @@ export class Executor {
     }
   }
 
-  /** Does steps. While a helper keeps it waiting, the host gets to see whether that one died. */
-  async #walk(list: number, words: number): Promise<void> {
+  /**
+   * Does steps. While a helper keeps it waiting, the host gets to see whether that one died.
+   * @param lead called when a step that leads is done, while helpers are at the next
+   */
+  async #walk(list: number, words: number, lead?: () => void): Promise<void> {
     let code = this.#start(list, words)
-    while (code === underWay) {
-      await nextTask()
+    while (code === underWay || code === led) {
+      if (code === led) lead?.()
+      else await nextTask()
       code = this.#resume()
     }
     if (code === finished) return
@@ -307,10 +321,15 @@ export class Executor {
   #refresh(bound: BoundProgram): void {
     if (bound.arena === this.#arena.address) return
     this.#reserveArena(bound.program.arena.bytes)
-    const { program, rows } = bound
-    this.#write(bound.list, encodeSteps(program.steps, this.#resolver(program), rows).words)
+    const { program, rows, early } = bound
+    this.#write(bound.list, this.#encode(program, rows, early).words)
     bound.arena = this.#arena.address
     delete bound.ports
+  }
+
+  #encode(program: Program, rows: KernelRows, early: EarlyRows | undefined): ReturnType<typeof encodeSteps> {
+    const encoded = encodeSteps(program.steps, this.#resolver(program), rows)
+    return early ? cutLast(encoded, early) : encoded
   }
 
   #write(list: number, words: Uint32Array): void {
@@ -335,20 +354,35 @@ export class Executor {
       throw new GraphError({ where: `value '${name}'`, expected, got })
     }
     const bytes = bytesOf(tensor)
-    this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), bytes.byteLength).set(bytes)
+    this.#place(slot, resolve).set(bytes)
   }
 
-  /** A value that is not at hand: known, constant, or in the arena. */
-  #read(program: Program, resolve: (ref: Ref) => number, name: string): Tensor | undefined {
+  /**
+   * A value that is not at hand: known, constant, or in the arena.
+   * @param begun its copy, as far as it was copied: up to byte `from`
+   */
+  #read(
+    program: Program,
+    resolve: (ref: Ref) => number,
+    name: string,
+    begun?: Uint8Array,
+    from = 0,
+  ): Tensor | undefined {
     const known = program.known.get(name)
     if (known) return known
     if (this.#weights.isConstant(name)) return copyOfTensor(this.#weights.tensorOf(name)!)
     const slot = program.types.get(name)
     if (!slot) return undefined
-    const address = resolve({ id: refIds.value(name), offset: 0 })
+    const place = this.#place(slot, resolve)
     // unlike slice(), this does not clear the new array first
-    const bytes = new Uint8Array(this.#heap.view(address, byteLengthOf(slot.dtype, sizeOf(slot.dims))))
+    const bytes = begun ?? new Uint8Array(place)
+    begun?.set(place.subarray(from), from)
     return tensorFromBytes(slot.dtype, bytes, slot.dims)
+  }
+
+  /** Where a value lies. */
+  #place({ name, dtype, dims }: Slot, resolve: (ref: Ref) => number): Uint8Array {
+    return this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), byteLengthOf(dtype, sizeOf(dims)))
   }
 }
 

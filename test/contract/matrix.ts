@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The kernel contract in one runtime, without a test runner: every case of every row, on every build that the runtime
- * accepts, called directly in many splits and by the walker (docs/steps.md) on one to four threads. What is exact leaves
- * a checksum, so that runtimes and builds can be held against each other.
+ * accepts, called directly in many splits and by the walker (docs/steps.md) on one to four threads; on three, steps are
+ * cut in two, the first of which leads. What is exact leaves a checksum, so that runtimes and builds can be held against
+ * each other.
  */
 import { readFileSync } from 'node:fs'
 import { crc32 } from '../../src/base/crc.ts'
@@ -10,6 +11,7 @@ import { seededRandom } from '../../src/base/rng.ts'
 import { type KernelName, kernelNames, kernelTable } from '../../src/kernels/table.ts'
 import { instantiateKernels } from '../../src/runtime/instance.ts'
 import { Pool } from '../../src/runtime/pool.ts'
+import { cutLast } from '../../src/runtime/early-copy.ts'
 import { stepWords } from '../../src/runtime/encode.ts'
 import { type Build, type Dispatch, type Oracle, buildNames, checkCase } from './kernel.ts'
 
@@ -43,6 +45,7 @@ const headerWords = 8
 /** Codes of `run` (docs/steps.md). */
 const finished = 0
 const underWay = 3
+const led = 4
 
 /** Runs the matrix; null for builds that the runtime does not accept. */
 export async function runMatrix(oracles: Oracles, options: MatrixOptions): Promise<Record<string, BuildReport | null>> {
@@ -101,19 +104,21 @@ async function runBuild(
   return { cases, threads, failures: [...failures, ...deaths], checksums }
 }
 
-/** The walker on a list of one step. */
+/** The walker on a list of one step, or of its two parts. */
 function walker({ memory, exports }: Build, threads: number): Dispatch {
   const { run, resume } = exports as unknown as Readonly<Record<string, (...args: number[]) => number>>
   return {
     name: `the walker on ${threads} threads`,
     run(kernel: KernelName, args: number, units: number) {
       const count = Object.keys(kernelTable[kernel].args).length
-      const words = new Uint32Array(memory.buffer, list, stepWords(kernelTable[kernel]))
-      words.fill(0)
-      words.set([kernelNames.indexOf(kernel), words.length, units, 1])
-      words.set(new Uint32Array(memory.buffer, args, count), headerWords)
+      const step = new Uint32Array(stepWords(kernelTable[kernel]))
+      step.set([kernelNames.indexOf(kernel), step.length, units, 1])
+      step.set(new Uint32Array(memory.buffer, args, count), headerWords)
+      const encoded = { words: step, starts: Uint32Array.of(0, step.length) }
+      const { words } = threads === 3 && units >= 4 ? cutLast(encoded, { units: units >> 1 }) : encoded
+      new Uint32Array(memory.buffer, list, words.length).set(words)
       let code = run(list, words.length, control, 0, threads)
-      while (code === underWay) code = resume(control, 0, threads)
+      while (code === underWay || code === led) code = resume(control, 0, threads)
       if (code !== finished) throw new Error(`${kernel}: the walker on ${threads} threads ended with ${code}`)
     },
   }

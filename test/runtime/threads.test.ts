@@ -74,6 +74,22 @@ describe.skipIf(missing !== undefined)('threads', () => {
     }
   })
 
+  it.each([false, true])('copy large results while they work (profile: %s)', async (profile) => {
+    const text = network(48).replace('u = MatMul(s, t)\n  y = Tanh(u)', 'y = MatMul(s, t)')
+    const sessions = await Promise.all([1, 2, 3].map((threads) => open(threads, 'auto', undefined, text, { profile })))
+    try {
+      for (const rows of [180, 300, 1000, 300]) {
+        const [one, ...others] = await Promise.all(sessions.map((session) => session.run({ x: input(rows) })))
+        for (const other of others) {
+          const bytes = Buffer.from((other.y.data as Float32Array).buffer)
+          expect(bytes.equals(Buffer.from((one.y.data as Float32Array).buffer))).toBe(true)
+        }
+      }
+    } finally {
+      await Promise.all(sessions.map((session) => session.dispose()))
+    }
+  })
+
   it('end with their session, which may be disposed twice', async () => {
     const session = await open(2)
     await session.dispose()
