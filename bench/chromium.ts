@@ -50,7 +50,9 @@ export async function openPage(root: string): Promise<Place> {
     runtime: `Chromium ${browser.version()}`,
     host: await page.evaluate(() => (globalThis as BenchWindow).whittleBench!.probe()),
     async measure({ entrants, input }, threads, effort) {
-      const inputs = await putInputs(await input(), put)
+      const given = await input()
+      const inputs = await putInputs(given, put)
+      const back = ('back' in given && given.back) || {}
       const fitting: ServedCase['entrants'][number][] = []
       for (const { name, engine, model } of entrants) {
         if (engine === 'onnxruntime-node') continue
@@ -59,7 +61,7 @@ export async function openPage(root: string): Promise<Place> {
         if (engine === 'whittle' && threads === 1)
           fitting.push({ name: `${name}, no worker`, engine: 'whittle without worker', url })
       }
-      const one: ServedCase = { entrants: fitting, inputs, threads, effort }
+      const one: ServedCase = { entrants: fitting, inputs, back, threads, effort }
       const measured = await page.evaluate((given) => (globalThis as BenchWindow).whittleBench!.measure(given), one)
       return { ...measured, missing: { ...nativePeer, ...measured.missing } }
     },

@@ -15,6 +15,7 @@ export interface ServedInput {
 export interface ServedCase {
   readonly entrants: readonly { readonly name: string; readonly engine: PortableEngine; readonly url: string }[]
   readonly inputs: readonly ServedInput[]
+  readonly back: Readonly<Record<string, string>>
   readonly threads: number
   readonly effort: string
 }
@@ -25,18 +26,18 @@ async function bytesOf(url: string): Promise<ArrayBuffer> {
   return response.arrayBuffer()
 }
 
-async function inputOf(inputs: readonly ServedInput[]): Promise<Input> {
+async function inputOf({ inputs, back }: Pick<ServedCase, 'inputs' | 'back'>): Promise<Input> {
   const feeds: [string, NamedInput][] = []
   for (const { name = '', type, dims, url } of inputs) {
     const buffer = await bytesOf(url)
     feeds.push([name, { type, dims, data: type === 'int64' ? new BigInt64Array(buffer) : new Float32Array(buffer) }])
   }
   const [[name, { data, dims }]] = feeds
-  return name === '' ? { data: data as Float32Array, dims } : { feeds: Object.fromEntries(feeds) }
+  return name === '' ? { data: data as Float32Array, dims } : { feeds: Object.fromEntries(feeds), back }
 }
 
-async function measureServed({ entrants, inputs, threads, effort }: ServedCase): Promise<Measured> {
-  const input = await inputOf(inputs)
+async function measureServed({ entrants, threads, effort, ...served }: ServedCase): Promise<Measured> {
+  const input = await inputOf(served)
   const participants = entrants.map(({ name, engine, url }) => ({
     name,
     open: async () => portableEngines[engine](new Uint8Array(await bytesOf(url)), input, threads),

@@ -24,6 +24,7 @@ export {
 export type { Source } from './platform/source.ts'
 export type { CompareOptions, Comparison, OutputComparison } from './runtime/compare.ts'
 export type { Feeds, TensorLike } from './runtime/feeds.ts'
+export type { Fetches } from './runtime/fetches.ts'
 export type { LoadOptions, ProgressEvent } from './runtime/options.ts'
 export type { Peaks, ProbeReport } from './runtime/probe.ts'
 export type { Profile, ProfileStep } from './runtime/profile.ts'

@@ -170,7 +170,12 @@ async function recogniserCases(root: string): Promise<Case[]> {
 }
 
 /** Real models of the shared data, each on an input of its task. */
-function realCases(name: string, task: Task, inputs: () => readonly (readonly [string, Record<string, Tensor>])[]) {
+function realCases(
+  name: string,
+  task: Task,
+  inputs: () => readonly (readonly [string, Record<string, Tensor>])[],
+  back: Readonly<Record<string, string>> = {},
+) {
   return (): Promise<Case[]> => {
     const skip = missing(task)
     if (skip !== undefined) {
@@ -181,7 +186,7 @@ function realCases(name: string, task: Task, inputs: () => readonly (readonly [s
       name: title,
       macs: null,
       entrants: modelEntrants(task.model()),
-      input: () => ({ feeds: feeds as Record<string, NamedInput> }),
+      input: () => ({ feeds: feeds as Record<string, NamedInput>, back }),
     }))
     return Promise.resolve(cases)
   }
@@ -262,7 +267,7 @@ export const groups: readonly Group[] = [
     name: 'vad',
     title: 'Silero voice activity',
     threads: 1,
-    cases: realCases('vad', speech, () => [['a frame', speechFeeds(speechClip('01'), 16384)]]),
+    cases: realCases('vad', speech, () => [['a frame', speechFeeds(speechClip('01'), 16384)]], { stateN: 'state' }),
   },
   { name: 'angle', title: 'PP-OCR angle classifier', threads: 1, cases: realCases('angle', angles, angleInputs) },
   { name: 'detector', title: 'PP-OCRv4 detector', threads: 1, cases: detectorCases },

@@ -16,13 +16,20 @@ export interface NamedInput {
 /** A float32 value for the only input, or values for several by name. */
 export type Input =
   | { readonly data: Float32Array; readonly dims: readonly number[] }
-  | { readonly feeds: Readonly<Record<string, NamedInput>> }
+  | {
+      readonly feeds: Readonly<Record<string, NamedInput>>
+      /** Outputs that are inputs of the next run, as a user of such a model feeds them back. */
+      readonly back?: Readonly<Record<string, string>>
+    }
 
 function feedsOf<T>(input: Input, first: string, tensor: (given: NamedInput) => T): Record<string, T> {
   const named: Readonly<Record<string, NamedInput>> =
     'feeds' in input ? input.feeds : { [first]: { type: 'float32', data: input.data, dims: input.dims } }
   return Object.fromEntries(Object.entries(named).map(([name, given]) => [name, tensor(given)]))
 }
+
+const backOf = (input: Input): readonly [output: string, input: string][] =>
+  Object.entries(('back' in input && input.back) || {})
 
 export interface OpenedModel {
   run(): Promise<unknown>
@@ -45,7 +52,7 @@ export interface OnnxRuntime {
       options: object,
     ): Promise<{
       readonly inputNames: readonly string[]
-      run(feeds: object): Promise<unknown>
+      run(feeds: object): Promise<Readonly<Record<string, object>>>
       release(): Promise<void>
     }>
   }
@@ -61,7 +68,12 @@ export async function openOnnxRuntime(
   const session = await runtime.InferenceSession.create(bytes, options)
   const make = ({ type, data, dims }: NamedInput): object => new runtime.Tensor(type, data, dims)
   const feeds = feedsOf(input, session.inputNames[0], make)
-  return { run: () => session.run(feeds), close: () => session.release() }
+  const back = backOf(input)
+  const run = async (): Promise<void> => {
+    const outputs = await session.run(feeds)
+    for (const [from, to] of back) feeds[to] = outputs[from]
+  }
+  return { run: back.length === 0 ? () => session.run(feeds) : run, close: () => session.release() }
 }
 
 export type PortableEngine = 'whittle' | 'whittle without worker' | 'onnxruntime-web'
@@ -71,7 +83,12 @@ async function openWhittle(bytes: Uint8Array, input: Input, options: LoadOptions
   const feeds = feedsOf(input, session.inputs[0].name, ({ type, data, dims }) => new Tensor(type, data, dims))
   const form = async (): Promise<FormChoice | undefined> => (await session.profile()).steps.at(-1)?.form
   const inWasm = async (): Promise<number> => (await session.profile()).wasmTime
-  return { run: () => session.run(feeds), close: () => session.dispose(), form, inWasm }
+  const close = (): Promise<void> => session.dispose()
+  const back = backOf(input)
+  if (back.length === 0) return { run: () => session.run(feeds), close, form, inWasm }
+  // results lie where those of the run before did, and states where they are read
+  const fetches = { ...(await session.run(feeds)), ...Object.fromEntries(back.map(([from, to]) => [from, feeds[to]])) }
+  return { run: () => session.run(feeds, fetches), close, form, inWasm }
 }
 
 export const portableEngines: Readonly<Record<PortableEngine, Open>> = {

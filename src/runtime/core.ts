@@ -18,7 +18,7 @@ import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
 import type { Profile, ProfiledProgram } from './profile.ts'
 import { Queue } from './queue.ts'
-import type { SessionBackend, ValueDescription } from './session.ts'
+import type { Fetch, SessionBackend, ValueDescription } from './session.ts'
 import { Stages } from './stages.ts'
 import { warmUp } from './warm-up.ts'
 import { type ArrivingPiece, type Refetch, WeightStore, byteLengthOfConstant } from './weights.ts'
@@ -117,11 +117,11 @@ export class SessionCore implements SessionBackend {
   }
 
   /** Runs the model on the feeds as they are now. @throws InputError for feeds that do not fit, StateError when the session has ended */
-  async run(feeds: unknown): Promise<Record<string, Tensor>> {
+  async run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>> {
     const opened = this.#open()
     const { graph, stages } = opened
     try {
-      const outputs = this.#queue.isIdle && !this.#options.profile ? atOnce(opened, feeds) : null
+      const outputs = this.#queue.isIdle && !this.#options.profile ? atOnce(opened, feeds, fetch) : null
       if (outputs) return outputs
     } catch (error) {
       throw await this.#final(error)
@@ -135,9 +135,10 @@ export class SessionCore implements SessionBackend {
       const model = this.#open()
       const before = model.executor.wasmTime
       try {
-        const { outputs, programs } = await model.stages.run(inputs, this.#options.profile, ready)
+        const { outputs, programs } = await model.stages.run(inputs, this.#options.profile, ready, fetch)
         model.last = { programs, wasm: model.executor.wasmTime - before }
-        return Object.fromEntries(model.graph.outputs.map(({ name }) => [name, outputs.get(name)!]))
+        const wanted = model.graph.outputs.filter(({ name }) => outputs.has(name))
+        return Object.fromEntries(wanted.map(({ name }) => [name, outputs.get(name)!]))
       } catch (error) {
         throw await this.#final(error)
       }
@@ -198,13 +199,12 @@ export class SessionCore implements SessionBackend {
 }
 
 /** A run like the one before it, where it can be done within this call. */
-function atOnce(model: OpenModel, feeds: unknown): Record<string, Tensor> | null {
+function atOnce(model: OpenModel, feeds: unknown, fetch: Fetch | undefined): Record<string, Tensor> | null {
   const { executor, stages } = model
   const before = executor.wasmTime
-  const done = stages.runAtOnce(feeds)
-  if (!done) return null
-  model.last = { programs: [{ program: done.program, timings: [] }], wasm: executor.wasmTime - before }
-  return done.outputs
+  const outputs = stages.runAtOnce(feeds, fetch)
+  if (outputs) model.last = { programs: stages.programsAtOnce, wasm: executor.wasmTime - before }
+  return outputs
 }
 
 /** What times the forms of layers that have several. */

@@ -7,7 +7,7 @@ import { expose, transfer } from 'comlink'
 import { StateError } from '../base/errors.ts'
 import type { Source } from '../platform/source.ts'
 import { parentEndpoint } from '../platform/workers.ts'
-import type { Tensor } from '../tensor/tensor.ts'
+import { type Tensor, copyOfTensor } from '../tensor/tensor.ts'
 import type { SessionCore } from './core.ts'
 import { openModel } from './engine.ts'
 import type { WasmModules } from './module.ts'
@@ -16,6 +16,7 @@ import { type Outcome, outcomeOf } from './plain-errors.ts'
 import type { ProbeReport } from './probe.ts'
 import type { Profile } from './profile.ts'
 import type { EngineApi, ModelDescription, PlainTensors } from './remote.ts'
+import type { Fetch } from './session.ts'
 
 class Engine implements EngineApi {
   readonly #aborter = new AbortController()
@@ -42,8 +43,10 @@ class Engine implements EngineApi {
     this.#aborter.abort()
   }
 
-  async run(feeds: unknown): Promise<Outcome<PlainTensors>> {
-    const outcome = await outcomeOf(async () => plainTensors(await this.#open().run(feeds)))
+  async run(feeds: unknown, names?: readonly string[]): Promise<Outcome<PlainTensors>> {
+    const take: Fetch['take'] = (name, value) => (names!.includes(name) ? copyOfTensor(value) : undefined)
+    const fetch = names && { names, take }
+    const outcome = await outcomeOf(async () => plainTensors(await this.#open().run(feeds, fetch)))
     const buffers = 'value' in outcome ? buffersOf(outcome.value) : []
     return transfer(outcome, buffers)
   }

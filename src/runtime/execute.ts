@@ -18,6 +18,7 @@ import { type EarlyRows, cutLast, earlyRows } from './early-copy.ts'
 import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
+import type { Fetch } from './session.ts'
 import type { ThreadSearch } from './thread-search.ts'
 import type { WeightStore } from './weights.ts'
 
@@ -48,8 +49,9 @@ interface Port {
 
 /** Values that a program copies in, by their positions among the model's inputs, and results; null: not all lie in the arena. */
 interface Ports {
-  /** What they are views of. */
+  /** What they are views of, and its bytes: none are left of it when the memory has grown. */
   readonly memory: ArrayBufferLike
+  readonly bytes: number
   readonly inputs: readonly (Port & { readonly at: number })[]
   readonly results: readonly Port[] | null
 }
@@ -65,6 +67,14 @@ export type EvaluateHost = (call: HostCall, value: (name: string) => Tensor | un
 
 /** Milliseconds of one step or host call, in order. */
 export type Timings = number[]
+
+/** How a program is run. */
+export interface RunOptions {
+  /** Filled with a time per step and host call, which then are run one by one. */
+  readonly timings?: Timings
+  /** What is wanted of the results; copies of all where left out. */
+  readonly fetch?: Fetch
+}
 
 /** What `run` of the kernels returned, in words. */
 const failures: Readonly<Record<number, string>> = {
@@ -156,19 +166,18 @@ export class Executor {
 
   /**
    * Runs.
-   * @param timings filled with a time per step and host call, which then are run one by one
    * @throws StateError when a helper died
    */
   async run(
     bound: BoundProgram,
     inputs: ReadonlyMap<string, Tensor>,
     evaluate: EvaluateHost,
-    timings?: Timings,
+    options: RunOptions = {},
   ): Promise<Map<string, Tensor>> {
     const { search } = bound
     this.#active = search?.count ?? this.#threads.count
     const start = now()
-    const outputs = await this.#execute(bound, inputs, evaluate, timings)
+    const outputs = await this.#execute(bound, inputs, evaluate, options)
     search?.note(now() - start)
     return outputs
   }
@@ -187,19 +196,22 @@ export class Executor {
     bound: BoundProgram,
     names: readonly string[],
     inputs: readonly Uint8Array[],
+    fetch: Fetch | undefined,
   ): Record<string, Tensor> | null {
     this.#refresh(bound)
     const { list, starts, program } = bound
-    const { memory } = this.#heap
-    if (bound.ports?.memory !== memory.buffer) bound.ports = this.#portsOf(program, names)
-    const { ports } = bound
+    let { ports } = bound
+    if (ports?.memory.byteLength !== ports?.bytes || !ports) ports = bound.ports = this.#portsOf(program, names)
     if (!ports.results) return null
     for (const { at, tensor } of ports.inputs) (tensor.data as Uint8Array).set(inputs[at])
     const words = starts[starts.length - 1]
-    const code = words === 0 ? finished : this.#start(list, words)
+    const code = words === 0 ? finished : this.#call(list, words)
     if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
     const outputs: Record<string, Tensor> = {}
-    for (const { name, tensor } of ports.results) outputs[name] = copyOfTensor(tensor)
+    for (const { name, tensor } of ports.results) {
+      const result = fetch ? fetch.take(name, tensor) : copyOfTensor(tensor)
+      if (result) outputs[name] = result
+    }
     return outputs
   }
 
@@ -214,8 +226,10 @@ export class Executor {
       !program.known.has(name) && !this.#weights.isConstant(name) && program.types.has(name)
     // a literal has no own property of that name
     const isPlain = (name: string): boolean => isComputed(name) && name !== '__proto__'
+    const memory = this.#heap.memory.buffer
     return {
-      memory: this.#heap.memory.buffer,
+      memory,
+      bytes: memory.byteLength,
       inputs,
       results: program.results.every(isPlain) ? program.results.map(portOf) : null,
     }
@@ -225,7 +239,7 @@ export class Executor {
     bound: BoundProgram,
     inputs: ReadonlyMap<string, Tensor>,
     evaluate: EvaluateHost,
-    timings?: Timings,
+    { timings, fetch }: RunOptions,
   ): Promise<Map<string, Tensor>> {
     const { program, early } = bound
     this.#refresh(bound)
@@ -237,11 +251,16 @@ export class Executor {
       begun.set(place.subarray(0, early!.bytes))
     }
     const values = new Map(inputs)
-    const value = (name: string): Tensor | undefined => values.get(name) ?? this.#read(program, resolve, name)
+    const value = (name: string): Tensor | undefined => {
+      const atHand = values.get(name)
+      if (atHand) return atHand
+      const view = this.#view(program, resolve, name)
+      return view && copyOfTensor(view)
+    }
     for (const name of program.arenaInputs) this.#copyIn(program, resolve, name, values.get(name))
     for (const segment of program.segments) {
       if (segment.kind === 'stretch') {
-        await this.#runStretch(bound, segment.from, segment.to, timings, lead)
+        await this.#runStretch(bound, segment.from, segment.to, timings, fetch ? undefined : lead)
         continue
       }
       const start = now()
@@ -256,12 +275,15 @@ export class Executor {
     }
     const results = new Map<string, Tensor>()
     for (const name of program.results) {
-      const atHand = values.get(name) ?? program.known.get(name)
-      const tensor = atHand
-        ? copyOfTensor(atHand)
-        : this.#read(program, resolve, name, name === early?.name ? begun : undefined, early?.bytes)
-      if (!tensor) throw new GraphError({ where: `output '${name}'`, expected: 'to be computed', got: 'nothing' })
-      results.set(name, tensor)
+      const value = values.get(name) ?? this.#view(program, resolve, name)
+      if (!value) throw new GraphError({ where: `output '${name}'`, expected: 'to be computed', got: 'nothing' })
+      if (begun && name === early!.name) {
+        begun.set(bytesOf(value).subarray(early!.bytes), early!.bytes)
+        results.set(name, tensorFromBytes(value.type, begun, value.dims))
+        continue
+      }
+      const result = fetch ? fetch.take(name, value) : copyOfTensor(value)
+      if (result) results.set(name, result)
     }
     return results
   }
@@ -271,7 +293,7 @@ export class Executor {
     from: number,
     to: number,
     timings: Timings | undefined,
-    lead: () => void,
+    lead: (() => void) | undefined,
   ): Promise<void> {
     if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from], lead)
     for (let step = from; step < to; step++) {
@@ -286,29 +308,27 @@ export class Executor {
    * @param lead called when a step that leads is done, while helpers are at the next
    */
   async #walk(list: number, words: number, lead?: () => void): Promise<void> {
-    let code = this.#start(list, words)
+    let code = words === 0 ? finished : this.#call(list, words)
     while (code === underWay || code === led) {
       if (code === led) lead?.()
       else await nextTask()
-      code = this.#resume()
+      code = this.#call(0, 0)
     }
     if (code === finished) return
     throw failure(failures[code] ?? `code ${code}`)
   }
 
-  #start(list: number, words: number): number {
-    return this.#timed(() => this.#kernels.run(list, words, controlAddress, 0, this.#active))
-  }
-
-  #resume(): number {
-    return this.#timed(() => this.#kernels.resume(controlAddress, 0, this.#active))
-  }
-
-  #timed(call: () => number): number {
+  /** Begins a list of `words`, or goes on with the one that was begun where there are none. */
+  #call(list: number, words: number): number {
     const start = now()
-    const code = trapped(call)
-    this.#wasmTime += now() - start
-    return code
+    try {
+      if (words === 0) return this.#kernels.resume(controlAddress, 0, this.#active)
+      return this.#kernels.run(list, words, controlAddress, 0, this.#active)
+    } catch (error) {
+      throw failure(`a trap in Wasm (${String(error)})`, error)
+    } finally {
+      this.#wasmTime += now() - start
+    }
   }
 
   #reserveArena(bytes: number): void {
@@ -357,40 +377,17 @@ export class Executor {
     this.#place(slot, resolve).set(bytes)
   }
 
-  /**
-   * A value that is not at hand: known, constant, or in the arena.
-   * @param begun its copy, as far as it was copied: up to byte `from`
-   */
-  #read(
-    program: Program,
-    resolve: (ref: Ref) => number,
-    name: string,
-    begun?: Uint8Array,
-    from = 0,
-  ): Tensor | undefined {
-    const known = program.known.get(name)
-    if (known) return known
-    if (this.#weights.isConstant(name)) return copyOfTensor(this.#weights.tensorOf(name)!)
+  /** A value that is not at hand: known, constant, or in the arena, of whose memory it is a view. */
+  #view(program: Program, resolve: (ref: Ref) => number, name: string): Tensor | undefined {
+    const atHand = program.known.get(name) ?? (this.#weights.isConstant(name) && this.#weights.tensorOf(name))
+    if (atHand) return atHand
     const slot = program.types.get(name)
-    if (!slot) return undefined
-    const place = this.#place(slot, resolve)
-    // unlike slice(), this does not clear the new array first
-    const bytes = begun ?? new Uint8Array(place)
-    begun?.set(place.subarray(from), from)
-    return tensorFromBytes(slot.dtype, bytes, slot.dims)
+    return slot && tensorFromBytes(slot.dtype, this.#place(slot, resolve), slot.dims)
   }
 
   /** Where a value lies. */
   #place({ name, dtype, dims }: Slot, resolve: (ref: Ref) => number): Uint8Array {
     return this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), byteLengthOf(dtype, sizeOf(dims)))
-  }
-}
-
-function trapped(call: () => number): number {
-  try {
-    return call()
-  } catch (error) {
-    throw failure(`a trap in Wasm (${String(error)})`, error)
   }
 }
 

@@ -16,7 +16,7 @@ import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
 import { type Outcome, unwrap } from './plain-errors.ts'
 import type { ProbeReport } from './probe.ts'
 import type { Profile } from './profile.ts'
-import type { SessionBackend, ValueDescription } from './session.ts'
+import type { Fetch, SessionBackend, ValueDescription } from './session.ts'
 
 /** What a loaded model is, as plain data. */
 export interface ModelDescription {
@@ -38,7 +38,8 @@ export interface EngineApi {
     reader?: MessagePort,
   ): Promise<Outcome<ModelDescription>>
   abort(): void
-  run(feeds: unknown): Promise<Outcome<PlainTensors>>
+  /** @param names of the outputs that are wanted; all where left out */
+  run(feeds: unknown, names?: readonly string[]): Promise<Outcome<PlainTensors>>
   profile(): Promise<Outcome<Profile>>
   probe(wasm: WasmModules | undefined): Promise<Outcome<ProbeReport>>
   /** Ends helpers; the worker itself is ended by who started it. */
@@ -150,14 +151,14 @@ export class RemoteModel implements SessionBackend {
     return this.#engine.death
   }
 
-  async run(feeds: unknown): Promise<Record<string, Tensor>> {
+  async run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>> {
     this.#checkOpen()
-    const outputs = await this.#engine.call(this.#engine.api.run(plainFeeds(feeds)))
+    const outputs = await this.#engine.call(this.#engine.api.run(plainFeeds(feeds), fetch?.names))
     return Object.fromEntries(
-      Object.entries(outputs).map(([name, { type, data, dims }]) => [
-        name,
-        new Tensor(type as Tensor['type'], data, dims),
-      ]),
+      Object.entries(outputs).map(([name, { type, data, dims }]) => {
+        const tensor = new Tensor(type as Tensor['type'], data, dims)
+        return [name, fetch?.take(name, tensor, true) ?? tensor]
+      }),
     )
   }
 

@@ -15,7 +15,8 @@ interface Given {
   readonly content?: ArrayLike<number | bigint>
 }
 
-const equal = (a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean => {
+/** Whether two lists hold the same. */
+export const equal = (a: ArrayLike<unknown>, b: ArrayLike<unknown>): boolean => {
   let i = a.length
   if (i !== b.length) return false
   while (i-- > 0) if (a[i] !== b[i]) return false

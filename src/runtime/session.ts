@@ -6,6 +6,7 @@
 import type { Dtype } from '../tensor/dtype.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Feeds } from './feeds.ts'
+import type { Fetcher, Fetches } from './fetches.ts'
 import type { Profile } from './profile.ts'
 
 /** A model input or output. */
@@ -16,13 +17,24 @@ export interface ValueDescription {
   readonly dims: readonly (number | string)[] | null
 }
 
+/** What is wanted of a run, where that is not a copy of every output. */
+export interface Fetch {
+  readonly names: readonly string[]
+  /**
+   * @param value an output: a view of the engine's memory, or a tensor nobody else has
+   * @returns what the caller gets; undefined: nothing
+   * @throws InputError where the tensor that is to hold it has another shape
+   */
+  take(name: string, value: Tensor, isOwn?: boolean): Tensor | undefined
+}
+
 /** What a session stands on. */
 export interface SessionBackend {
   readonly inputs: readonly ValueDescription[]
   readonly outputs: readonly ValueDescription[]
   /** Size of the model as it was read. */
   readonly bytes: number
-  run(feeds: unknown): Promise<Record<string, Tensor>>
+  run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>>
   profile(): Promise<Profile>
   dispose(): Promise<void>
 }
@@ -34,6 +46,7 @@ export class Session {
   /** Size of the model as it was read, in bytes. */
   readonly bytes: number
   readonly #backend: SessionBackend
+  #fetcher: Fetcher | undefined
 
   constructor(backend: SessionBackend) {
     this.#backend = backend
@@ -45,10 +58,18 @@ export class Session {
   /**
    * Runs the model. Tensors may be whittle's or onnxruntime-common's; outputs are the caller's own. Calls that overlap
    * are served in order.
+   * @param fetches names of the outputs that are wanted, all where left out; or tensors by output name that hold the
+   * results then (null: a new one), which may be those of the feeds: `run({ x, state }, { y: null, stateN: state })`
    * @throws InputError for a wrong name, type or shape; StateError after `dispose` or when a worker died
    */
-  run(feeds: Feeds): Promise<Record<string, Tensor>> {
-    return this.#backend.run(feeds)
+  run(feeds: Feeds, fetches?: Fetches): Promise<Record<string, Tensor>> {
+    if (fetches === undefined) return this.#backend.run(feeds)
+    if (!this.#fetcher) return this.#runFetching(feeds, fetches)
+    try {
+      return this.#backend.run(feeds, this.#fetcher.read(fetches))
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
   }
 
   /** What the last run was made of; times only with `profile: true`. @throws StateError before the first run */
@@ -59,6 +80,11 @@ export class Session {
   /** Waits for the run under way, then gives workers and memory back. May be called again. */
   dispose(): Promise<void> {
     return this.#backend.dispose()
+  }
+
+  async #runFetching(feeds: Feeds, fetches: Fetches): Promise<Record<string, Tensor>> {
+    this.#fetcher = new (await import('./fetches.ts')).Fetcher(this.outputs)
+    return this.run(feeds, fetches)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -11,10 +11,11 @@ import { inferGraph } from '../ir/infer.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { OpSet } from '../ir/op-set.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Program, compile } from './compile.ts'
+import { compile } from './compile.ts'
 import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
 import type { ProfiledProgram } from './profile.ts'
 import { Repeat } from './repeat.ts'
+import type { Fetch } from './session.ts'
 
 /** Part of the model that is compiled as one: the whole, or what is behind a shape known only from data. */
 interface Stage {
@@ -57,7 +58,8 @@ export class Stages {
   /** The model's inputs. */
   readonly #names: readonly string[]
   /** What was ready last, and for what. */
-  #latest: { readonly like: Repeat; readonly stage: ReadyStage } | undefined
+  #latest:
+    { readonly like: Repeat; readonly stage: ReadyStage; readonly programs: readonly ProfiledProgram[] } | undefined
 
   constructor(graph: Graph, ops: OpSet, host: HostTraits, executor: Executor) {
     this.#ops = ops
@@ -72,12 +74,14 @@ export class Stages {
    * Runs the model on checked inputs.
    * @param timed whether every step is timed, which takes a call into Wasm for each
    * @param ready what `readyFor` gave
+   * @param fetch what is wanted; all outputs where left out
    * @returns the graph's outputs, and the programs that ran
    */
   async run(
     inputs: ReadonlyMap<string, Tensor>,
     timed: boolean,
     ready?: ReadyStage,
+    fetch?: Fetch,
   ): Promise<{ readonly outputs: ReadonlyMap<string, Tensor>; readonly programs: readonly ProfiledProgram[] }> {
     const programs: ProfiledProgram[] = []
     let outputs = inputs
@@ -86,7 +90,10 @@ export class Stages {
       const compiled: CompiledStage = stage === this.#first && ready ? ready : await this.#compiled(stage, outputs)
       const { bound, evaluate, next } = compiled
       const timings: Timings = []
-      outputs = await this.#executor.run(bound, outputs, evaluate, timed ? timings : undefined)
+      outputs = await this.#executor.run(bound, outputs, evaluate, {
+        ...(timed ? { timings } : {}),
+        ...(fetch && !next ? { fetch } : {}),
+      })
       programs.push({ program: bound.program, timings })
       stage = next
     }
@@ -105,7 +112,10 @@ export class Stages {
     const { graph } = this.#first
     const isNumeric = graph.inputs.every(({ dtype }) => dtype !== 'string')
     const follows = (name: string): boolean => infos.get(name)?.content !== undefined
-    if (isNumeric) this.#latest = { like: new Repeat(graph.inputs, inputs, follows), stage: known }
+    if (isNumeric) {
+      const programs = [{ program: known.bound.program, timings: [] }]
+      this.#latest = { like: new Repeat(graph.inputs, inputs, follows), stage: known, programs }
+    }
     return known
   }
 
@@ -113,12 +123,14 @@ export class Stages {
    * Runs within this call where that can be: inputs are like those of `readyFor`'s last call, and one thread does all.
    * @returns null where it cannot, and nothing was run
    */
-  runAtOnce(feeds: unknown): { readonly outputs: Record<string, Tensor>; readonly program: Program } | null {
-    const { like, stage } = this.#latest ?? {}
-    const inputs = this.#executor.isAlone ? like?.dataOf(feeds) : undefined
-    if (!stage || !inputs) return null
-    const outputs = this.#executor.runAtOnce(stage.bound, this.#names, inputs)
-    return outputs && { outputs, program: stage.bound.program }
+  runAtOnce(feeds: unknown, fetch: Fetch | undefined): Record<string, Tensor> | null {
+    const inputs = this.#executor.isAlone ? this.#latest?.like.dataOf(feeds) : undefined
+    return inputs ? this.#executor.runAtOnce(this.#latest!.stage.bound, this.#names, inputs, fetch) : null
+  }
+
+  /** What `runAtOnce` runs. */
+  get programsAtOnce(): readonly ProfiledProgram[] {
+    return this.#latest!.programs
   }
 
   /** A compiled stage, now the one used last. */
