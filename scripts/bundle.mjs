@@ -51,7 +51,7 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-(affine|attention|byte|qlinear|cast|compare|pick)|qlinear-values)[^?]+$/,
+    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-(affine|byte|qlinear|cast|compare|pick)|qlinear-values|matmul-types)[^?]+$/,
     minShareCount: 2,
     priority: 2,
   },
@@ -76,6 +76,17 @@ const assets = {
     const up = '../'.repeat(chunk.fileName.split('/').length - 1)
     return code.replaceAll('DIST_ROOT/', up || './')
   },
+}
+
+/** A package of its own for recipes: a page does not need what checks them and nothing else. */
+const recipesOwn = {
+  name: 'recipes-own',
+  async resolveId(source, importer) {
+    if (source !== 'valibot' || !importer?.endsWith('/compress/recipe.ts')) return undefined
+    const { id } = await this.resolve(source, importer, { skipSelf: true })
+    return `${id}?recipes`
+  },
+  load: (id) => (id.endsWith('?recipes') ? readFile(id.slice(0, -'?recipes'.length), 'utf8') : undefined),
 }
 
 /** Notes of what may be dropped if unused: nothing unused is left. Others (`@vite-ignore`) stay. A space, only between words. */
@@ -114,7 +125,7 @@ export async function bundle() {
     treeshake: {
       moduleSideEffects: (id, external) => (external || id.startsWith(path.join(root, 'src')) ? false : undefined),
     },
-    plugins: [facets(path.join(root, 'src/ops')), assets],
+    plugins: [facets(path.join(root, 'src/ops')), assets, recipesOwn],
     onLog: (level, log) => {
       if (level === 'warn') console.warn(`rolldown: ${log.message}`)
     },

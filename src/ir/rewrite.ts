@@ -15,7 +15,7 @@ import { type InfoLookup, inferGraph, inferNode, infoOfConstant } from './infer.
 import type { OpSet } from './op-set.ts'
 import { Draft, type Patch } from './patch.ts'
 import { sortNodes } from './topo.ts'
-import { verifyGraph } from './verify.ts'
+import { verifyOperators } from './verify-operators.ts'
 
 export interface Rule {
   readonly name: string
@@ -83,7 +83,7 @@ export function rewriteGraph(graph: Graph, rules: readonly Rule[], options: Rewr
   }
   if (fired === 0) return { graph, fired }
   const result = view.build()
-  if (options.verify === true) verifyGraph(result, { opSet: options.opSet })
+  if (options.verify === true) verifyOperators(result, options.opSet)
   return { graph: result, fired }
 }
 

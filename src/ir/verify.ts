@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The verifier: what every graph must hold, as a table of rows. A row looks at one graph and says what is wrong in
- * words; graphs inside attributes are looked at with the names around them in sight. Rows that need operators are
- * skipped where no OpSet is given. The last row infers the whole graph, so it runs only when all others are content.
+ * words; graphs inside attributes are looked at with the names around them in sight. What a graph must hold with its
+ * operators is in verify-operators.ts.
  */
-import { GraphError, WhittleError } from '../base/errors.ts'
-import { describeNode, resolveAttributes, unknownAttributes } from './attributes.ts'
-import { type Graph, type Node, subgraphsOf } from './graph.ts'
-import { type InfoLookup, definitionOf, inferGraph } from './infer.ts'
-import type { OpSet } from './op-set.ts'
+import { GraphError } from '../base/errors.ts'
+import { describeNode } from './attributes.ts'
+import { type Graph, subgraphsOf } from './graph.ts'
 import { readNames } from './topo.ts'
 
 /** Most graphs around a graph. Inference looks at a body several times, at a body in it several times as often. */
 const maxNesting = 8
 
-interface View {
+/** What a row looks at. */
+export interface View {
   readonly graph: Graph
   /** Graphs around this one, as far as this walk began. */
   readonly depth: number
-  readonly opSet: OpSet | undefined
   /** Names the graphs around this one define. */
   readonly outer: ReadonlySet<string>
 }
 
-interface Row {
+export interface Row {
   readonly name: string
   check(view: View): Iterable<string>
 }
@@ -35,25 +33,21 @@ const rows: readonly Row[] = [
   { name: 'outputs are defined', check: checkOutputs },
   { name: 'dims are integers >= 0', check: checkDims },
   { name: 'a constant is what it says', check: checkConstants },
-  { name: 'operators are known', check: checkOperators },
-  { name: 'inputs and outputs are as many as the operator has', check: checkArity },
-  { name: 'attributes are those of the operator', check: checkAttributes },
 ]
 
-export interface VerifyOptions {
-  /** Enables the rows that look at operators, and inference. */
-  readonly opSet?: OpSet
-  /** Values of the graphs around this one. */
-  readonly scope?: InfoLookup
-  /** Names in `scope`. */
-  readonly outer?: ReadonlySet<string>
+export interface Violation {
+  readonly row: string
+  readonly message: string
 }
 
 /** @throws GraphError that names the first thing wrong with the graph, and how many more there are */
-export function verifyGraph(graph: Graph, options: VerifyOptions = {}): void {
-  const found = violations(graph, options)
-  if (found.length === 0) return
-  const [first, ...more] = found
+export function verifyGraph(graph: Graph): void {
+  report(graph, violations(graph))
+}
+
+/** @throws GraphError where there are violations */
+export function report(graph: Graph, [first, ...more]: readonly Violation[]): void {
+  if (first === undefined) return
   throw new GraphError({
     where: `graph "${graph.name}"`,
     expected: first.row,
@@ -61,27 +55,23 @@ export function verifyGraph(graph: Graph, options: VerifyOptions = {}): void {
   })
 }
 
-export interface Violation {
-  readonly row: string
-  readonly message: string
+/**
+ * Everything that is wrong with the graph; empty when nothing is.
+ * @param more rows to be held besides
+ */
+export function violations(graph: Graph, more: readonly Row[] = []): Violation[] {
+  return violationsIn({ graph, depth: 0, outer: new Set() }, [...rows, ...more])
 }
 
-/** Everything that is wrong with the graph; empty when nothing is. */
-export function violations(graph: Graph, options: VerifyOptions = {}): Violation[] {
-  const found = structural({ graph, depth: 0, opSet: options.opSet, outer: options.outer ?? new Set() })
-  if (found.length > 0 || options.opSet === undefined) return found
-  return Array.from(checkTypes(graph, options.opSet, options.scope), (message) => ({ row: 'types agree', message }))
-}
-
-function structural(view: View): Violation[] {
+function violationsIn(view: View, held: readonly Row[]): Violation[] {
   if (view.depth > maxNesting) {
     return [{ row: `at most ${maxNesting} graphs inside each other`, message: 'more' }]
   }
-  const own = rows.flatMap((row) => Array.from(row.check(view), (message) => ({ row: row.name, message })))
+  const own = held.flatMap((row) => Array.from(row.check(view), (message) => ({ row: row.name, message })))
   const outer = new Set([...view.outer, ...definedNames(view.graph)])
   const inner = view.graph.nodes.flatMap((node) =>
     subgraphsOf(node).flatMap((graph) =>
-      structural({ ...view, graph, depth: view.depth + 1, outer }).map((v) => ({
+      violationsIn({ ...view, graph, depth: view.depth + 1, outer }, held).map((v) => ({
         ...v,
         message: `${describeNode(node)} › ${v.message}`,
       })),
@@ -155,60 +145,5 @@ function* checkConstants({ graph }: View): Iterable<string> {
     if (tensor.type !== dtype) yield `'${name}' of ${dtype} with a ${tensor.type} tensor`
     if (String(tensor.dims) !== String(dims))
       yield `'${name}' of [${dims.join(', ')}] with a tensor of [${tensor.dims.join(', ')}]`
-  }
-}
-
-function* checkOperators({ graph, opSet }: View): Iterable<string> {
-  if (opSet === undefined) return
-  for (const node of graph.nodes) yield* messageOf(() => definitionOf(node, opSet))
-}
-
-function* checkArity({ graph, opSet }: View): Iterable<string> {
-  for (const node of graph.nodes) {
-    const def = opSet?.get(node.op)
-    if (def === undefined) continue
-    yield* outside(node, 'inputs', trimmed(node.inputs), def.inputs)
-    yield* outside(node, 'outputs', trimmed(node.outputs), def.outputs ?? [1, 1])
-  }
-}
-
-/** Number of names without those left out at the end. */
-function trimmed(names: readonly string[]): number {
-  let count = names.length
-  while (count > 0 && names[count - 1] === '') count--
-  return count
-}
-
-function* outside(node: Node, what: string, count: number, [least, most]: readonly [number, number]): Iterable<string> {
-  if (count >= least && count <= most) return
-  yield `${describeNode(node)} with ${count} ${what}, where ${least === most ? least : `${least} to ${most}`} belong`
-}
-
-function* checkAttributes({ graph, opSet }: View): Iterable<string> {
-  for (const node of graph.nodes) {
-    const def = opSet?.get(node.op)
-    if (def === undefined) continue
-    yield* unknownAttributes(node, def)
-    yield* messageOf(() => resolveAttributes(node, def))
-  }
-}
-
-function* checkTypes(graph: Graph, opSet: OpSet, scope: InfoLookup | undefined): Iterable<string> {
-  const infos = new Map<string, { dtype: string }>()
-  yield* messageOf(() => {
-    for (const [name, info] of inferGraph(graph, opSet, { scope })) infos.set(name, info)
-  })
-  for (const { name, dtype } of graph.outputs) {
-    const found = infos.get(name)?.dtype ?? dtype
-    if (found !== dtype) yield `output '${name}' declared ${dtype}, made as ${found}`
-  }
-}
-
-function* messageOf(body: () => unknown): Iterable<string> {
-  try {
-    body()
-  } catch (error) {
-    if (!(error instanceof WhittleError)) throw error
-    yield error.message
   }
 }

@@ -7,7 +7,7 @@
 import { InputError, withContext } from '../base/errors.ts'
 import type { Graph } from '../ir/graph.ts'
 import { nearestName } from '../ir/nearest.ts'
-import { verifyGraph } from '../ir/verify.ts'
+import { verifyOperators } from '../ir/verify-operators.ts'
 import { channelsLast } from './channels-last.ts'
 import { commonSubexpressions } from './common-subexpressions.ts'
 import { deadCode } from './dead-code.ts'
@@ -115,14 +115,14 @@ export function runPasses(
       todo: near && `the nearest is ${near}`,
     })
   }
-  if (verify) verifyGraph(graph, { opSet: context.opSet })
+  if (verify) verifyOperators(graph, context.opSet)
   const report: PassReport[] = []
   let current = graph
   for (const pass of passes) {
     if (off.includes(pass.name)) continue
     const result = withContext(`pass ${pass.name}`, () => {
       const { graph: next, fired } = pass.run(current, context)
-      if (verify && fired > 0) verifyGraph(next, { opSet: context.opSet })
+      if (verify && fired > 0) verifyOperators(next, context.opSet)
       return { next, fired }
     })
     report.push({ pass: pass.name, fired: result.fired, nodes: [current.nodes.length, result.next.nodes.length] })

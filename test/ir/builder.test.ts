@@ -5,7 +5,7 @@ import { GraphError } from '../../src/base/errors.ts'
 import { GraphBuilder } from '../../src/ir/builder.ts'
 import { symbol } from '../../src/ir/dim.ts'
 import { printGraph } from '../../src/ir/text.ts'
-import { verifyGraph } from '../../src/ir/verify.ts'
+import { verifyOperators } from '../../src/ir/verify-operators.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import { tinyOps } from './tiny-ops.ts'
 
@@ -19,7 +19,7 @@ describe('GraphBuilder', () => {
     b.output(z)
     b.output(u)
     const graph = b.build()
-    verifyGraph(graph, { opSet: tinyOps })
+    verifyOperators(graph, tinyOps)
     expect(printGraph(graph)).toBe(`graph g opset 13 {
   input x: float32[n, 1]
   const w: float32[2] = 1 2

@@ -3,13 +3,12 @@
 import { describe, expect, it } from 'vitest'
 import { GraphError } from '../../src/base/errors.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
+import { operatorViolations } from '../../src/ir/verify-operators.ts'
 import { verifyGraph, violations } from '../../src/ir/verify.ts'
 import { tinyOps } from './tiny-ops.ts'
 
 const check = (text: string): string[] =>
-  violations(parseGraph(`graph g opset 13 {${text}}`), { opSet: tinyOps }).map(
-    ({ row, message }) => `${row}: ${message}`,
-  )
+  operatorViolations(parseGraph(`graph g opset 13 {${text}}`), tinyOps).map(({ row, message }) => `${row}: ${message}`)
 
 describe('verify', () => {
   it('passes sound graphs', () => {

@@ -9,7 +9,7 @@ import { type Dim, substitute } from '../../src/ir/dim.ts'
 import type { Constant, Graph, GraphValue, Node } from '../../src/ir/graph.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
 import { printNode } from '../../src/ir/text.ts'
-import { verifyGraph } from '../../src/ir/verify.ts'
+import { verifyOperators } from '../../src/ir/verify-operators.ts'
 import { evaluateGraph, evaluateNode, operatorsOf } from '../../src/ops/evaluate.ts'
 import { newestOpset } from '../../src/model/upgrade.ts'
 import { loadReferences } from '../../src/ops/references.ts'
@@ -94,14 +94,14 @@ export async function through(passes: Pass | readonly Pass[], body: string): Pro
     trace: ({ pass }) => told.push(pass),
     evaluate: (node, inputs, opset) => evaluateNode(evaluator, node, inputs, opset),
   }
-  verifyGraph(before, { opSet: ops })
+  verifyOperators(before, ops)
   let graph = before
   let fired = 0
   for (const pass of list) {
     const result = pass.run(graph, context)
     graph = result.graph
     fired += result.fired
-    verifyGraph(graph, { opSet: ops })
+    verifyOperators(graph, ops)
     expect(told.splice(0)).toEqual(new Array(result.fired).fill(pass.name))
     expect(result.fired > 0 || result.graph === graph).toBe(true)
   }
