@@ -52,14 +52,15 @@ export class F32Line extends Line {
   get weight(): u32 {
     return 2
   }
-  tall(a: usize, values: usize, depths: usize, count: u32, to: usize): void {
-    this.sumsOf(a, ROWS, values, depths, count, to)
-  }
-  short(a: usize, rows: u32, values: usize, depths: usize, count: u32, to: usize): void {
-    this.sumsOf(a, rows, values, depths, count, to)
-  }
   @inline
-  sumsOf(a: usize, rows: u32, values: usize, depths: usize, count: u32, to: usize): void {
+  tall(a: usize, values: usize, depths: usize, count: u32, to: usize): void {
+    this.short(a, ROWS, values, depths, count, to)
+  }
+  /**
+   * Loads are what a weight costs, two a cycle: of 32 rows, four weights are loaded as one vector and their places two at a
+   * time. `if (!p) break` never breaks: it keeps the compiler from moving the sums of one weight behind those of the next.
+   */
+  short(a: usize, rows: u32, values: usize, depths: usize, count: u32, to: usize): void {
     let c0 = f32x4.splat(0)
     let c1 = f32x4.splat(0)
     let c2 = f32x4.splat(0)
@@ -68,10 +69,66 @@ export class F32Line extends Line {
     let c5 = f32x4.splat(0)
     let c6 = f32x4.splat(0)
     let c7 = f32x4.splat(0)
+    let p: usize, w: v128
+    if (rows == ROWS) {
+      let two: u64
+      const end = values + (<usize>(count >> 2) << 4)
+      while (values != end) {
+        const four = v128.load(values)
+        two = load<u64>(depths)
+        w = v128.shuffle<i32>(four, four, 0, 0, 0, 0)
+        p = a + <usize><u32>two
+        c0 = madd(v128.load(p), w, c0)
+        c1 = madd(v128.load(p, 16), w, c1)
+        c2 = madd(v128.load(p, 32), w, c2)
+        c3 = madd(v128.load(p, 48), w, c3)
+        c4 = madd(v128.load(p, 64), w, c4)
+        c5 = madd(v128.load(p, 80), w, c5)
+        c6 = madd(v128.load(p, 96), w, c6)
+        c7 = madd(v128.load(p, 112), w, c7)
+        if (!p) break
+        w = v128.shuffle<i32>(four, four, 1, 1, 1, 1)
+        p = a + <usize>(two >> 32)
+        c0 = madd(v128.load(p), w, c0)
+        c1 = madd(v128.load(p, 16), w, c1)
+        c2 = madd(v128.load(p, 32), w, c2)
+        c3 = madd(v128.load(p, 48), w, c3)
+        c4 = madd(v128.load(p, 64), w, c4)
+        c5 = madd(v128.load(p, 80), w, c5)
+        c6 = madd(v128.load(p, 96), w, c6)
+        c7 = madd(v128.load(p, 112), w, c7)
+        if (!p) break
+        two = load<u64>(depths, 8)
+        w = v128.shuffle<i32>(four, four, 2, 2, 2, 2)
+        p = a + <usize><u32>two
+        c0 = madd(v128.load(p), w, c0)
+        c1 = madd(v128.load(p, 16), w, c1)
+        c2 = madd(v128.load(p, 32), w, c2)
+        c3 = madd(v128.load(p, 48), w, c3)
+        c4 = madd(v128.load(p, 64), w, c4)
+        c5 = madd(v128.load(p, 80), w, c5)
+        c6 = madd(v128.load(p, 96), w, c6)
+        c7 = madd(v128.load(p, 112), w, c7)
+        if (!p) break
+        w = v128.shuffle<i32>(four, four, 3, 3, 3, 3)
+        p = a + <usize>(two >> 32)
+        c0 = madd(v128.load(p), w, c0)
+        c1 = madd(v128.load(p, 16), w, c1)
+        c2 = madd(v128.load(p, 32), w, c2)
+        c3 = madd(v128.load(p, 48), w, c3)
+        c4 = madd(v128.load(p, 64), w, c4)
+        c5 = madd(v128.load(p, 80), w, c5)
+        c6 = madd(v128.load(p, 96), w, c6)
+        c7 = madd(v128.load(p, 112), w, c7)
+        values += 16
+        depths += 16
+      }
+      count &= 3
+    }
     const end = values + (<usize>count << 2)
     while (values != end) {
-      const w = v128.load32_splat(values)
-      const p = placeOf(a, rows, depths)
+      w = v128.load32_splat(values)
+      p = placeOf(a, rows, depths)
       c0 = madd(v128.load(p), w, c0)
       c1 = madd(v128.load(p, 16), w, c1)
       c2 = madd(v128.load(p, 32), w, c2)
