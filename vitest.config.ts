@@ -11,7 +11,13 @@ const ending = process.env.WHITTLE_LONG ? 'long.ts' : 'test.ts'
 /** Rooms whose suites start no workers and change nothing of their process. */
 const computing = `test/{base,compress,format,inspect,ir,kernels,measure,model,ops,passes,report,scripts,tensor}/**/*.${ending}`
 
-const shared = { testTimeout: 120_000, hookTimeout: 120_000, pool: 'forks' } as const
+const shared = {
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  pool: 'forks',
+  // the user's measurements are not for tests, nor theirs for the user; child processes inherit it
+  env: { WHITTLE_MEASUREMENTS: 'off' },
+} as const
 
 export default defineConfig({
   test: {

@@ -66,7 +66,8 @@ async function bundlePage() {
 
 function run(command, args) {
   return new Promise((resolve, reject) => {
-    const env = { ...process.env, WHITTLE_PEERS: peers }
+    // each process measures the host for itself
+    const env = { ...process.env, WHITTLE_PEERS: peers, WHITTLE_MEASUREMENTS: 'off' }
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', env })
     child.on('error', reject)
     child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`bench: ${args[0]} ended with ${code}`))))

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Compiles `assembly/` into the four builds of `asconfig.json`, at `build/wasm/<target>.wasm`; vector constants leave their
- * loops at the end (hoist-constants.mjs).
+ * loops at the end (hoist-constants.mjs). Each has a custom section `build_id` (WebAssembly tool conventions) that names its
+ * code and the package's version: what is measured of a build is kept under that name (src/runtime/measurements.ts).
  *
  * The sources are hashed together with the configuration and the compiler's version; a target whose stamp in
  * `build/wasm/stamps/` equals that hash is left alone, so a build without changes costs nothing. Targets compile in
@@ -27,6 +28,8 @@ export async function wasmTargets() {
   return Object.keys(JSON.parse(await readFile(path.join(root, 'asconfig.json'), 'utf8')).targets)
 }
 
+const versionOf = async () => JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')).version
+
 async function sourceHash() {
   const hash = createHash('sha256')
   const entries = await readdir(path.join(root, 'assembly'), { recursive: true })
@@ -34,6 +37,7 @@ async function sourceHash() {
   for (const name of files) hash.update(name).update(await readFile(path.join(root, 'assembly', name)))
   hash.update(await readFile(path.join(root, 'asconfig.json')))
   hash.update(await readFile(path.join(root, 'scripts/hoist-constants.mjs')))
+  hash.update(`build_id ${await versionOf()}`)
   hash.update(await readFile(path.join(root, 'node_modules/assemblyscript/package.json')))
   return hash.digest('hex')
 }
@@ -57,10 +61,18 @@ async function compile(target, text) {
   }
   const hoisted = hoistConstants(module)
   const unfinished = `${outFile}.${process.pid}.tmp`
-  await writeFile(unfinished, await assemble(hoisted))
+  await writeFile(unfinished, withBuildId(await assemble(hoisted), await versionOf()))
   if (text) await writeFile(outFile.replace(/\.wasm$/, '.wat'), hoisted)
   await rename(unfinished, outFile)
   return true
+}
+
+/** The module with the section behind it: 8 bytes of a hash. */
+function withBuildId(bytes, version) {
+  const name = Buffer.from('build_id')
+  const id = createHash('sha256').update(version).update(bytes).digest().subarray(0, 8)
+  const content = [name.length, ...name, id.length, ...id]
+  return Buffer.concat([bytes, Uint8Array.of(0, content.length, ...content)])
 }
 
 /** The bytes of a module in text form. */

@@ -30,7 +30,7 @@ async function serve(folder) {
   ])
   const lists = Object.fromEntries(halves.map((half) => [half, replay.conformanceCases(half, folder)]))
   const run = async (bytes, feeds) => {
-    const session = await load(bytes, { threads: 1 })
+    const session = await load(bytes, { threads: 1, measurements: false })
     try {
       return await session.run(feeds)
     } finally {

@@ -35,7 +35,7 @@ const model = positionals[0] ? await readFile(positionals[0]) : (await compress(
 const megabytes = () => process.memoryUsage().rss / 2 ** 20
 const marks = []
 for (let done = 0; done < count; done++) {
-  const session = await load(model, { threads })
+  const session = await load(model, { threads, measurements: false })
   const feeds = session.inputs.map(({ name, dims }) => {
     const known = dims.map((dim, i) => (typeof dim === 'number' ? dim : [1, 3, 48, 64][i]))
     const size = known.reduce((product, dim) => product * dim, 1)

@@ -22,6 +22,7 @@ export {
   WhittleError,
 } from './base/errors.ts'
 export type { Source } from './platform/source.ts'
+export type { TextStore } from './platform/store.ts'
 export type { CompareOptions, Comparison, OutputComparison } from './runtime/compare.ts'
 export type { Feeds, TensorLike } from './runtime/feeds.ts'
 export type { Fetches } from './runtime/fetches.ts'
@@ -38,7 +39,7 @@ export { Tensor } from './tensor/tensor.ts'
  * @throws InputError, SourceError, FormatError, GraphError, UnsupportedError, StateError, AbortError
  */
 export async function load(source: Source, options: LoadOptions = {}): Promise<Session> {
-  const { instances, worker, ...checked } = checkOptions(options)
+  const { instances, worker, ...checked } = await checkOptions(options)
   if (instances !== undefined) {
     const { openInstances } = await import('./runtime/instances.ts')
     return new Session(await openInstances(await import('./runtime/remote.ts'), source, instances, checked))
@@ -70,7 +71,7 @@ export async function compare(
  * @throws UnsupportedError without WebAssembly SIMD
  */
 export async function probe({ wasm }: Pick<LoadOptions, 'wasm'> = {}): Promise<ProbeReport> {
-  const { wasm: checked } = checkOptions({ wasm })
+  const { wasm: checked } = await checkOptions({ wasm })
   if (describeHost().runtime === 'page') return (await import('./runtime/remote.ts')).probeRemotely(checked)
   return (await import('./runtime/probe.ts')).probeHost(checked)
 }

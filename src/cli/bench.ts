@@ -10,12 +10,12 @@ import { type OnnxRuntime, isOnnxRuntime, openOnnxRuntime } from '../measure/onn
 import { traceOf } from '../measure/trace.ts'
 import { writeFileAtomically } from '../platform/files.ts'
 import { openSource } from '../platform/source.ts'
-import { wholeNumber } from './arguments.ts'
+import { type MeasurementOptions, addMeasurementOptions, measurementsOf, wholeNumber } from './arguments.ts'
 import { type FeedOptions, addFeedOptions, feedHelp } from './feeds.ts'
 import { readMeasuringFeeds } from './measuring-feeds.ts'
 import { bytes, interrupt, print, progressBar, table } from './output.ts'
 
-interface Options extends FeedOptions {
+interface Options extends FeedOptions, MeasurementOptions {
   readonly threads: number
   readonly kernels: 'auto' | 'simd' | 'relaxed'
   readonly rounds?: number
@@ -46,6 +46,7 @@ export function addBench(program: Command): void {
     .option('--trace <file.json>', 'write a trace for chrome://tracing or ui.perfetto.dev')
     .option('--against <engine>', `another engine, as installed in your project: ${rivalName}`)
     .option('--against-model <file.onnx>', 'the model for the other engine, where it cannot read this one')
+  addMeasurementOptions(command)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -75,6 +76,7 @@ Examples:
         {
           threads,
           kernels,
+          ...measurementsOf(options),
           signal,
           onProgress: bar.onProgress,
           ...(rounds === undefined ? {} : { rounds }),

@@ -2,13 +2,13 @@
 /** `whittle compare`: two models on the same inputs, as tables, JSON or an HTML report. */
 import type { Command } from 'commander'
 import { type Comparison, type Session, compare, load } from '../index.ts'
-import { wholeNumber } from './arguments.ts'
+import { type MeasurementOptions, addMeasurementOptions, measurementsOf, wholeNumber } from './arguments.ts'
 import { type FeedOptions, addFeedOptions, feedHelp, readFeeds } from './feeds.ts'
 import { readMeasuringFeeds } from './measuring-feeds.ts'
 import { bytes, interrupt, print, progressBar, table } from './output.ts'
 import { labelOf, writeReport } from './report-file.ts'
 
-interface Options extends FeedOptions {
+interface Options extends FeedOptions, MeasurementOptions {
   readonly threads: number
   readonly rounds?: number
   readonly report?: string
@@ -28,6 +28,7 @@ export function addCompare(program: Command): void {
     .option('-t, --threads <count>', 'threads to use', wholeNumber(1), 1)
     .option('--rounds <count>', 'timed rounds', wholeNumber(1))
     .option('--report <file.html>', 'write a page with plots: sizes, latency, error per output and layer, weights')
+  addMeasurementOptions(command)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -38,9 +39,10 @@ Example:
     )
     .action(async (reference: string, other: string, options: Options) => {
       const signal = interrupt()
-      const a = await load(reference, { threads: options.threads, signal })
+      const settings = { threads: options.threads, ...measurementsOf(options), signal }
+      const a = await load(reference, settings)
       try {
-        const b = await load(other, { threads: options.threads, signal })
+        const b = await load(other, settings)
         try {
           await compareSessions(a, b, { reference, other, options, signal })
         } finally {
@@ -71,7 +73,7 @@ async function compareSessions(a: Session, b: Session, { reference, other, optio
     const bar = progressBar('report')
     const models = [reference, other].map((source) => ({ label: labelOf(source), source }))
     const { onProgress } = bar
-    const settings = { file: report, ...inputs, threads, ...rounds, signal, onProgress }
+    const settings = { file: report, ...inputs, threads, ...measurementsOf(options), ...rounds, signal, onProgress }
     await writeReport(models[0], models[1], settings).finally(bar.stop)
   }
   const data = { ...result, ...(report === undefined ? {} : { page: report }) }

@@ -8,7 +8,10 @@ import { reportPage } from '../measure/page.ts'
 import type { ReportData } from '../report/data.ts'
 import type { Feeds } from './feeds.ts'
 
-export interface ReportOptions extends Pick<MeasureOptions, 'threads' | 'rounds' | 'signal' | 'onProgress'> {
+export interface ReportOptions extends Pick<
+  MeasureOptions,
+  'threads' | 'measurements' | 'rounds' | 'signal' | 'onProgress'
+> {
   /** Where to write. */
   readonly file: string
   readonly feeds: Feeds

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { writeNpy } from '../format/npy.ts'
 import { load } from '../index.ts'
 import { writeFileAtomically } from '../platform/files.ts'
-import { wholeNumber } from './arguments.ts'
+import { type MeasurementOptions, addMeasurementOptions, measurementsOf, wholeNumber } from './arguments.ts'
 import { type FeedOptions, addFeedOptions, feedHelp, readFeeds } from './feeds.ts'
 import { interrupt, print, progressBar, table } from './output.ts'
 
-interface Options extends FeedOptions {
+interface Options extends FeedOptions, MeasurementOptions {
   readonly outputDir?: string
   readonly threads?: number
   readonly json?: boolean
@@ -32,6 +32,7 @@ export function addRun(program: Command): void {
   addFeedOptions(command)
     .option('-o, --output-dir <folder>', 'write each output as <folder>/<name>.npy')
     .option('-t, --threads <count>', 'threads to use (default: what suits the host)', wholeNumber(1))
+  addMeasurementOptions(command)
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -45,6 +46,7 @@ Examples:
       const bar = progressBar('load')
       const session = await load(model, {
         ...(options.threads === undefined ? {} : { threads: options.threads }),
+        ...measurementsOf(options),
         onProgress: bar.onProgress,
         signal: interrupt(),
       }).finally(bar.stop)

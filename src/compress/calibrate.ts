@@ -39,7 +39,7 @@ export async function measureMeans(
   const wanted = [...new Set(values)].filter((name) => !known.has(name))
   const taps = wanted.map((name) => ({ name, dtype: 'float32' as const, dims: null }))
   const file = writeContainer(toContainer({ ...graph, outputs: [...graph.outputs, ...taps] }))
-  const core = await openModel(file, checkOptions({ threads: 1, ...(signal === undefined ? {} : { signal }) }))
+  const core = await openModel(file, await checkOptions({ threads: 1, ...(signal === undefined ? {} : { signal }) }))
   const sums = new Map<string, Sums>()
   let samples = 0
   try {

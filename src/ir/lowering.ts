@@ -70,17 +70,26 @@ export interface Trial {
   readonly buffers: ReadonlyMap<string, { readonly bytes: number; readonly content?: Uint8Array }>
 }
 
+/** How long forms take on this host. */
+export interface FormTimes {
+  /** Milliseconds by form. */
+  readonly times: Readonly<Record<string, number>>
+  /** When they were measured, ISO 8601, where that was for an earlier session. */
+  readonly earlier?: string
+}
+
 /** Measures forms on this host, and remembers what it measured. */
 export interface FormTimer {
   /**
-   * Milliseconds by form, or null where the host's clock tells none. A layer keeps what it was told first; layers with the
+   * Times of `forms`, or null where the host's clock tells none. A layer keeps what it was told first; layers with the
    * same key are told the same. `trials` is called where nothing is known yet.
    */
   measure(
     layer: string,
     key: string,
+    forms: readonly string[],
     trials: () => Readonly<Record<string, Trial>>,
-  ): Readonly<Record<string, number>> | null
+  ): FormTimes | null
 }
 
 /** The form in which a node runs, of several that compute the same. */
@@ -90,6 +99,8 @@ export interface FormChoice {
   readonly reason: string
   /** Milliseconds by form where they were measured. */
   readonly times: Readonly<Record<string, number>> | null
+  /** When that was, ISO 8601, where it was for an earlier session on this host. */
+  readonly earlier?: string
 }
 
 export interface Lowering {

@@ -8,6 +8,7 @@ import { checkAborted, checkInteger } from '../base/check.ts'
 import { type OutputComparison, compare } from '../runtime/compare.ts'
 import { openModel } from '../runtime/engine.ts'
 import type { Feeds } from '../runtime/feeds.ts'
+import type { MeasurementPlace } from '../runtime/measurements.ts'
 import type { KernelChoice } from '../runtime/module.ts'
 import { type LoadOptions, checkOptions } from '../runtime/options.ts'
 import type { Profile } from '../runtime/profile.ts'
@@ -34,6 +35,8 @@ export interface BenchOptions {
   /** 1 where left out. */
   readonly threads?: number
   readonly kernels?: KernelChoice
+  /** As for `load`. */
+  readonly measurements?: MeasurementPlace
   /** Timed rounds; 20 where left out. */
   readonly rounds?: number
   readonly against?: Rival
@@ -91,9 +94,9 @@ export async function bench(
   feedsOf: (inputs: Session['inputs']) => Promise<Feeds>,
   options: BenchOptions = {},
 ): Promise<{ readonly result: BenchResult; readonly tracks: readonly Track[] }> {
-  const { threads = 1, kernels = 'auto', against, signal, onProgress } = options
+  const { threads = 1, kernels = 'auto', measurements = true, against, signal, onProgress } = options
   const rounds = checkInteger('options.rounds', options.rounds ?? defaultRounds, 1)
-  const settings = { threads, kernels, ...(signal ? { signal } : {}) } satisfies LoadOptions
+  const settings = { threads, kernels, measurements, ...(signal ? { signal } : {}) } satisfies LoadOptions
   const tell = (phase: BenchProgress['phase'], loaded: number, total: number): void => {
     checkAborted('bench', signal)
     onProgress?.({ phase, loaded, total })
@@ -118,7 +121,7 @@ export async function bench(
   }
   try {
     tell('load', 0, 1)
-    const own = await start('whittle', async () => new Session(await openModel(source, checkOptions(settings))))
+    const own = await start('whittle', async () => new Session(await openModel(source, await checkOptions(settings))))
     if (against) await start(against.name, () => against.open(own.session))
     const inputs = feeds!
     const outputs = against ? (await compare(runners[1].session, own.session, inputs, { rounds: 1 })).outputs : null
@@ -173,7 +176,7 @@ async function profileModel(
   feeds: Feeds,
   settings: LoadOptions,
 ): Promise<{ steps: StepTime[]; run: Timing }> {
-  const session = new Session(await openModel(source, checkOptions({ ...settings, profile: true })))
+  const session = new Session(await openModel(source, await checkOptions({ ...settings, profile: true })))
   try {
     await session.run(feeds)
     const profiles: Profile[] = []

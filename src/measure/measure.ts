@@ -12,6 +12,7 @@ import { histogramOf } from '../report/histogram.ts'
 import { compare } from '../runtime/compare.ts'
 import { openModel } from '../runtime/engine.ts'
 import type { Feeds } from '../runtime/feeds.ts'
+import type { MeasurementPlace } from '../runtime/measurements.ts'
 import { type LoadOptions, checkOptions } from '../runtime/options.ts'
 import { Session } from '../runtime/session.ts'
 import { layerNoise } from './layer-noise.ts'
@@ -40,6 +41,8 @@ export interface MeasureOptions {
   readonly inputs?: string
   /** Threads to compute with; 1 where left out. */
   readonly threads?: number
+  /** As for `load`. */
+  readonly measurements?: MeasurementPlace
   /** Timed rounds; 15 where left out. */
   readonly rounds?: number
   readonly signal?: AbortSignal
@@ -63,12 +66,12 @@ export async function measure(
   inputs: Feeds | readonly Feeds[],
   options: MeasureOptions = {},
 ): Promise<ReportData> {
-  const { threads = 1, signal, onProgress } = options
+  const { threads = 1, measurements = true, signal, onProgress } = options
   const rounds = checkInteger('options.rounds', options.rounds ?? defaultRounds, 1)
   const sets = Array.isArray(inputs) ? (inputs as readonly Feeds[]) : [inputs as Feeds]
   if (sets.length === 0)
     throw new InputError({ where: 'measure inputs', expected: 'at least one set of inputs', got: 'none' })
-  const load = checkOptions({ threads, ...(signal ? { signal } : {}) } satisfies LoadOptions)
+  const load = await checkOptions({ threads, measurements, ...(signal ? { signal } : {}) } satisfies LoadOptions)
   const tell = (phase: MeasureProgress['phase'], loaded: number, total: number): void => {
     checkAborted('measure', signal)
     onProgress?.({ phase, loaded, total })

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Which form of a sparse product runs. What is faster depends on host, shape and density, so where the host measures
- * (HostTraits.forms), both forms are timed once on made-up weights of the same density, before any real weight is packed;
+ * (HostTraits.forms), both forms are timed, once per host, on made-up weights of the same density, before any real weight is packed;
  * else the file's own choice stands. A layer keeps its form whatever its shapes are later: its weights are packed once.
  */
 import type { FormChoice, Trial } from '../ir/lowering.ts'
@@ -31,11 +31,13 @@ export function chooseForm(
   shape: SparseShape,
   inFile: FormName,
 ): FormChoice {
-  const key = [family, sizes(shape).join('x'), shape.count].join(' ')
-  const times = host.forms?.measure(layer, key, () => trialsOf(family, trialShape(shape), host)) ?? null
-  if (times === null) return { form: inFile, reason: 'the file says so', times }
+  const key = [family, host.int8, sizes(shape).join('x'), shape.count].join(' ')
+  const told = host.forms?.measure(layer, key, formNames, () => trialsOf(family, trialShape(shape), host))
+  if (!told) return { form: inFile, reason: 'the file says so', times: null }
+  const { times, earlier } = told
   const form = times.dense < times.sparse ? 'dense' : 'sparse'
-  return { form, reason: 'it was the faster one on this host', times }
+  const when = earlier === undefined ? 'for this session' : earlier.slice(0, 10)
+  return { form, reason: `it was the faster one, measured ${when} on this host`, ...told }
 }
 
 function sizes({ m, k, n }: SparseShape): number[] {

@@ -14,6 +14,8 @@ import { Executor } from './execute.ts'
 import { checkFeeds } from './feeds.ts'
 import { compileGuess, foreseenWeights } from './foresee.ts'
 import { instantiateKernels } from './instance.ts'
+import type { MeasuredHost } from './measured-host.ts'
+import type { MeasurementPlace } from './measurements.ts'
 import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
 import type { Profile, ProfiledProgram } from './profile.ts'
@@ -34,6 +36,8 @@ export interface CoreOptions {
   readonly profile: boolean
   /** Whether a choice between kernels is timed; else what is usual decides. */
   readonly measure?: boolean
+  /** Where what is measured is kept; nowhere where left out. */
+  readonly measurements?: MeasurementPlace
   /** Size of the model as far as it was read. */
   bytes(): number
   /** Weights the graph has no tensors for, as they arrive. */
@@ -52,6 +56,7 @@ interface OpenModel {
   readonly heap: Heap
   readonly executor: Executor
   readonly stages: Stages
+  readonly settled?: MeasuredHost['settled']
   pool?: Pool
   /** The programs of the last run, and milliseconds of it in Wasm. */
   last?: { readonly programs: readonly ProfiledProgram[]; readonly wasm: number }
@@ -82,16 +87,15 @@ export class SessionCore implements SessionBackend {
     const memory = createMemory(kernels.shared, memoryLimit(graph))
     const heap = new Heap(memory)
     const instance = instantiateKernels(kernels.module, memory)
+    const { host, search, settled } = await hostOf(options)
     const executor = new Executor(
       heap,
       instance,
-      { count: threads, search: options.searchThreads ?? false },
+      { count: threads, ...(search ? { search } : {}) },
       (run) => new WeightStore(heap, graph.constants, run, options.refetch),
     )
-    const { int8, int4 } = kernels
-    const usual: HostTraits = { int8, int4, threads, ...(await formTimer(options)) }
-    const host = options.measure ? (await import('./traits.ts')).hostTraits(kernels, graph, usual) : usual
-    const model: OpenModel = { graph, heap, executor, stages: new Stages(graph, ops, host, executor) }
+    const stages = new Stages(graph, ops, host, executor)
+    const model: OpenModel = { graph, heap, executor, stages, ...(settled ? { settled } : {}) }
     const core = new SessionCore(options, model)
     const guess = options.weights
       ? compileGuess(graph, ops, host, (bytes) => executor.weights.intern(bytes))
@@ -99,7 +103,7 @@ export class SessionCore implements SessionBackend {
     const receive = async (): Promise<void> => {
       if (options.weights) await executor.weights.receive(options.weights, foreseenWeights(graph, guess))
     }
-    const outcomes = await Promise.allSettled([core.#startHelpers(options, model), receive()])
+    const outcomes = await Promise.allSettled([core.#startHelpers(options, model), receive(), settled?.()])
     const failed = outcomes.find((outcome) => outcome.status === 'rejected')
     try {
       if (failed) throw failed.reason
@@ -162,8 +166,9 @@ export class SessionCore implements SessionBackend {
   /** Waits for the run under way, turns away the others, ends the helpers and lets the memory go. */
   async dispose(): Promise<void> {
     await this.#queue.close(disposed)
-    const pool = this.#model?.pool
+    const { pool, settled } = this.#model ?? {}
     this.#model = undefined
+    await settled?.()
     await pool?.dispose()
   }
 
@@ -207,11 +212,14 @@ function atOnce(model: OpenModel, feeds: unknown, fetch: Fetch | undefined): Rec
   return outputs
 }
 
-/** What times the forms of layers that have several. */
-async function formTimer({ graph, ops, kernels, fixedForms }: CoreOptions): Promise<Pick<HostTraits, 'forms'>> {
-  if (fixedForms || !graph.nodes.some(({ op }) => ops.get(op)?.measured)) return {}
-  const { FormTrials } = await import('./trials.ts')
-  return { forms: new FormTrials(kernels) }
+/** What is usual on hosts of this kind, but for what is measured. */
+async function hostOf(options: CoreOptions): Promise<MeasuredHost> {
+  const { graph, ops, kernels, threads, measure, searchThreads, fixedForms, measurements = false } = options
+  const { int8, int4 } = kernels
+  const host: HostTraits = { int8, int4, threads }
+  const hasForms = !fixedForms && graph.nodes.some(({ op }) => ops.get(op)?.measured)
+  if (!measure && !searchThreads && !hasForms) return { host }
+  return (await import('./measured-host.ts')).measuredHost({ ...options, hasForms }, measurements, host)
 }
 
 function disposed(): StateError {

@@ -64,6 +64,7 @@ async function openContent(
     // in a page clocks are coarse and every byte is fetched
     measure: !options.deterministic && !['page', 'worker'].includes(runtimeOf()),
     fixedForms: options.deterministic,
+    measurements: !options.deterministic && options.measurements,
     bytes: () => counter.bytes,
     ...weights,
   })

@@ -56,10 +56,10 @@ interface Ports {
   readonly results: readonly Port[] | null
 }
 
-/** Threads of a session: all there are, and whether each program is to find out how many of them it runs best with. */
+/** Threads of a session: all there are, and, where each program is to find out how many of them it runs best with, what does. */
 export interface Threads {
   readonly count: number
-  readonly search: boolean
+  readonly search?: (program: Program) => ThreadSearch
 }
 
 /** Runs a node's reference. */
@@ -155,7 +155,7 @@ export class Executor {
     const list = this.#heap.allocate(words.byteLength)
     this.#write(list, words)
     const bound = { program, rows, early, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
-    return search ? { ...bound, search: new (await import('./thread-search.ts')).ThreadSearch(count) } : bound
+    return search ? { ...bound, search: search(program) } : bound
   }
 
   /** Gives a bound program's memory back. */

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The options of `load`, checked: what a user may say, and what it comes down to on this host. */
+/**
+ * The options of `load`, checked: what a user may say, and what it comes down to on this host. Those that few use are checked
+ * in a file of their own.
+ */
 import { checkBoolean, checkInteger, checkOneOf, describe } from '../base/check.ts'
 import { InputError } from '../base/errors.ts'
 import type { Host } from '../platform/host.ts'
 import { mostThreads } from './address.ts'
-import type { WasmBuild } from './assets.ts'
+import type { MeasurementPlace } from './measurements.ts'
 import type { KernelChoice, WasmModules } from './module.ts'
 
 /** How far loading is. */
@@ -45,6 +48,15 @@ export interface LoadOptions {
    * where relaxed SIMD would be used.
    */
   readonly deterministic?: boolean
+  /**
+   * Where it is kept what was measured on this host: how long the forms of sparse layers take, how byte products are done
+   * best, how many threads `'auto'` found. Left out or true: a file in the user's cache folder (`whittle/measurements.json`;
+   * in Deno where both reading and writing it are granted), in pages the Cache API (`whittle`), on edge hosts nowhere. A text names another
+   * file, or in a page another cache; an object keeps one text itself, where no worker is between it and the engine. False:
+   * nowhere, and nothing that was kept is used. A place that cannot be read or written counts as empty. Sessions with
+   * `deterministic` do not look.
+   */
+  readonly measurements?: MeasurementPlace
   readonly onProgress?: (event: ProgressEvent) => void
   readonly signal?: AbortSignal
   /** Times every step; costs a call into Wasm for each. */
@@ -73,6 +85,7 @@ export interface PlainOptions {
   readonly deterministic: boolean
   readonly profile: boolean
   readonly passes: boolean | PassChoice
+  readonly measurements: MeasurementPlace
   readonly wasm?: WasmModules
 }
 
@@ -85,6 +98,7 @@ const names: readonly (keyof LoadOptions)[] = [
   'worker',
   'kernels',
   'deterministic',
+  'measurements',
   'onProgress',
   'signal',
   'profile',
@@ -92,22 +106,16 @@ const names: readonly (keyof LoadOptions)[] = [
   'wasm',
 ]
 
-/** Builds by name. */
-const builds: readonly WasmBuild[] = ['simd', 'simd-threads', 'relaxed', 'relaxed-threads']
-
 /** Threads used where nobody says how many: beyond, small models gain nothing. */
 const defaultThreads = 4
-
-/** More workers than any machine has cores for. */
-const mostInstances = 64
 
 /** Threads that 'auto' goes up to: beyond, models of the size a page loads gain nothing. */
 export const mostSearched = 8
 
 /** Checks. @throws InputError naming the option */
-export function checkOptions(
+export async function checkOptions(
   options: unknown,
-): CheckedOptions & { readonly instances?: number; readonly worker: boolean } {
+): Promise<CheckedOptions & { readonly instances?: number; readonly worker: boolean }> {
   if (typeof options !== 'object' || options === null) {
     throw new InputError({ where: 'options', expected: 'an object', got: describe(options) })
   }
@@ -120,7 +128,7 @@ export function checkOptions(
       })
     }
   }
-  const { threads, instances, worker = true, deterministic = false } = options as LoadOptions
+  const { threads, instances, worker = true, deterministic = false, measurements = true } = options as LoadOptions
   const { onProgress, signal, wasm } = options as LoadOptions
   const { kernels = deterministic ? 'simd' : 'auto', profile = false, passes = true } = options as LoadOptions
   if (onProgress !== undefined && typeof onProgress !== 'function') {
@@ -131,59 +139,27 @@ export function checkOptions(
   }
   checkBoolean('options.deterministic', deterministic)
   checkOneOf('options.kernels', kernels, deterministic ? ['simd'] : ['auto', 'simd', 'relaxed'])
-  checkBoolean('options.worker', worker)
-  if (instances !== undefined) checkInteger('options.instances', instances, 1, mostInstances)
   const isOne = instances !== undefined || !worker
-  if (isOne && (threads ?? 1) !== 1) {
-    const expected = `1 beside options.${worker ? 'instances' : 'worker: false'}`
-    throw new InputError({ where: 'options.threads', expected, got: describe(threads), todo: 'leave one out' })
-  }
-  if (!worker && instances !== undefined) {
-    const expected = 'true beside options.instances'
-    throw new InputError({ where: 'options.worker', expected, got: 'false', todo: 'leave one out' })
-  }
+  if (isOne || wasm !== undefined || worker !== true || passes !== true || measurements !== true)
+    (await import('./rare-options.ts')).checkRareOptions({ threads, instances, worker, passes, measurements, wasm })
   return {
     threads: isOne ? 1 : checkThreads(threads),
     worker,
     kernels,
     deterministic,
     profile: checkBoolean('options.profile', profile),
-    passes: typeof passes === 'boolean' ? passes : checkPassChoice(passes),
+    passes,
+    measurements,
     ...(instances === undefined ? {} : { instances }),
     ...(onProgress ? { onProgress } : {}),
     ...(signal ? { signal } : {}),
-    ...(wasm === undefined ? {} : { wasm: checkModules(wasm) }),
+    ...(wasm === undefined ? {} : { wasm }),
   }
 }
 
 function checkThreads(threads: LoadOptions['threads']): PlainOptions['threads'] {
   if (threads === undefined) return 0
   return threads === 'auto' ? threads : checkInteger('options.threads', threads, 1, mostThreads)
-}
-
-/** Names are held against the passes when those run. */
-function checkPassChoice(choice: unknown): PassChoice {
-  const off = (choice as Partial<PassChoice> | null)?.off
-  const isChoice = Array.isArray(off) && off.every((name) => typeof name === 'string')
-  if (!isChoice || Object.keys(choice as object).length !== 1) {
-    const expected = 'true, false or { off: [names of passes] }'
-    throw new InputError({ where: 'options.passes', expected, got: describe(choice) })
-  }
-  return { off: [...off] }
-}
-
-/** `wasm` as compiled builds. @throws InputError naming what is not one */
-export function checkModules(wasm: unknown): WasmModules {
-  if (typeof wasm !== 'object' || wasm === null) {
-    throw new InputError({ where: 'options.wasm', expected: 'an object of compiled builds', got: describe(wasm) })
-  }
-  for (const [name, module] of Object.entries(wasm)) {
-    const where = `options.wasm.${name}`
-    checkOneOf(where, name, builds)
-    if (module !== undefined && Object.prototype.toString.call(module) !== '[object WebAssembly.Module]')
-      throw new InputError({ where, expected: 'a WebAssembly.Module', got: describe(module) })
-  }
-  return wasm
 }
 
 /** Threads to start for the `threads` of PlainOptions, with the builds that were given, if any were. */

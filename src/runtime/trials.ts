@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Times forms that compute the same, in an instance and a memory of their own: nothing of the session is touched, and
- * nothing of it stays. Imported only by sessions whose model has such nodes. Forms take turns, and the least time of each
+ * nothing of it stays. What is known of the host already is not timed again (measurements.ts). Forms take turns, and the least time of each
  * counts: what else the machine does can only add to it. The work is that of one thread.
  */
-import type { FormTimer, Trial } from '../ir/lowering.ts'
+import type { FormTimer, FormTimes, Trial } from '../ir/lowering.ts'
 import { kernelTable } from '../kernels/table.ts'
 import { clockTicks, now } from '../platform/clock.ts'
 import { Heap, createMemory } from './address.ts'
 import { encodeSteps } from './encode.ts'
 import { type KernelExports, instantiateKernels } from './instance.ts'
+import { Measurements } from './measurements.ts'
 import type { KernelModule } from './module.ts'
 
 /** What tells the time, in milliseconds. */
@@ -21,9 +22,14 @@ export interface TrialClock {
 
 /**
  * Milliseconds: of all trials of a session, of the warm-up of a form, of one whose kernels were not run yet, which an engine
- * compiles well only while they run, and of a sample, which is as many runs as that takes.
+ * compiles well only while they run, and of a sample, which is as many runs as that takes: longer where the clock goes on in
+ * steps (0.1 ms in a page that is not isolated).
  */
 const limits = { all: 400, warmUp: 4, firstWarmUp: 30, sample: 0.3 }
+/** Steps of the clock in a sample. */
+const clockSteps = 10
+/** A sample that became short, since code was compiled better meanwhile, is made of twice as many runs, up to so many times. */
+const mostGrowth = 64
 /**
  * Samples of each form since the last that was faster than all before by more than `gain`: then neither a compiler's next
  * tier nor other work has a part in the least times. And most of them.
@@ -38,25 +44,46 @@ type Times = Readonly<Record<string, number>>
 export class FormTrials implements FormTimer {
   readonly #kernels: Pick<KernelModule, 'module' | 'shared'>
   readonly #clock: TrialClock
-  readonly #byLayer = new Map<string, Times | null>()
-  readonly #byKey = new Map<string, Times>()
+  readonly #measurements: Measurements
+  readonly #byLayer = new Map<string, FormTimes | null>()
   /** Kernels that trials ran. */
   readonly #warm = new Set<string>()
   #spent = 0
   #ticks: boolean | undefined
 
-  constructor(kernels: Pick<KernelModule, 'module' | 'shared'>, clock: TrialClock = { now, ticks: clockTicks }) {
+  /** @param measurements kept for the session alone where left out */
+  constructor(
+    kernels: Pick<KernelModule, 'module' | 'shared'>,
+    measurements: Measurements = new Measurements(),
+    clock: TrialClock = { now, ticks: clockTicks },
+  ) {
     this.#kernels = kernels
+    this.#measurements = measurements
     this.#clock = clock
   }
 
-  measure(layer: string, key: string, trials: () => Readonly<Record<string, Trial>>): Times | null {
+  measure(
+    layer: string,
+    key: string,
+    forms: readonly string[],
+    trials: () => Readonly<Record<string, Trial>>,
+  ): FormTimes | null {
     const told = this.#byLayer.get(layer)
     if (told !== undefined) return told
-    const times = this.#byKey.get(key) ?? this.#timesOf(trials)
+    const times = this.#known(key, forms) ?? this.#measured(key, trials)
     this.#byLayer.set(layer, times)
-    if (times) this.#byKey.set(key, times)
     return times
+  }
+
+  #known(key: string, forms: readonly string[]): FormTimes | undefined {
+    const { figures: times, date, earlier } = this.#measurements.find(key, forms) ?? {}
+    return times && { times, ...(earlier ? { earlier: date } : {}) }
+  }
+
+  #measured(key: string, trials: () => Readonly<Record<string, Trial>>): FormTimes | null {
+    const times = this.#timesOf(trials)
+    if (times) this.#measurements.note(key, times)
+    return times && { times }
   }
 
   #timesOf(trials: () => Readonly<Record<string, Trial>>): Times | null {
@@ -108,24 +135,42 @@ export function timeForms(
   clock: () => number,
   warmUp: number = limits.warmUp,
 ): Times | null {
-  const lanes = runs.map(([form, run]) => ({ form, run, batch: warmedUp(run, clock, warmUp), best: Infinity }))
+  const sample = Math.max(limits.sample, clockSteps * stepOf(clock))
+  const lanes = runs.map(([form, run]) => {
+    const batch = warmedUp(run, clock, warmUp, sample)
+    return { form, run, batch, mostRuns: batch * mostGrowth, best: Infinity }
+  })
   const end = clock() + limits.all
   for (let round = 0, still = 0; still < rounds && round < mostRounds; round++) {
     if (round >= rounds && clock() > end) break
     still++
     for (const lane of lanes) {
-      const start = clock()
-      for (let i = 0; i < lane.batch; i++) lane.run()
-      const time = (clock() - start) / lane.batch
+      const time = timeOf(lane, clock, sample / 2)
       if (time < lane.best * (1 - gain)) still = 0
       lane.best = Math.min(lane.best, time)
     }
   }
-  return lanes.some(({ best }) => best <= 0) ? null : Object.fromEntries(lanes.map(({ form, best }) => [form, best]))
+  const wereSeen = lanes.every(({ best }) => best > 0)
+  return wereSeen ? Object.fromEntries(lanes.map(({ form, best }) => [form, best])) : null
+}
+
+/** Milliseconds of a run, from a sample of at least so many. */
+function timeOf(
+  lane: { readonly run: () => void; readonly mostRuns: number; batch: number },
+  clock: () => number,
+  least: number,
+): number {
+  for (;;) {
+    const start = clock()
+    for (let i = 0; i < lane.batch; i++) lane.run()
+    const time = clock() - start
+    if (time >= least || lane.batch >= lane.mostRuns) return time / lane.batch
+    lane.batch *= 2
+  }
 }
 
 /** Runs for so long: compilers have tiers. How many runs make a sample. */
-function warmedUp(run: () => void, clock: () => number, least: number): number {
+function warmedUp(run: () => void, clock: () => number, least: number, sample: number): number {
   const start = clock()
   let count = 0
   let time = 0
@@ -134,5 +179,18 @@ function warmedUp(run: () => void, clock: () => number, least: number): number {
     count++
     time = clock() - start
   }
-  return Math.max(1, Math.ceil((limits.sample * count) / Math.max(time, limits.sample)))
+  return Math.max(1, Math.ceil((sample * count) / Math.max(time, sample)))
+}
+
+/** Milliseconds by which the clock goes on, as far as some looks tell. */
+function stepOf(clock: () => number): number {
+  const next = (from: number): number => {
+    for (let looks = 0; looks < 100_000; looks++) {
+      const time = clock()
+      if (time > from) return time
+    }
+    return from
+  }
+  const start = next(clock())
+  return next(start) - start
 }

@@ -111,6 +111,33 @@ describe('the command', () => {
     expect(readNpy(await readFile(path.join(folder, 'y.npy'))).dims).toEqual([2, 16])
   })
 
+  test('keeps what it measured of the host where it is told to', async () => {
+    const weights = Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i * i))
+    const wide = productModel({
+      inputs: [valueInfo('x', 'float32', [32, 64])],
+      outputs: [valueInfo('y', 'float32', [32, 64])],
+      initializers: [tensorRecord('k', 'float32', weights, [64, 64])],
+    })
+    await writeFile(path.join(folder, 'wide.onnx'), wide)
+    await whittle('compress', 'wide.onnx', '-r', 'sparse-90', '-o', 'sparse.whittle')
+    const run = ['run', 'sparse.whittle', '--random', '-t', '1']
+    for (const options of [[], ['--no-measurements']])
+      expect(await whittle(...run, ...options)).toMatchObject({ code: 0, err: '' })
+    expect(await readdir(folder)).not.toContain('kept.json')
+    expect(await whittle(...run, '--measurements', 'kept.json')).toMatchObject({ code: 0, err: '' })
+    const kept = await readFile(path.join(folder, 'kept.json'), 'utf8')
+    const [{ figures }] = Object.values(JSON.parse(kept) as Record<string, { readonly figures: object }>)
+    expect(Object.keys(figures)).toEqual(['sparse', 'dense'])
+    for (const models of [
+      ['bench', 'sparse.whittle'],
+      ['compare', 'wide.onnx', 'sparse.whittle'],
+    ]) {
+      const said = [...models, '--random', '--rounds', '1', '--measurements', 'kept.json']
+      expect(await whittle(...said)).toMatchObject({ code: 0, err: '' })
+    }
+    expect(await readFile(path.join(folder, 'kept.json'), 'utf8')).toBe(kept)
+  })
+
   test('draws nothing of a progress bar in a pipe', async () => {
     const { out, err } = await whittle('compress', 'model.onnx', '-r', 'float32', '-o', 'plain.whittle')
     expect(err).toBe('')

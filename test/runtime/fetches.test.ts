@@ -44,7 +44,10 @@ const sessions: readonly (readonly [string, () => Promise<Session>])[] = [
   ['on one thread', () => load(file, { threads: 1 })],
   ['on two threads', () => load(file, { threads: 2 })],
   ['timed', () => load(file, { threads: 1, profile: true })],
-  ['in a worker', async () => new Session(await openRemoteModel(file, checkOptions({ threads: 1 } as LoadOptions)))],
+  [
+    'in a worker',
+    async () => new Session(await openRemoteModel(file, await checkOptions({ threads: 1 } as LoadOptions))),
+  ],
   ['in instances', () => load(file, { instances: 2 })],
 ]
 

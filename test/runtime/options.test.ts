@@ -1,27 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { InputError } from '../../src/base/errors.ts'
 import { checkOptions, threadsFor } from '../../src/runtime/options.ts'
 
 describe('checkOptions', () => {
-  it('fills in what is left out', () => {
-    expect(checkOptions({})).toEqual({
+  it('fills in what is left out', async () => {
+    expect(await checkOptions({})).toEqual({
       threads: 0,
       worker: true,
       kernels: 'auto',
       deterministic: false,
       profile: false,
       passes: true,
+      measurements: true,
     })
   })
 
-  it('takes the simd build where results are to be the same everywhere, and one thread for each instance', () => {
-    expect(checkOptions({ deterministic: true })).toMatchObject({ deterministic: true, kernels: 'simd' })
-    expect(checkOptions({ deterministic: true, kernels: 'simd' })).toMatchObject({ kernels: 'simd' })
-    expect(checkOptions({ instances: 3 })).toMatchObject({ instances: 3, threads: 1 })
-    expect(checkOptions({ instances: 3, threads: 1 })).toMatchObject({ instances: 3, threads: 1 })
-    expect(checkOptions({ worker: false })).toMatchObject({ worker: false, threads: 1 })
-    expect(checkOptions({ worker: true, instances: 2 })).toMatchObject({ instances: 2, threads: 1 })
+  it('takes a place for measurements by name, and a store where the engine is in the same thread', async () => {
+    const store = { get: () => null, set: () => undefined }
+    for (const measurements of [true, false, 'file.json', store])
+      expect(await checkOptions({ measurements })).toMatchObject({ measurements })
+    await expect(checkOptions({ measurements: store, instances: 2 })).rejects.toThrow(/cannot go to a worker/)
+    vi.stubGlobal('document', {})
+    vi.stubGlobal('process', undefined)
+    try {
+      await expect(checkOptions({ measurements: store })).rejects.toThrow(/cannot go to a worker/)
+      expect(await checkOptions({ measurements: store, worker: false })).toMatchObject({ measurements: store })
+    } finally {
+      vi.unstubAllGlobals()
+    }
+  })
+
+  it('takes the simd build where results are to be the same everywhere, and one thread for each instance', async () => {
+    expect(await checkOptions({ deterministic: true })).toMatchObject({ deterministic: true, kernels: 'simd' })
+    expect(await checkOptions({ deterministic: true, kernels: 'simd' })).toMatchObject({ kernels: 'simd' })
+    expect(await checkOptions({ instances: 3 })).toMatchObject({ instances: 3, threads: 1 })
+    expect(await checkOptions({ instances: 3, threads: 1 })).toMatchObject({ instances: 3, threads: 1 })
+    expect(await checkOptions({ worker: false })).toMatchObject({ worker: false, threads: 1 })
+    expect(await checkOptions({ worker: true, instances: 2 })).toMatchObject({ instances: 2, threads: 1 })
   })
 
   it.each([
@@ -51,11 +67,15 @@ describe('checkOptions', () => {
     [{ wasm: null }, 'options.wasm'],
     [{ wasm: { fast: {} } }, 'options.wasm.fast'],
     [{ wasm: { simd: new Uint8Array(8) } }, 'options.wasm.simd'],
+    [{ measurements: '' }, 'options.measurements'],
+    [{ measurements: 1 }, 'options.measurements'],
+    [{ measurements: null }, 'options.measurements'],
+    [{ measurements: { get: () => '' } }, 'options.measurements'],
     [{ thread: 2 }, 'options.thread'],
     [null, 'options'],
-  ])('rejects %j, naming the option', (options, name) => {
-    expect(() => checkOptions(options)).toThrow(InputError)
-    expect(() => checkOptions(options)).toThrow(name)
+  ])('rejects %j, naming the option', async (options, name) => {
+    await expect(checkOptions(options)).rejects.toThrow(InputError)
+    await expect(checkOptions(options)).rejects.toThrow(name)
   })
 })
 

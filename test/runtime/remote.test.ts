@@ -30,7 +30,7 @@ const file = writeContainer(
 const x = new Tensor('float32', new Float32Array(64).fill(3), [1, 64])
 
 async function open(options: LoadOptions = {}, source = file): Promise<Session> {
-  return new Session(await openRemoteModel(source, checkOptions(options)))
+  return new Session(await openRemoteModel(source, await checkOptions(options)))
 }
 
 describe.skipIf(missing !== undefined)('a session whose engine is in a worker', () => {

@@ -34,6 +34,15 @@ describe('ThreadSearch', () => {
     expect(search(4, (count) => 10 - count * 0.05).found).toBe(1)
   })
 
+  it('tells the least time of each count when it is over, from which another one is over at once', () => {
+    const told: Readonly<Record<number, number>>[] = []
+    const threads = new ThreadSearch(4, undefined, (times) => void told.push(times))
+    for (let run = 0; !threads.isOver; run++) threads.note(run === 0 ? 100 : threads.count === 2 ? 5 : 9 + run)
+    expect(told).toEqual([{ 1: 12, 2: 5, 4: 10 }])
+    const another = new ThreadSearch(4, told[0])
+    expect([another.isOver, another.count]).toEqual([true, 2])
+  })
+
   it('has nothing to look for with one thread', () => {
     const threads = new ThreadSearch(1)
     expect([threads.isOver, threads.count]).toEqual([true, 1])
