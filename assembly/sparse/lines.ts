@@ -4,7 +4,7 @@
  * bytes take as many as the integer step adds up in a lane (two int16, four bytes), whose rows of A are interleaved for it.
  * What a column has left over is a step with weights of zero. Sums of bytes are exact int32.
  */
-import { dotPairs, dotU8 } from '../simd/dot'
+import { DOT_IS_ONE, dotPairs, dotU8 } from '../simd/dot'
 import { sumLanesI32 } from '../simd/lanes'
 import { madd } from '../simd/madd'
 
@@ -254,7 +254,10 @@ export class PairsLine extends Line {
   }
 }
 
-/** Rows and weights of bytes, four weights a step. A is what the host's dot reads as its second operand. */
+/**
+ * Rows and weights of bytes, four weights a step. A is what the host's dot reads as its second operand. A build that emulates
+ * the dot has this to be complete, not to be fast, and takes four rows after the other.
+ */
 @unmanaged
 @final
 export class DotLine extends Line {
@@ -267,10 +270,12 @@ export class DotLine extends Line {
     return 0
   }
   tall(a: usize, values: usize, depths: usize, count: u32, to: usize): void {
-    this.sumsOf(a, ROWS, values, depths, count, to)
+    if (DOT_IS_ONE) this.sumsOf(a, ROWS, values, depths, count, to)
+    else this.short(a, ROWS, values, depths, count, to)
   }
   short(a: usize, rows: u32, values: usize, depths: usize, count: u32, to: usize): void {
-    this.sumsOf(a, rows, values, depths, count, to)
+    if (DOT_IS_ONE) this.sumsOf(a, rows, values, depths, count, to)
+    else for (let i: u32 = 0; i < rows; i += 4) this.flat(a + i, rows, values, depths, count, to + (<usize>i << 2))
   }
   @inline
   sumsOf(a: usize, rows: u32, values: usize, depths: usize, count: u32, to: usize): void {

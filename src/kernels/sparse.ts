@@ -11,7 +11,7 @@ import { kernels } from './row.ts'
 /**
  * Column j of the weights is values[i] at its k, i from starts[j] to starts[j + 1]; depths[i] is k times the bytes of 32
  * elements of A. A is [m][k], dense. A block of C has 32 rows, which are the vector axis: those of A are transposed once for
- * units that follow each other. Scratch per thread: 32 * (k + 1) elements of A, 512 + 128 * nb bytes, nb rounded up to 4.
+ * units that follow each other. Scratch per thread: 32 * (k + 1) elements of A, 2048 + 128 * nb bytes, nb rounded up to 4.
  */
 const rowsArgs = {
   a: 'ptr', values: 'ptr', depths: 'ptr', starts: 'ptr', c: 'ptr', ldc: 'u32', m: 'u32', n: 'u32', k: 'u32', nb: 'u32',

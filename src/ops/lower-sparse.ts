@@ -17,8 +17,8 @@ export const side = 8
 const vectorRows = 32
 /** Rows of a unit of spmm_s8_*, of several threads and of one, in whole tiles, and the tile behind its sums in bytes. */
 const [blockRows, manyBlockRows, tileRows, tileScratch] = [48, 96, 12, 192]
-/** Columns of a unit of several threads; of one, whose epilogue costs more the oftener it begins, at least. */
-const [rowColumns, leastRowColumns] = [64, 128]
+/** Columns of a unit of several threads; of one, whose epilogue costs more the oftener it begins, at least; multiples of these. */
+const [rowColumns, leastRowColumns, lineColumns] = [64, 128, 16]
 /** Bytes of the rows of x and of the tile of such a unit: a first-level cache. */
 const unitBytes = 32 * 1024
 /** Stored blocks of a unit, in bytes: half of that cache. */
@@ -99,9 +99,9 @@ function emitRows(
   const { threads } = emit.host
   const fitting = Math.max(leastRowColumns, (unitBytes / vectorRows - k * width) / 4)
   const parts = Math.ceil(n / (threads > 1 ? rowColumns : fitting))
-  const nb = roundUp(n / parts, panelColumns)
+  const nb = roundUp(n / parts, lineColumns)
   const [across, down] = [Math.ceil(n / nb), Math.ceil(m / vectorRows)]
-  const scratchBytes = roundUp(vectorRows * (k + 1) * width + 512 + 132 * nb, 64)
+  const scratchBytes = roundUp(vectorRows * (k + 1) * width + 2048 + 132 * nb, 64)
   // each grain transposes the rows it multiplies
   const grain = Math.min(across, Math.ceil((across * down) / (2 * threads)))
   const scratch = emit.threadScratch(scratchBytes)

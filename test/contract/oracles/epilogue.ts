@@ -16,6 +16,8 @@ export interface EpilogueOptions {
   readonly activation?: Activation
   readonly bias?: boolean
   readonly residual?: boolean
+  /** A scale and a shift behind no activation; behind others they are always there. */
+  readonly post?: boolean
   /** Elements past the columns of a row of C and of the residual. */
   readonly gap?: number
   /** Bytes that operands are away from 64-byte alignment. */
@@ -45,9 +47,9 @@ export function finished(
   options: EpilogueOptions,
   sumAt: (image: number, row: number, column: number) => Sum,
 ) {
-  const { activation = 'None', bias = true, residual = false, gap = 0, offset = 0 } = options
+  const { activation = 'None', bias = true, residual = false, post = false, gap = 0, offset = 0 } = options
   const [p0, p1] = parameters[activation] ?? [0, 0]
-  const plain = activation === 'None'
+  const plain = activation === 'None' && !post
   const postScale = plain ? 1 : 1.5
   const postShift = plain ? 0 : -0.25
   const ldc = columns + gap

@@ -30,7 +30,7 @@ interface Options extends EpilogueOptions {
 type ByteKind = 's8_dot' | 's8_pairs'
 
 /** Scratch bytes of a thread. */
-const rowsScratch = (k: number, nb: number, width: number): number => 32 * (k + 1) * width + 512 + 132 * roundUp(nb, 4)
+const rowsScratch = (k: number, nb: number, width: number): number => 32 * (k + 1) * width + 2048 + 132 * roundUp(nb, 4)
 
 function rowsCase(random: Random, [m, n, k]: Shape, options: Options = {}): KernelCase {
   const { nb = n, density = 0.3 } = options
@@ -79,6 +79,9 @@ const rowsOracle: Oracle = (random) => [
   rowsCase(random, [70, 13, 25], { density: 0.1, activation: 'Gelu', residual: true, nb: 8 }),
   rowsCase(random, [5, 3, 20], { density: 0 }),
   rowsCase(random, [40, 9, 24], { extreme: true }),
+  rowsCase(random, [68, 37, 40], { gap: 3 }),
+  rowsCase(random, [33, 48, 20], { post: true, bias: false, nb: 24 }),
+  rowsCase(random, [36, 32, 24], { post: true, nb: 16 }),
 ]
 
 /** Weights of columns in compressed rows, and the same dense [n][k]. */
