@@ -34,7 +34,7 @@ const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlin
 
 /**
  * What several chunks share goes into few files, since many small ones compress badly: what each thread starts with, what
- * page and engine both hold and the page its end of it, the engine, what lowerings of quantised and boolean tensors share, what others share, what
+ * page and engine both hold and the page its end of it, the engine, what lowerings of quantised and boolean tensors share, what those of attention operators share, what others share, what
  * references share.
  */
 const groups = [
@@ -51,7 +51,7 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|lower-(affine|byte|qlinear|cast|compare|pick)|qlinear-values|matmul-types)[^?]+$/,
+    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|rotation|contrib-attention|lower-(affine|byte|qlinear|cast|compare|pick|heads)|qlinear-values|matmul-types)[^?]+$/,
     minShareCount: 2,
     priority: 2,
   },
@@ -61,6 +61,7 @@ const groups = [
     minShareCount: 2,
     priority: 1,
   },
+  { name: 'heads', test: /src\/ops\/(lower-heads|rotation|contrib-attention)[^?]*$/, minShareCount: 2, priority: 1 },
   { name: 'reference', test: /src\/ops\/.+\?facet=references$/, minShareCount: 2, priority: 1 },
 ]
 

@@ -7,7 +7,7 @@
  */
 import * as dim from '../ir/dim.ts'
 import type { Dim } from '../ir/dim.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../tensor/shape.ts'
+import { broadcastStrides, sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import {
   type Attributes,
@@ -21,17 +21,18 @@ import {
 } from './define.ts'
 import { complaint, needed, printDims, unknownDims } from './infer.ts'
 import { integersOf } from './elements.ts'
+import { type Bias, appended, attendHeads, headsOf as headsIn, swapped } from './attention-reference.ts'
 import { type Place, addToScores, emitAttention } from './lower-attention.ts'
-import { emitComparison, emitSelect } from './lower-compare.ts'
-import { emitUnary, isFloat32, shifted } from './lower-elementwise.ts'
-import { copyElements } from './lower-move.ts'
+import { emitSelect } from './lower-compare.ts'
+import { isFloat32 } from './lower-elementwise.ts'
+import { capScores, clearMasked, floatsAt, joinHeads, numberAt, placeOf } from './lower-heads.ts'
 import { emitReduce } from './lower-reduce.ts'
-import type { Lowering, Operand, Ref } from './lower.ts'
+import type { Lowering, Operand } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { floats } from './sample-tensors.ts'
 
 /** Values of qk_matmul_output_mode: after which step the scores are handed out. */
-const scoresMode = { product: 0, capped: 1, biased: 2, softmax: 3 } as const
+const scoresModes = ['product', 'capped', 'biased', 'weights'] as const
 
 /** Dims [batch, heads, sequence, size] of an input, or null where they are not known. */
 function headsOf(
@@ -102,40 +103,6 @@ export const ops = defineOps({
   },
 })
 
-/** Where the heads of an operand of rank 3 or 4 are. */
-function placeOf({ ref, dims }: Operand, heads: number): Place {
-  if (dims.length === 4) return { ref, dims, strides: stridesOf(dims) }
-  const [batch, sequence, hidden] = dims
-  const size = hidden / heads
-  return { ref, dims: [batch, heads, sequence, size], strides: [sequence * hidden, size, hidden, 1] }
-}
-
-/** Earlier places of each head, then those of now, in one dense buffer. */
-function joined(lowering: Lowering, past: Operand | null, now: Place, target: Ref): Place | null {
-  const [batch, heads, sequence, size] = now.dims
-  const earlier = past?.dims[2] ?? 0
-  const dims = [batch, heads, earlier + sequence, size]
-  const strides = stridesOf(dims)
-  const common = { width: 4, targetStrides: strides }
-  const isDone =
-    (!past ||
-      copyElements(lowering, {
-        ...common,
-        dims: past.dims,
-        source: past.ref,
-        strides: stridesOf(past.dims),
-        target,
-      })) &&
-    copyElements(lowering, {
-      ...common,
-      dims: now.dims,
-      source: now.ref,
-      strides: now.strides,
-      target: shifted(target, earlier * size * 4),
-    })
-  return isDone ? { ref: target, dims, strides } : null
-}
-
 function lowerNode(lowering: Lowering, node: Node, attributes: Attributes): boolean {
   const [query, key, value, mask, pastKey, pastValue, lengths] = [0, 1, 2, 3, 4, 5, 6].map((i) => lowering.input(i))
   const isAsked = (output: number): boolean => (node.outputs[output] ?? '') !== ''
@@ -150,7 +117,7 @@ function lowerNode(lowering: Lowering, node: Node, attributes: Attributes): bool
     const [batch, heads, sequence, size] = place.dims
     if (past[i] && (past[i].dims[0] !== batch || past[i].dims[1] !== heads || past[i].dims[3] !== size)) return null
     const bytes = batch * heads * ((past[i]?.dims[2] ?? 0) + sequence) * size * 4
-    return joined(lowering, past[i], place, isAsked(i + 1) ? lowering.output(i + 1).ref : lowering.scratch(bytes))
+    return joinHeads(lowering, past[i], place, isAsked(i + 1) ? lowering.output(i + 1).ref : lowering.scratch(bytes))
   })
   const [k, v] = places
   if (!k || !v || k.dims[0] !== q.dims[0] || k.dims[3] !== q.dims[3]) return false
@@ -168,7 +135,7 @@ function lowerNode(lowering: Lowering, node: Node, attributes: Attributes): bool
       if (most) emitReduce(lowering, 'max', scores.ref, most.ref, { outer, reduce, inner: 1 })
       return true
     },
-    after: (weights) => !most || cleared(lowering, weights, most),
+    after: (weights) => !most || clearMasked(lowering, weights, most),
   })
 }
 
@@ -181,13 +148,7 @@ function biased(
   offset: number,
 ): boolean {
   const [queries, keys] = scores.dims.slice(2)
-  const size = sizeOf(scores.dims)
-  const cap = softcap as number
-  if (cap > 0) {
-    emitUnary(lowering, 'unary_affine_f32', scores.ref, scores.ref, size, 1 / cap, 0)
-    emitUnary(lowering, 'unary_tanh_f32', scores.ref, scores.ref, size)
-    emitUnary(lowering, 'unary_affine_f32', scores.ref, scores.ref, size, cap, 0)
-  }
+  capScores(lowering, scores, softcap as number)
   if (isCausal === 1 && keys > offset + 1) {
     const closed = Float32Array.from({ length: queries * keys }, (_, i) =>
       i % keys > Math.floor(i / keys) + offset ? -Infinity : 0,
@@ -202,71 +163,6 @@ function biased(
   const all = floatsAt(scores.ref, scores.dims)
   return emitSelect(lowering, mask, [all, numberAt(lowering, -Infinity)], all)
 }
-
-/** Zeros for rows whose largest score is -inf: all of them masked. Softmax made NaN of them. */
-function cleared(lowering: Lowering, weights: Place, most: Operand): boolean {
-  const closed: Operand = { ...most, dtype: 'bool', ref: lowering.scratch(most.size) }
-  const all = floatsAt(weights.ref, weights.dims)
-  return (
-    emitComparison(lowering, 'Equal', [most, numberAt(lowering, -Infinity)], closed) &&
-    emitSelect(lowering, closed, [numberAt(lowering, 0), all], all)
-  )
-}
-
-/** Dense float32 of this node's own. */
-function floatsAt(ref: Ref, dims: readonly number[]): Operand {
-  return { name: '', dtype: 'float32', dims, size: sizeOf(dims), ref, constant: false }
-}
-
-function numberAt(lowering: Lowering, value: number): Operand {
-  return floatsAt(lowering.table(Float32Array.of(value)), [])
-}
-
-/** A dense [batch, heads, sequence, size] array. */
-interface Heads {
-  readonly data: Float64Array
-  readonly dims: readonly [number, number, number, number]
-}
-
-/** The heads of a tensor of rank 3 or 4. */
-function split(tensor: Tensor, heads: number): Heads {
-  const data = Float64Array.from(numbersOf(tensor))
-  if (tensor.dims.length === 4) return { data, dims: tensor.dims as unknown as Heads['dims'] }
-  const [batch, sequence, hidden] = tensor.dims
-  return { data: swapped(data, batch, sequence, heads, hidden / heads), dims: [batch, heads, sequence, hidden / heads] }
-}
-
-/** [batch, a, b, run] as [batch, b, a, run]. */
-function swapped(data: Float64Array, batch: number, a: number, b: number, run: number): Float64Array {
-  const result = new Float64Array(data.length)
-  for (let n = 0; n < batch; n++) {
-    for (let i = 0; i < a; i++) {
-      for (let j = 0; j < b; j++) {
-        const from = ((n * a + i) * b + j) * run
-        result.set(data.subarray(from, from + run), ((n * b + j) * a + i) * run)
-      }
-    }
-  }
-  return result
-}
-
-/** The cache with the new positions behind it. */
-function appended(past: Tensor | null | undefined, now: Heads): Heads {
-  if (!past) return now
-  const [batch, heads, sequence, size] = now.dims
-  const before = past.dims[2]
-  const earlier = numbersOf(past)
-  const total = before + sequence
-  const data = new Float64Array(batch * heads * total * size)
-  for (let h = 0; h < batch * heads; h++) {
-    for (let i = 0; i < before * size; i++) data[h * total * size + i] = earlier[h * before * size + i]
-    data.set(now.data.subarray(h * sequence * size, (h + 1) * sequence * size), h * total * size + before * size)
-  }
-  return { data, dims: [batch, heads, total, size] }
-}
-
-/** Bias of the score of batch b, head h, query i, key j. */
-type Bias = (b: number, h: number, i: number, j: number) => number
 
 function maskOf(mask: Tensor | null | undefined, dims: readonly number[]): Bias {
   if (!mask) return () => 0
@@ -298,62 +194,26 @@ function biasOf(
   }
 }
 
-/** exp(v - max) over their sum; zeros where all is masked. */
-function softmax(scores: Float64Array, masked: boolean): Float64Array {
-  if (masked) return new Float64Array(scores.length)
-  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity)
-  const powers = scores.map((v) => Math.exp(v - most))
-  const total = powers.reduce((a, b) => a + b, 0)
-  return powers.map((v) => v / total)
-}
-
 function attend(inputs: readonly (Tensor | null | undefined)[], attributes: Attributes): Tensor[] {
   const [query, key, value] = inputs as readonly Tensor[]
-  const q = split(query, attributes.q_num_heads as number)
-  const newKeys = split(key, attributes.kv_num_heads as number)
+  const q = headsIn(query, attributes.q_num_heads as number)
+  const newKeys = headsIn(key, attributes.kv_num_heads as number)
   const k = appended(inputs[4], newKeys)
-  const v = appended(inputs[5], split(value, attributes.kv_num_heads as number))
+  const v = appended(inputs[5], headsIn(value, attributes.kv_num_heads as number))
   const [batch, heads, length, size] = q.dims
-  const [, keyHeads, total, valueSize] = v.dims
+  const [, , total, valueSize] = v.dims
   const scoreDims = [batch, heads, length, total]
-  const scale = (attributes.scale as number | undefined) ?? 1 / Math.sqrt(size)
-  const cap = attributes.softcap as number
-  const bias = biasOf(inputs, attributes, scoreDims, total - newKeys.dims[2])
-  const mode = attributes.qk_matmul_output_mode as number
-  const handed = new Float64Array(sizeOf(scoreDims))
-  const y = new Float64Array(batch * heads * length * valueSize)
-  for (let row = 0; row < batch * heads * length; row++) {
-    const b = Math.floor(row / (heads * length))
-    const h = Math.floor(row / length) % heads
-    const i = row % length
-    const own = b * keyHeads + Math.floor((h * keyHeads) / heads)
-    const product = new Float64Array(total)
-    for (let j = 0; j < total; j++) {
-      let sum = 0
-      for (let c = 0; c < size; c++) sum += q.data[row * size + c] * k.data[(own * total + j) * size + c]
-      product[j] = sum * scale
-    }
-    const capped = cap > 0 ? product.map((s) => cap * Math.tanh(s / cap)) : product
-    const biases = product.map((_, j) => bias(b, h, i, j))
-    const biased = capped.map((s, j) => s + biases[j])
-    const weights = softmax(
-      biased,
-      biases.every((s) => s === -Infinity),
-    )
-    const stages = [product, capped, biased, weights]
-    handed.set(stages[mode] ?? product, row * total)
-    for (let j = 0; j < total; j++) {
-      if (weights[j] === 0) continue
-      for (let c = 0; c < valueSize; c++) {
-        y[row * valueSize + c] += weights[j] * v.data[(own * total + j) * valueSize + c]
-      }
-    }
-  }
-  const isFlat = query.dims.length === 3
+  const { y, handed } = attendHeads(q, k, v, {
+    scale: (attributes.scale as number | undefined) ?? 1 / Math.sqrt(size),
+    cap: attributes.softcap as number,
+    bias: biasOf(inputs, attributes, scoreDims, total - newKeys.dims[2]),
+    zerosWhereMasked: true,
+    handed: scoresModes[attributes.qk_matmul_output_mode as number] ?? 'product',
+  })
   return [
-    isFlat
-      ? tensorOf(query.type, swapped(y, batch, heads, length, valueSize), [batch, length, heads * valueSize])
-      : tensorOf(query.type, y, [batch, heads, length, valueSize]),
+    query.dims.length === 3
+      ? tensorOf(query.type, swapped(y.data, batch, heads, length, valueSize), [batch, length, heads * valueSize])
+      : tensorOf(query.type, y.data, y.dims),
     tensorOf(query.type, k.data, k.dims),
     tensorOf(value.type, v.data, v.dims),
     tensorOf(query.type, handed, scoreDims),
@@ -386,7 +246,7 @@ export const samples = {
       {
         inputs: [q, k, v, null, null, null, new Tensor('int64', [5, 2])],
         outputs: 4,
-        attributes: { qk_matmul_output_mode: scoresMode.softmax },
+        attributes: { qk_matmul_output_mode: scoresModes.indexOf('weights') },
       },
     ]
   },

@@ -5,6 +5,7 @@ import type { OnnxNode, OnnxTensor, OnnxValueInfo } from '../../src/format/onnx-
 import { writeOnnx } from '../../src/format/onnx-write.ts'
 import type { Dtype } from '../../src/tensor/dtype.ts'
 import { sizeOf } from '../../src/tensor/shape.ts'
+import type { TensorSource } from '../../src/tensor/tensor.ts'
 import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
 
 type Attributes = Parameters<typeof node>[3]
@@ -27,15 +28,23 @@ export class Exporter {
     this.#outputs.push(valueInfo(name, 'float32', dims))
   }
 
-  /** A node of one output. */
+  /** A node of one output. @param type with its domain in front, where that is not ONNX's own */
   op(type: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.ops(type, inputs, 1, attributes)[0]
   }
 
-  /** A node of several. */
-  ops(type: string, inputs: readonly string[], outputs: number, attributes: Attributes = {}): string[] {
-    const names = Array.from({ length: outputs }, (_, i) => `${type}_${this.#nodes.length}_${i}`)
-    this.#nodes.push(node(type, inputs, names, attributes, { name: names[0] }))
+  /** A node of several. @param outputs how many, or for each whether it is asked for */
+  ops(
+    type: string,
+    inputs: readonly string[],
+    outputs: number | readonly boolean[],
+    attributes: Attributes = {},
+  ): string[] {
+    const asked = typeof outputs === 'number' ? new Array<boolean>(outputs).fill(true) : outputs
+    const names = asked.map((isAsked, i) => (isAsked ? `${type}_${this.#nodes.length}_${i}` : ''))
+    const dot = type.lastIndexOf('.')
+    const more = { name: names[0], domain: type.slice(0, Math.max(dot, 0)) }
+    this.#nodes.push(node(type.slice(dot + 1), inputs, names, attributes, more))
     return names
   }
 
@@ -51,6 +60,11 @@ export class Exporter {
 
   integers(values: readonly number[], dims: readonly number[] = [values.length]): string {
     return this.#constant(tensorRecord(this.#name(), 'int64', values.map(BigInt), dims))
+  }
+
+  /** Any tensor. */
+  constant(dtype: Dtype, values: TensorSource, dims: readonly number[]): string {
+    return this.#constant(tensorRecord(this.#name(), dtype, values, dims))
   }
 
   /** x W + b. */
@@ -96,7 +110,9 @@ export class Exporter {
 
   bytes(opset = 17): Uint8Array {
     const [nodes, inputs, outputs, initializers] = [this.#nodes, this.#inputs, this.#outputs, this.#initializers]
-    return writeOnnx(model({ nodes, inputs, outputs, initializers }, opset))
+    const domains = [...new Set(nodes.map(({ domain }) => domain).filter((domain) => domain !== ''))]
+    const opsets = [{ domain: '', version: opset }, ...domains.map((domain) => ({ domain, version: 1 }))]
+    return writeOnnx(model({ nodes, inputs, outputs, initializers }, opset, { opsets }))
   }
 
   #name(): string {
