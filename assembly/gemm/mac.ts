@@ -26,6 +26,8 @@ export abstract class Mac {
    * ones gain nothing: a build that emulates the dot has it to be complete, not to be fast.
    */
   abstract get rows(): u32
+  /** What is added to stored weights. */
+  abstract get offset(): i32
   /** acc + a * b. */
   abstract mac(a: v128, b: v128, acc: v128): v128
 }
@@ -65,6 +67,10 @@ export class F32 extends Mac {
   @inline
   get rows(): u32 {
     return MADD_IS_ONE ? 6 : 4
+  }
+  @inline
+  get offset(): i32 {
+    return 0
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -112,6 +118,10 @@ export class S8Dot extends Mac {
     return DOT_IS_ONE ? 6 : 1
   }
   @inline
+  get offset(): i32 {
+    return 0
+  }
+  @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotU8(b, a, acc)
   }
@@ -152,6 +162,10 @@ export class S4Dot extends Mac {
   @inline
   get rows(): u32 {
     return DOT_IS_ONE ? 2 : 1
+  }
+  @inline
+  get offset(): i32 {
+    return 8
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -196,6 +210,10 @@ export class S8Pairs extends Mac {
     return 4
   }
   @inline
+  get offset(): i32 {
+    return 0
+  }
+  @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotPairs(b, a, acc)
   }
@@ -236,6 +254,10 @@ export class S4Pairs extends Mac {
   @inline
   get rows(): u32 {
     return 2
+  }
+  @inline
+  get offset(): i32 {
+    return 8
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {

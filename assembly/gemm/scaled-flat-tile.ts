@@ -3,58 +3,73 @@
  * The flat loop nests of products whose weights have a scale per block of K: one or two rows, several panels at once as
  * in flat-tile.ts, a block at a time as in scaled-tile.ts. Panels are `panel` bytes apart, their scales and terms `side`.
  */
+import { dotPairs } from '../simd/dot'
 import { Mac } from './mac'
-import { addScaled, setZero, start, words } from './scaled-sum'
-import { Scaled } from './views'
+import { addScaled } from './scaled-sum'
 
-/** 2 rows x 16 columns of 2 panels; panels are `panel` bytes apart, their scales and terms `side`. */
+/** Where the sums of a row begin, whose sum over the block is at `row`: what was added to the weights is taken off. */
+// @ts-ignore: decorator
+@inline
+function startOf<M extends Mac>(row: usize): v128 {
+  const mac = changetype<M>(0)
+  return mac.offset ? i32x4.dot_i16x8_s(i32x4.splat(-mac.offset), v128.load32_splat(row)) : i32x4.splat(0)
+}
+
+/** 2 rows x 16 columns of 2 panels. */
 export function scaled2x16<M extends Mac>(
-  s: Scaled,
   a: usize,
   lda: usize,
   b: usize,
   panel: usize,
   scales: usize,
-  terms: usize,
+  zeros: usize,
   side: usize,
   row: usize,
+  rowStep: usize,
   groups: u32,
   blockGroups: u32,
   c: usize,
   ldc: usize,
 ): void {
   const mac = changetype<M>(0)
-  const rowStep = <usize>s.rowTermsRow << 2
-  const apart = s.wZeros - s.wTerms
-  const blockStep = <usize>s.rowTermsBlock << 2
   let a0 = a
   let a1 = a0 + lda
   let b0 = b
   let b1 = b0 + panel
-  setZero(c)
-  setZero(c + 32)
-  setZero(c + ldc)
-  setZero(c + ldc + 32)
+  const c1 = c + ldc
   let x0: v128, x1: v128, w: v128
   while (groups != 0) {
     let left = min(groups, blockGroups)
     groups -= left
-    const t0 = terms
-    const t1 = t0 + side
-    const w0 = words(t0, apart)
-    const w1 = words(t0 + 16, apart)
-    const w2 = words(t1, apart)
-    const w3 = words(t1 + 16, apart)
-    x0 = v128.load32_splat(row)
-    let c00 = start(x0, w0)
-    let c01 = start(x0, w1)
-    let c02 = start(x0, w2)
-    let c03 = start(x0, w3)
-    x1 = v128.load32_splat(row + rowStep)
-    let c10 = start(x1, w0)
-    let c11 = start(x1, w1)
-    let c12 = start(x1, w2)
-    let c13 = start(x1, w3)
+    x0 = startOf<M>(row)
+    x1 = startOf<M>(row + rowStep)
+    let c00 = x0
+    let c01 = x0
+    let c02 = x0
+    let c03 = x0
+    let c10 = x1
+    let c11 = x1
+    let c12 = x1
+    let c13 = x1
+    if (mac.offset && zeros) {
+      x0 = v128.load32_splat(row)
+      x1 = v128.load32_splat(row + rowStep)
+      const z1 = zeros + side
+      w = v128.load(zeros)
+      c00 = dotPairs(w, x0, c00)
+      c10 = dotPairs(w, x1, c10)
+      w = v128.load(zeros, 16)
+      c01 = dotPairs(w, x0, c01)
+      c11 = dotPairs(w, x1, c11)
+      w = v128.load(z1)
+      c02 = dotPairs(w, x0, c02)
+      c12 = dotPairs(w, x1, c12)
+      w = v128.load(z1, 16)
+      c03 = dotPairs(w, x0, c03)
+      c13 = dotPairs(w, x1, c13)
+      zeros += 32
+    }
+    row += 4
     for (;;) {
       x0 = v128.load32_splat(a0)
       x1 = v128.load32_splat(a1)
@@ -100,28 +115,25 @@ export function scaled2x16<M extends Mac>(
     }
     const s0 = scales
     const s1 = s0 + side
-    addScaled(c, c00, s0)
-    addScaled(c + 16, c01, s0 + 16)
-    addScaled(c + 32, c02, s1)
-    addScaled(c + 48, c03, s1 + 16)
-    addScaled(c + ldc, c10, s0)
-    addScaled(c + ldc + 16, c11, s0 + 16)
-    addScaled(c + ldc + 32, c12, s1)
-    addScaled(c + ldc + 48, c13, s1 + 16)
+    v128.store(c, addScaled(v128.load(c), c00, v128.load(s0)))
+    v128.store(c, addScaled(v128.load(c, 16), c01, v128.load(s0, 16)), 16)
+    v128.store(c, addScaled(v128.load(c, 32), c02, v128.load(s1)), 32)
+    v128.store(c, addScaled(v128.load(c, 48), c03, v128.load(s1, 16)), 48)
+    v128.store(c1, addScaled(v128.load(c1), c10, v128.load(s0)))
+    v128.store(c1, addScaled(v128.load(c1, 16), c11, v128.load(s0, 16)), 16)
+    v128.store(c1, addScaled(v128.load(c1, 32), c12, v128.load(s1)), 32)
+    v128.store(c1, addScaled(v128.load(c1, 48), c13, v128.load(s1, 16)), 48)
     scales += 32
-    terms += 32
-    row += blockStep
   }
 }
 
-/** 1 row x 32 columns of 4 panels; panels are `panel` bytes apart, their scales and terms `side`. */
+/** 1 row x 32 columns of 4 panels. */
 export function scaled1x32<M extends Mac>(
-  s: Scaled,
   a: usize,
   b: usize,
   panel: usize,
   scales: usize,
-  terms: usize,
+  zeros: usize,
   side: usize,
   row: usize,
   groups: u32,
@@ -129,33 +141,39 @@ export function scaled1x32<M extends Mac>(
   c: usize,
 ): void {
   const mac = changetype<M>(0)
-  const apart = s.wZeros - s.wTerms
-  const blockStep = <usize>s.rowTermsBlock << 2
   let b0 = b
   let b1 = b0 + panel
   let b2 = b1 + panel
   let b3 = b2 + panel
-  setZero(c)
-  setZero(c + 32)
-  setZero(c + 64)
-  setZero(c + 96)
   let x: v128, w: v128
   while (groups != 0) {
     let left = min(groups, blockGroups)
     groups -= left
-    const t0 = terms
-    const t1 = t0 + side
-    const t2 = t1 + side
-    const t3 = t2 + side
-    x = v128.load32_splat(row)
-    let c00 = start(x, words(t0, apart))
-    let c01 = start(x, words(t0 + 16, apart))
-    let c02 = start(x, words(t1, apart))
-    let c03 = start(x, words(t1 + 16, apart))
-    let c04 = start(x, words(t2, apart))
-    let c05 = start(x, words(t2 + 16, apart))
-    let c06 = start(x, words(t3, apart))
-    let c07 = start(x, words(t3 + 16, apart))
+    x = startOf<M>(row)
+    let c00 = x
+    let c01 = x
+    let c02 = x
+    let c03 = x
+    let c04 = x
+    let c05 = x
+    let c06 = x
+    let c07 = x
+    if (mac.offset && zeros) {
+      x = v128.load32_splat(row)
+      const z1 = zeros + side
+      const z2 = z1 + side
+      const z3 = z2 + side
+      c00 = dotPairs(v128.load(zeros), x, c00)
+      c01 = dotPairs(v128.load(zeros, 16), x, c01)
+      c02 = dotPairs(v128.load(z1), x, c02)
+      c03 = dotPairs(v128.load(z1, 16), x, c03)
+      c04 = dotPairs(v128.load(z2), x, c04)
+      c05 = dotPairs(v128.load(z2, 16), x, c05)
+      c06 = dotPairs(v128.load(z3), x, c06)
+      c07 = dotPairs(v128.load(z3, 16), x, c07)
+      zeros += 32
+    }
+    row += 4
     for (;;) {
       x = v128.load32_splat(a)
       w = mac.low(b0)
@@ -211,45 +229,44 @@ export function scaled1x32<M extends Mac>(
     const s1 = s0 + side
     const s2 = s1 + side
     const s3 = s2 + side
-    addScaled(c, c00, s0)
-    addScaled(c + 16, c01, s0 + 16)
-    addScaled(c + 32, c02, s1)
-    addScaled(c + 48, c03, s1 + 16)
-    addScaled(c + 64, c04, s2)
-    addScaled(c + 80, c05, s2 + 16)
-    addScaled(c + 96, c06, s3)
-    addScaled(c + 112, c07, s3 + 16)
+    v128.store(c, addScaled(v128.load(c), c00, v128.load(s0)))
+    v128.store(c, addScaled(v128.load(c, 16), c01, v128.load(s0, 16)), 16)
+    v128.store(c, addScaled(v128.load(c, 32), c02, v128.load(s1)), 32)
+    v128.store(c, addScaled(v128.load(c, 48), c03, v128.load(s1, 16)), 48)
+    v128.store(c, addScaled(v128.load(c, 64), c04, v128.load(s2)), 64)
+    v128.store(c, addScaled(v128.load(c, 80), c05, v128.load(s2, 16)), 80)
+    v128.store(c, addScaled(v128.load(c, 96), c06, v128.load(s3)), 96)
+    v128.store(c, addScaled(v128.load(c, 112), c07, v128.load(s3, 16)), 112)
     scales += 32
-    terms += 32
-    row += blockStep
   }
 }
 
 /** 1 row x 8 columns. */
 export function scaled1x8<M extends Mac>(
-  s: Scaled,
   a: usize,
   b: usize,
   scales: usize,
-  terms: usize,
+  zeros: usize,
   row: usize,
   groups: u32,
   blockGroups: u32,
   c: usize,
 ): void {
   const mac = changetype<M>(0)
-  const apart = s.wZeros - s.wTerms
-  const blockStep = <usize>s.rowTermsBlock << 2
   let b0 = b
-  setZero(c)
   let x: v128, w: v128
   while (groups != 0) {
     let left = min(groups, blockGroups)
     groups -= left
-    const t0 = terms
-    x = v128.load32_splat(row)
-    let c00 = start(x, words(t0, apart))
-    let c01 = start(x, words(t0 + 16, apart))
+    let c00 = startOf<M>(row)
+    let c01 = c00
+    if (mac.offset && zeros) {
+      x = v128.load32_splat(row)
+      c00 = dotPairs(v128.load(zeros), x, c00)
+      c01 = dotPairs(v128.load(zeros, 16), x, c01)
+      zeros += 32
+    }
+    row += 4
     for (;;) {
       x = v128.load32_splat(a)
       w = mac.low(b0)
@@ -272,10 +289,8 @@ export function scaled1x8<M extends Mac>(
       if (left == 0) break
     }
     const s0 = scales
-    addScaled(c, c00, s0)
-    addScaled(c + 16, c01, s0 + 16)
+    v128.store(c, addScaled(v128.load(c), c00, v128.load(s0)))
+    v128.store(c, addScaled(v128.load(c, 16), c01, v128.load(s0, 16)), 16)
     scales += 32
-    terms += 32
-    row += blockStep
   }
 }

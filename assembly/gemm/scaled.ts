@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The products whose weights have a scale per block of K: units as in product.ts, one batch. The tiles write whole
- * panels; where the last one has fewer columns than that, they write into the thread's scratch, and the columns that
- * are there move to C. By the time rows are finished C holds float32, which lack the row's scale alone. A sum is added
+ * The products whose weights have a scale per block of K: units as in product.ts, one batch. Tiles of many rows,
+ * and all where the last panel has fewer columns than that, are made in the thread's scratch, and the columns that are there
+ * move to C. By the time rows are finished C holds float32, which lack the row's scale alone. A sum is added
  * up block by block whatever the tile, so tiles may overlap.
  */
 import { ceilDiv } from '../units'
-import { storeColumns } from './columns'
+import { copyRows, TILE_ROW } from './columns'
 import { finish } from './epilogue'
 import { Mac } from './mac'
+import { begin, Tile } from './scaled-sum'
 import { scaled1x32, scaled1x8, scaled2x16 } from './scaled-flat-tile'
 import { scaled4x8, scaled6x8 } from './scaled-tile'
 import { Epilogue, Product, RowParams, Scaled } from './views'
 
-/** Bytes between two rows of a tile in scratch, and of the whole tile. */
-const TILE_ROW: usize = 32
-const TILE: usize = 192
+/** Bytes of a tile in scratch and of what it begins with (Tile). */
+const HEAD: usize = 32
+const TILE: usize = 224
 
 /** Units [from, to) with int8 weights. */
 export function multiplyScaled<M extends Mac>(
@@ -91,7 +92,7 @@ export function multiplyHalves<N extends Mac, M extends Mac>(
       const rest = rows % tallest
       const tall = rest == 1 || rest == 2 ? rows - rest : rows
       for (let j: u32 = 0; j < cols; j += 8) {
-        widen<N>(s, b + <usize>(j >> 3) * panel, scratch + TILE, panel)
+        widen<N>(b + <usize>(j >> 3) * panel, scratch + TILE, panel)
         for (let i: u32 = 0; i < tall; ) {
           const tile: u32 = tallest >= 6 && tall >= 6 && tall - i > 4 ? 6 : 4
           const at = min(i, tall - tile)
@@ -136,17 +137,17 @@ export function finishScaled(
   finish(epilogue, c, ldc, rows, cols, params, offsetof<RowParams>(), 0, 0, bias, residual)
 }
 
-/** A panel of 4-bit weights as int8: of the bytes of two groups the low halves, then the high halves. */
-function widen<N extends Mac>(s: Scaled, b: usize, to: usize, bytes: usize): void {
+/** A panel of 4-bit weights as int8, less 8: of the bytes of two groups the low halves, then the high halves. */
+export function widen<N extends Mac>(b: usize, to: usize, bytes: usize): void {
   const pair: usize = 2 * changetype<N>(0).step
   const end = b + bytes
-  // A constant would be built anew at each use.
-  const mask = i8x16.splat(<i8>min<u32>(s.block, 15))
+  const mask = i8x16.splat(15)
+  const eight = i8x16.splat(8)
   while (b != end) {
     for (let i: usize = 0; i < pair; i += 16) {
       const x = v128.load(b + i)
-      v128.store(to + i, v128.and(x, mask))
-      v128.store(to + i + pair, v128.and(i16x8.shr_u(x, 4), mask))
+      v128.store(to + i, i8x16.sub(v128.and(x, mask), eight))
+      v128.store(to + i + pair, i8x16.sub(v128.and(i16x8.shr_u(x, 4), mask), eight))
     }
     b += pair
     to += 2 * pair
@@ -169,18 +170,21 @@ function scaledTall<M extends Mac>(
   cols: u32,
   scratch: usize,
 ): void {
-  const blockGroups = changetype<M>(0).groups(s.block)
-  const side = <usize>(col >> 3) * (<usize>ceilDiv(p.k, s.block) << 5)
-  const rowTerm = s.rowTerms + ((<usize>row * s.rowTermsRow) << 2)
-  const whole = cols >= 8
-  const to = whole ? c : scratch
-  const step = whole ? ldc : TILE_ROW
-  if (changetype<M>(0).rows == 6 && rows == 6) {
-    scaled6x8<M>(s, a, lda, b, s.wScale + side, s.wTerms + side, rowTerm, groups, blockGroups, to, step)
-  } else {
-    scaled4x8<M>(s, a, lda, b, s.wScale + side, s.wTerms + side, rowTerm, groups, blockGroups, to, step)
+  const mac = changetype<M>(0)
+  const rowStep = <usize>ceilDiv(p.k, s.block) << 2
+  const side = <usize>(col >> 3) * (rowStep << 3)
+  const tile = changetype<Tile>(scratch)
+  tile.groups = groups
+  tile.block = mac.groups(s.block)
+  tile.zeros = s.wZeros ? s.wZeros + side : 0
+  tile.rowSums = s.rowSums + <usize>row * rowStep
+  tile.rowStep = rowStep
+  begin(s, row, rows, col, 8, scratch + HEAD, TILE_ROW)
+  if (groups != 0) {
+    if (mac.rows == 6 && rows == 6) scaled6x8<M>(tile, a, lda, b, s.wScale + side)
+    else scaled4x8<M>(tile, a, lda, b, s.wScale + side)
   }
-  if (!whole) copyRows(scratch, c, ldc, rows, cols)
+  copyRows(scratch + HEAD, c, ldc, rows, cols)
 }
 
 /** One or two rows from `row` on and all panels of `cols` columns from `col` on. */
@@ -203,42 +207,37 @@ function scaledFlat<M extends Mac>(
   const blockGroups = changetype<M>(0).groups(s.block)
   const side = <usize>ceilDiv(p.k, s.block) << 5
   let scales = s.wScale + <usize>(col >> 3) * side
-  let terms = s.wTerms + <usize>(col >> 3) * side
-  const rowTerm = s.rowTerms + ((<usize>row * s.rowTermsRow) << 2)
-  const nextTerm = rowTerm + (<usize>s.rowTermsRow << 2)
+  let zeros = s.wZeros ? s.wZeros + <usize>(col >> 3) * side : 0
+  const rowStep = side >> 3
+  const sums = s.rowSums + <usize>row * rowStep
   const two = changetype<M>(0).rows >= 2 && rows == 2
   while (cols != 0) {
     let panels: usize = 1
     if (two && cols >= 16) {
       panels = 2
-      scaled2x16<M>(s, a, lda, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c, ldc)
+      begin(s, row, 2, col, 16, c, ldc)
+      scaled2x16<M>(a, lda, b, panel, scales, zeros, side, sums, rowStep, groups, blockGroups, c, ldc)
     } else if (!two && cols >= 32) {
       panels = 4
-      scaled1x32<M>(s, a, b, panel, scales, terms, side, rowTerm, groups, blockGroups, c)
+      begin(s, row, 1, col, 32, c, ldc)
+      scaled1x32<M>(a, b, panel, scales, zeros, side, sums, groups, blockGroups, c)
     } else {
       const whole = cols >= 8
-      const to = whole ? c : scratch
+      const to = whole ? c : scratch + HEAD
       const step = whole ? ldc : TILE_ROW
-      scaled1x8<M>(s, a, b, scales, terms, rowTerm, groups, blockGroups, to)
-      if (two) scaled1x8<M>(s, a + lda, b, scales, terms, nextTerm, groups, blockGroups, to + step)
+      begin(s, row, rows, col, 8, to, step)
+      scaled1x8<M>(a, b, scales, zeros, sums, groups, blockGroups, to)
+      if (two) scaled1x8<M>(a + lda, b, scales, zeros, sums + rowStep, groups, blockGroups, to + step)
       if (!whole) {
-        copyRows(scratch, c, ldc, rows, cols)
+        copyRows(scratch + HEAD, c, ldc, rows, cols)
         return
       }
     }
     b += panels * panel
     scales += panels * side
-    terms += panels * side
+    if (zeros) zeros += panels * side
     c += panels << 5
+    col += <u32>panels << 3
     cols -= <u32>panels << 3
-  }
-}
-
-/** The first `cols` (1..7) columns of a tile in scratch to C. */
-export function copyRows(scratch: usize, c: usize, ldc: usize, rows: u32, cols: u32): void {
-  for (; rows != 0; --rows) {
-    storeColumns(c, v128.load(scratch), v128.load(scratch, 16), cols)
-    scratch += TILE_ROW
-    c += ldc
   }
 }

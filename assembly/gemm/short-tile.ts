@@ -2,15 +2,14 @@
 /**
  * The loop nests of 4-bit weights whose sums stay in int16 over 32 k: a step is one multiplication and one addition of
  * 16 bits, half of what sums of 32 bits cost where the byte dot is made of several instructions. Lane 2c (2c + 1) of a
- * sum has the first (last) two k of each four of column c. It starts at what the zero points add (short.ts), and wraps:
- * the sum of (q - zero) * (w - 8) over 16 k is below 2^15, so in the end it is exact whatever it was on the way.
+ * sum has the first (last) two k of each four of column c. The sum of q * (w - 8) over 16 k is below 2^15, so in the end it is
+ * exact whatever it was on the way.
  *
- * `sums` is 0 where a block is 32 k and weights have no zero points: a sum is then scaled and added to C at once. Else
- * it is added to 128 bytes of int32 there, which go to C at the end of a block. All columns of a panel are written.
+ * Sums go to `to`: scaled, to float32, where a block is 32 k and weights have no zero points; else `scales` is 0, and they go
+ * to int32 there, which go to C at the end of a block. All columns of a panel are written.
  */
 import { dotBytes16, dotPairs } from '../simd/dot'
-import { setZero } from './scaled-sum'
-import { RowParams, Scaled } from './views'
+import { addScaled } from './scaled-sum'
 
 /** Bytes of eight groups of a panel of int8, and of the packed one: 32 k. */
 const RUN: usize = 256
@@ -23,102 +22,62 @@ function mac(a: v128, w: v128, acc: v128): v128 {
   return i16x8.add(acc, dotBytes16(w, a))
 }
 
-/** A row's zero point in all lanes. */
+/** Four float32 of C and a sum, scaled. */
 // @ts-ignore: decorator
 @inline
-function zeroOf(params: usize): v128 {
-  return v128.load16_splat(params, offsetof<RowParams>('zero'))
+function add(c: v128, sum: v128, scale: v128): v128 {
+  return addScaled(c, i32x4.extadd_pairwise_i16x8_s(sum), scale)
 }
 
-/** Adds a sum, scaled, to four float32 of C. */
+/** Four int32 of the block and a sum. */
 // @ts-ignore: decorator
 @inline
-function add(c: usize, sum: v128, scale: v128): void {
-  const whole = f32x4.convert_i32x4_s(i32x4.extadd_pairwise_i16x8_s(sum))
-  v128.store(c, f32x4.add(v128.load(c), f32x4.mul(whole, scale)))
-}
-
-/** Adds a sum to four sums of the block. */
-// @ts-ignore: decorator
-@inline
-function keep(sums: usize, sum: v128): void {
-  v128.store(sums, i32x4.add(v128.load(sums), i32x4.extadd_pairwise_i16x8_s(sum)))
+function keep(sums: v128, sum: v128): v128 {
+  return i32x4.add(sums, i32x4.extadd_pairwise_i16x8_s(sum))
 }
 
 /**
- * The sums of a block, scaled, to C: `count` runs of 8 columns, at steps of C, of the scales (and zero points) and of
- * the row's words. The sums are zero again.
+ * The int32 of a block, scaled, to tiles of 8 columns in C, `bytes` of both, which are 32 bytes apart, their scales (and zero points) `side`,
+ * the row's sums over the block `rowStep`. The int32 are zero again.
  */
-function flush(
-  sums: usize,
-  count: u32,
-  c: usize,
-  cStep: usize,
-  scales: usize,
-  zeros: usize,
-  scaleStep: usize,
-  row: usize,
-  rowStep: usize,
-): void {
-  for (; count != 0; --count) {
+export function flush(sums: usize, bytes: usize, c: usize, scales: usize, zeros: usize, side: usize, row: usize, rowStep: usize): void {
+  for (const end = sums + bytes; sums != end; sums += 32) {
     for (let j: usize = 0; j < 32; j += 16) {
       let sum = v128.load(sums + j)
       if (zeros) sum = dotPairs(v128.load(zeros + j), v128.load32_splat(row), sum)
-      const scaled = f32x4.mul(f32x4.convert_i32x4_s(sum), v128.load(scales + j))
-      v128.store(c + j, f32x4.add(v128.load(c + j), scaled))
+      v128.store(c + j, addScaled(v128.load(c + j), sum, v128.load(scales + j)))
+      v128.store(sums + j, i32x4.splat(0))
     }
-    setZero(sums)
-    sums += 32
-    c += cStep
-    scales += scaleStep
-    if (zeros) zeros += scaleStep
+    c += 32
+    scales += side
+    if (zeros) zeros += side
     row += rowStep
   }
 }
 
-/** 4 rows x 8 columns. `b` is a panel of int8, w - 8. */
-export function short4x8(
-  s: Scaled,
-  a: usize,
-  lda: usize,
-  b: usize,
-  scales: usize,
-  terms: usize,
-  zeros: usize,
-  params: usize,
-  row: usize,
-  groups: u32,
-  c: usize,
-  ldc: usize,
-  sums: usize,
-): void {
+/**
+ * 4 rows x 8 columns of a panel of int8, w - 8, whose part [b, end) is to be done. `to` are rows of 32 bytes in the thread's
+ * scratch: numbers beside the pointers of the loop, and calls, would put those on the stack, each time round.
+ */
+export function short4x8(a: usize, lda: usize, b: usize, end: usize, scales: usize, to: usize): void {
   let a0 = a
   let a1 = a0 + lda
   let a2 = a1 + lda
   let a3 = a2 + lda
-  let due = s.block
-  let x: v128, y: v128, low: v128, high: v128
-  for (let p = c, end = c + 4 * ldc; p != end; p += ldc) setZero(p)
-  const stop = b + (<usize>groups << 5)
-  while (b != stop) {
-    const end = min(b + RUN, stop)
-    low = v128.load(terms)
-    high = v128.load(terms, 16)
-    x = zeroOf(params)
-    let c00 = i16x8.mul(x, low)
-    let c01 = i16x8.mul(x, high)
-    x = zeroOf(params + offsetof<RowParams>())
-    let c10 = i16x8.mul(x, low)
-    let c11 = i16x8.mul(x, high)
-    x = zeroOf(params + 2 * offsetof<RowParams>())
-    let c20 = i16x8.mul(x, low)
-    let c21 = i16x8.mul(x, high)
-    x = zeroOf(params + 3 * offsetof<RowParams>())
-    let c30 = i16x8.mul(x, low)
-    let c31 = i16x8.mul(x, high)
+  let x: v128, y: v128
+  do {
+    const run = min(b + RUN, end)
+    let c00 = i32x4.splat(0)
+    let c01 = i32x4.splat(0)
+    let c10 = i32x4.splat(0)
+    let c11 = i32x4.splat(0)
+    let c20 = i32x4.splat(0)
+    let c21 = i32x4.splat(0)
+    let c30 = i32x4.splat(0)
+    let c31 = i32x4.splat(0)
     do {
-      low = v128.load(b)
-      high = v128.load(b, 16)
+      const low = v128.load(b)
+      const high = v128.load(b, 16)
       const nextLow = v128.load(b, 32)
       const nextHigh = v128.load(b, 48)
       x = v128.load32_splat(a0)
@@ -142,41 +101,30 @@ export function short4x8(
       a2 += 8
       a3 += 8
       b += 64
-    } while (b != end)
-    terms += 32
-    if (sums) {
-      keep(sums, c00)
-      keep(sums + 16, c01)
-      keep(sums + 32, c10)
-      keep(sums + 48, c11)
-      keep(sums + 64, c20)
-      keep(sums + 80, c21)
-      keep(sums + 96, c30)
-      keep(sums + 112, c31)
-      due -= 32
-      if (due != 0 && b != stop) continue
-      due = s.block
-      flush(sums, 4, c, ldc, scales, zeros, 0, row, <usize>s.rowTermsRow << 2)
-      row += <usize>s.rowTermsBlock << 2
-      zeros += zeros ? 32 : 0
-    } else {
+    } while (b != run)
+    if (scales) {
       const scale0 = v128.load(scales)
       const scale1 = v128.load(scales, 16)
-      let at = c
-      add(at, c00, scale0)
-      add(at + 16, c01, scale1)
-      at += ldc
-      add(at, c10, scale0)
-      add(at + 16, c11, scale1)
-      at += ldc
-      add(at, c20, scale0)
-      add(at + 16, c21, scale1)
-      at += ldc
-      add(at, c30, scale0)
-      add(at + 16, c31, scale1)
+      scales += 32
+      v128.store(to, add(v128.load(to), c00, scale0))
+      v128.store(to, add(v128.load(to, 16), c01, scale1), 16)
+      v128.store(to, add(v128.load(to, 32), c10, scale0), 32)
+      v128.store(to, add(v128.load(to, 48), c11, scale1), 48)
+      v128.store(to, add(v128.load(to, 64), c20, scale0), 64)
+      v128.store(to, add(v128.load(to, 80), c21, scale1), 80)
+      v128.store(to, add(v128.load(to, 96), c30, scale0), 96)
+      v128.store(to, add(v128.load(to, 112), c31, scale1), 112)
+    } else {
+      v128.store(to, keep(v128.load(to), c00))
+      v128.store(to, keep(v128.load(to, 16), c01), 16)
+      v128.store(to, keep(v128.load(to, 32), c10), 32)
+      v128.store(to, keep(v128.load(to, 48), c11), 48)
+      v128.store(to, keep(v128.load(to, 64), c20), 64)
+      v128.store(to, keep(v128.load(to, 80), c21), 80)
+      v128.store(to, keep(v128.load(to, 96), c30), 96)
+      v128.store(to, keep(v128.load(to, 112), c31), 112)
     }
-    scales += 32
-  }
+  } while (b != end)
 }
 
 /** acc + the two groups of packed weights that share the bytes at `b`, times theirs of A. */
@@ -188,49 +136,34 @@ function macHalves(b: usize, mask: v128, x: v128, y: v128, acc: v128): v128 {
 }
 
 /**
- * 1 row x 32 columns of 4 packed panels, which are `panel` bytes apart; their terms are `side` bytes apart, their scales
- * and zero points `scaleSide`. `shifts` has the row's words for w - 8 (short.ts).
+ * 1 row x 32 columns of 4 packed panels, which are `panel` bytes apart, their scales `side`. `shifts` has the row's words for
+ * w - 8 (short.ts).
  */
 export function short1x32(
-  s: Scaled,
   a: usize,
   b: usize,
+  end: usize,
   panel: usize,
   scales: usize,
-  scaleSide: usize,
-  terms: usize,
   side: usize,
-  zeros: usize,
-  params: usize,
   shifts: usize,
-  row: usize,
-  groups: u32,
-  c: usize,
-  sums: usize,
+  to: usize,
 ): void {
-  // A constant would be built anew at each use.
-  const mask = i8x16.splat(<i8>min<u32>(s.block, 15))
-  const zero = zeroOf(params)
+  const mask = i8x16.splat(15)
   let b1 = b + panel
   let b2 = b1 + panel
   let b3 = b2 + panel
-  let due = s.block
-  for (let p = c, end = c + 128; p != end; p += 32) setZero(p)
-  const stop = b + (<usize>groups << 4)
-  while (b != stop) {
-    const end = min(b + PACKED_RUN, stop)
+  do {
+    const run = min(b + PACKED_RUN, end)
     const shift = v128.load32_splat(shifts)
-    const t1 = terms + side
-    const t2 = t1 + side
-    const t3 = t2 + side
-    let c0 = i16x8.add(i16x8.mul(zero, v128.load(terms)), shift)
-    let c1 = i16x8.add(i16x8.mul(zero, v128.load(terms, 16)), shift)
-    let c2 = i16x8.add(i16x8.mul(zero, v128.load(t1)), shift)
-    let c3 = i16x8.add(i16x8.mul(zero, v128.load(t1, 16)), shift)
-    let c4 = i16x8.add(i16x8.mul(zero, v128.load(t2)), shift)
-    let c5 = i16x8.add(i16x8.mul(zero, v128.load(t2, 16)), shift)
-    let c6 = i16x8.add(i16x8.mul(zero, v128.load(t3)), shift)
-    let c7 = i16x8.add(i16x8.mul(zero, v128.load(t3, 16)), shift)
+    let c0 = shift
+    let c1 = shift
+    let c2 = shift
+    let c3 = shift
+    let c4 = shift
+    let c5 = shift
+    let c6 = shift
+    let c7 = shift
     do {
       const x = v128.load32_splat(a)
       const y = v128.load32_splat(a, 4)
@@ -247,79 +180,54 @@ export function short1x32(
       b1 += 32
       b2 += 32
       b3 += 32
-    } while (b != end)
+    } while (b != run)
     shifts += 4
-    terms += 32
-    if (sums) {
-      keep(sums, c0)
-      keep(sums + 16, c1)
-      keep(sums + 32, c2)
-      keep(sums + 48, c3)
-      keep(sums + 64, c4)
-      keep(sums + 80, c5)
-      keep(sums + 96, c6)
-      keep(sums + 112, c7)
-      due -= 32
-      if (due != 0 && b != stop) continue
-      due = s.block
-      flush(sums, 4, c, 32, scales, zeros, scaleSide, row, 0)
-      row += <usize>s.rowTermsBlock << 2
-      zeros += zeros ? 32 : 0
+    if (scales) {
+      let s = scales
+      scales += 32
+      v128.store(to, add(v128.load(to), c0, v128.load(s)))
+      v128.store(to, add(v128.load(to, 16), c1, v128.load(s, 16)), 16)
+      s += side
+      v128.store(to, add(v128.load(to, 32), c2, v128.load(s)), 32)
+      v128.store(to, add(v128.load(to, 48), c3, v128.load(s, 16)), 48)
+      s += side
+      v128.store(to, add(v128.load(to, 64), c4, v128.load(s)), 64)
+      v128.store(to, add(v128.load(to, 80), c5, v128.load(s, 16)), 80)
+      s += side
+      v128.store(to, add(v128.load(to, 96), c6, v128.load(s)), 96)
+      v128.store(to, add(v128.load(to, 112), c7, v128.load(s, 16)), 112)
     } else {
-      const s1 = scales + scaleSide
-      const s2 = s1 + scaleSide
-      const s3 = s2 + scaleSide
-      add(c, c0, v128.load(scales))
-      add(c + 16, c1, v128.load(scales, 16))
-      add(c + 32, c2, v128.load(s1))
-      add(c + 48, c3, v128.load(s1, 16))
-      add(c + 64, c4, v128.load(s2))
-      add(c + 80, c5, v128.load(s2, 16))
-      add(c + 96, c6, v128.load(s3))
-      add(c + 112, c7, v128.load(s3, 16))
+      v128.store(to, keep(v128.load(to), c0))
+      v128.store(to, keep(v128.load(to, 16), c1), 16)
+      v128.store(to, keep(v128.load(to, 32), c2), 32)
+      v128.store(to, keep(v128.load(to, 48), c3), 48)
+      v128.store(to, keep(v128.load(to, 64), c4), 64)
+      v128.store(to, keep(v128.load(to, 80), c5), 80)
+      v128.store(to, keep(v128.load(to, 96), c6), 96)
+      v128.store(to, keep(v128.load(to, 112), c7), 112)
     }
-    scales += 32
-  }
+  } while (b != end)
 }
 
-/** 2 rows x 8 columns of a packed panel. `shifts` as above, those of the next row `shiftsRow` bytes on. */
+/** 2 rows x 8 columns of a packed panel. `shifts` as above, those of the next row `shiftsRow` bytes on; `to` as of 4 rows. */
 export function short2x8(
-  s: Scaled,
   a: usize,
   lda: usize,
   b: usize,
+  end: usize,
   scales: usize,
-  terms: usize,
-  zeros: usize,
-  params: usize,
-  nextParams: usize,
   shifts: usize,
   shiftsRow: usize,
-  row: usize,
-  rowStep: usize,
-  groups: u32,
-  c: usize,
-  ldc: usize,
-  sums: usize,
+  to: usize,
 ): void {
-  const mask = i8x16.splat(<i8>min<u32>(s.block, 15))
-  const zero0 = zeroOf(params)
-  const zero1 = zeroOf(nextParams)
+  const mask = i8x16.splat(15)
   let a1 = a + lda
-  let due = s.block
-  setZero(c)
-  setZero(c + ldc)
-  const stop = b + (<usize>groups << 4)
-  while (b != stop) {
-    const end = min(b + PACKED_RUN, stop)
-    const low = v128.load(terms)
-    const high = v128.load(terms, 16)
-    const shift0 = v128.load32_splat(shifts)
-    const shift1 = v128.load32_splat(shifts + shiftsRow)
-    let c00 = i16x8.add(i16x8.mul(zero0, low), shift0)
-    let c01 = i16x8.add(i16x8.mul(zero0, high), shift0)
-    let c10 = i16x8.add(i16x8.mul(zero1, low), shift1)
-    let c11 = i16x8.add(i16x8.mul(zero1, high), shift1)
+  do {
+    const run = min(b + PACKED_RUN, end)
+    let c00 = v128.load32_splat(shifts)
+    let c01 = c00
+    let c10 = v128.load32_splat(shifts + shiftsRow)
+    let c11 = c10
     do {
       const x0 = v128.load32_splat(a)
       const y0 = v128.load32_splat(a, 4)
@@ -338,28 +246,21 @@ export function short2x8(
       a += 8
       a1 += 8
       b += 32
-    } while (b != end)
+    } while (b != run)
     shifts += 4
-    terms += 32
-    if (sums) {
-      keep(sums, c00)
-      keep(sums + 16, c01)
-      keep(sums + 32, c10)
-      keep(sums + 48, c11)
-      due -= 32
-      if (due != 0 && b != stop) continue
-      due = s.block
-      flush(sums, 2, c, ldc, scales, zeros, 0, row, rowStep)
-      row += <usize>s.rowTermsBlock << 2
-      zeros += zeros ? 32 : 0
-    } else {
+    if (scales) {
       const scale0 = v128.load(scales)
       const scale1 = v128.load(scales, 16)
-      add(c, c00, scale0)
-      add(c + 16, c01, scale1)
-      add(c + ldc, c10, scale0)
-      add(c + ldc + 16, c11, scale1)
+      scales += 32
+      v128.store(to, add(v128.load(to), c00, scale0))
+      v128.store(to, add(v128.load(to, 16), c01, scale1), 16)
+      v128.store(to, add(v128.load(to, 32), c10, scale0), 32)
+      v128.store(to, add(v128.load(to, 48), c11, scale1), 48)
+    } else {
+      v128.store(to, keep(v128.load(to), c00))
+      v128.store(to, keep(v128.load(to, 16), c01), 16)
+      v128.store(to, keep(v128.load(to, 32), c10), 32)
+      v128.store(to, keep(v128.load(to, 48), c11), 48)
     }
-    scales += 32
-  }
+  } while (b != end)
 }

@@ -64,11 +64,9 @@ export class Quant {
 @final
 export class Scaled {
   aParams: usize
-  rowTerms: usize
-  rowTermsRow: u32
-  rowTermsBlock: u32
+  rowSums: usize
   wScale: usize
-  wTerms: usize
+  wSum: usize
   wZeros: usize
   block: u32
   scratch: usize

@@ -44,7 +44,7 @@ export function multiplyWidened(
         const at = index * side
         widenPanel(
           bits, p.b + index * packed, scratch + <usize>(i >> 3) * panel, p.k, s.block,
-          s.wScale + at, s.wTerms ? s.wTerms + at : 0, s.wZeros ? s.wZeros + at : 0,
+          s.wScale + at, s.wZeros ? s.wZeros + at : 0,
         )
       }
       multiplyPanels(a, lda, rows, scratch, panel, p.k, c + (<usize>j << 2), ldc, here)
@@ -80,7 +80,7 @@ function multiplyPanels(
   }
 }
 
-/** One panel as [k][8] float32: (stored + the high half of its word) * scale. Words may be left out. */
+/** One panel as [k][8] float32: (stored, for 4 bits less 8, + zero) * scale. Zeros may be left out. */
 function widenPanel(
   bits: u32,
   b: usize,
@@ -88,15 +88,18 @@ function widenPanel(
   k: u32,
   block: u32,
   scales: usize,
-  terms: usize,
   zeros: usize,
 ): void {
   for (let i: u32 = 0; i < k; ) {
     const end = i + min(block, k - i)
     const scale0 = v128.load(scales)
     const scale1 = v128.load(scales, 16)
-    const zero0 = terms ? i32x4.shr_s(v128.or(v128.load(terms), v128.load(zeros)), 16) : i32x4.splat(0)
-    const zero1 = terms ? i32x4.shr_s(v128.or(v128.load(terms, 16), v128.load(zeros, 16)), 16) : i32x4.splat(0)
+    let zero0 = i32x4.splat(-8)
+    let zero1 = zero0
+    if (zeros) {
+      zero0 = i32x4.add(zero0, v128.load(zeros))
+      zero1 = i32x4.add(zero1, v128.load(zeros, 16))
+    }
     while (i < end) {
       if (bits == 4) {
         widenHalves(v128.load(b), to, zero0, scale0)
@@ -112,10 +115,7 @@ function widenPanel(
       b += 32
     }
     scales += 32
-    if (terms) {
-      terms += 32
-      zeros += 32
-    }
+    if (zeros) zeros += 32
   }
 }
 

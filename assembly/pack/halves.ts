@@ -14,12 +14,12 @@ export function halfAt(p: usize, index: usize): i32 {
   return (<i32>load<u8>(p + (index >> 1)) >> (<i32>(index & 1) << 2)) & 15
 }
 
-/** [k/8][8][4] and terms. */
+/** [k/8][8][4]. */
 export function pack_s4_x8c4(args: usize, from: u32, to: u32, thread: u32): void {
   packHalves(changetype<PackS4X8c4Args>(args), 4, from, to)
 }
 
-/** [k/4][8][2] and terms. The rows of arguments of both layouts are one. */
+/** [k/4][8][2]. The rows of arguments of both layouts are one. */
 export function pack_s4_x8c2(args: usize, from: u32, to: u32, thread: u32): void {
   packHalves(changetype<PackS4X8c4Args>(changetype<usize>(changetype<PackS4X8c2Args>(args))), 2, from, to)
 }
@@ -29,30 +29,19 @@ function packHalves(s: PackS4X8c4Args, size: u32, from: u32, to: u32): void {
   const k = s.k
   const pairs = ceilDiv(k, 2 * size)
   const panelBytes = <usize>pairs * (8 * size)
-  const termBytes = <usize>ceilDiv(k, s.block) << 5
   for (let panel = from; panel < to; ++panel) {
     for (let j: u32 = 0; j < 8; ++j) {
       const col = panel * 8 + j
       const known = col < s.n
       const first = <usize>col * s.colStride
-      let term = s.terms + <usize>panel * termBytes + (<usize>j << 2)
       let dst = s.dst + <usize>panel * panelBytes + j * size
-      let sum: u32 = 0
-      let due = s.block
       for (let i: u32 = 0; i < k; i += 2 * size) {
         for (let g: u32 = 0; g < size; ++g) {
           const low = known && i + g < k ? halfAt(s.src, first + i + g) ^ s.flip : 0
           const high = known && i + size + g < k ? halfAt(s.src, first + i + size + g) ^ s.flip : 0
           store<u8>(dst + g, low | (high << 4))
-          sum += low + high
         }
         dst += 8 * size
-        if (i + 2 * size == due || i + 2 * size >= k) {
-          store<u32>(term, known ? (-sum & 0xffff) | (-s.zero << 16) : 0)
-          term += 32
-          sum = 0
-          due += s.block
-        }
       }
     }
   }

@@ -74,28 +74,25 @@ const quantArgs = {
 
 /**
  * Weights with a scale per block of `block` k (32, 64 or 128), the last one shorter where k is not a multiple. One
- * batch. C = aScale[i] * (sum over blocks of wScale[j][block] * (acc + row term x column term)) + bias[j], where acc is
- * the block's sum of products and the terms are words of two int16 each, multiplied pairwise and added: exact int32.
- * Row terms are `rowTermsRow` words apart from row to row, `rowTermsBlock` from block to block (0: one for all). For
- * int8 weights the row's word is its zero, the column's {-(sum of the block's weights), 0} (pack: block_terms_s8). For
- * 4-bit weights, stored as w + zero of the block in 0..15, the row's is {zero, sum over the block of a - zero} (pack:
- * row_terms_u8), the column's {-(sum of the stored), -zero}. The column's word is wTerms | wZeros, which may be one array.
- * wScale, wTerms and wZeros are [n/8][ceil(k / block)][8], columns past n 0.
+ * batch. C = aScale[i] * (sum over blocks of wScale[j][block] * acc - aZero[i] * wSum[j]) + bias[j], where acc is the exact
+ * int32 sum of a * w over the block, a as it is stored, and wSum the float32 sum over blocks of wScale * w (pack:
+ * block_sums_s8, _s4). 4-bit weights are stored as 0..15; what they mean is that less 8, or less the zero point of the
+ * block where wZeros is not null: words {8 - zero, 0 or -1} of two int16. They need rowSums [m][ceil(k / block)], words
+ * {sum of a over the block, 0} (pack: row_sums_u8); for int8 weights that and wZeros are null.
+ * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum.
  *
  * Packed B, s4 c4: [n/8][k/8][8][4] bytes (k rounded up to 8): low halves are a group of s8 c4, high halves the next.
  * Packed B, s4 c2: [n/8][k/4][8][2] bytes (k rounded up to 4), likewise. Rows of A are as long as that, 0 behind k.
  */
 const scaledArgs = {
-  /** {f32 scale, i32 zero} per row; the zero is not read here. */
+  /** {f32 scale, i32 zero} per row. */
   aParams: 'ptr',
-  rowTerms: 'ptr',
-  rowTermsRow: 'u32',
-  rowTermsBlock: 'u32',
+  rowSums: 'ptr',
   wScale: 'ptr',
-  wTerms: 'ptr',
+  wSum: 'ptr',
   wZeros: 'ptr',
   block: 'u32',
-  /** Room per thread for a tile of 6 x 8 float32, 192 bytes; 4-bit: and behind it for a panel of k x 8 int8. */
+  /** Room per thread for a tile of 6 x 8 float32, 224 bytes; 4-bit: and behind it for a panel of k x 8 int8. */
   scratch: 'ptr',
   scratchBytes: 'u32',
 } as const
@@ -146,16 +143,14 @@ export const gemm = kernels({
   gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', widens: true } },
   /**
    * Panels of the dot with sums of 32 k in int16: exact where the host's 16-bit byte dot reads its second operand as
-   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0, and the row's zero is
-   * read from aParams. wTerms is [n/8][ceil(k / 32)][8] words (pack: short_terms_s4). Where weights have zero points,
-   * wZeros has words {0, 8 - zero} and the row's terms are those of row_terms_u8; else both may be null. The scratch is 256
-   * bytes, a panel of k x 8 int8 with k rounded up to 8, and 8 bytes for each 32 k.
+   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. rowSums may be null where
+   * wZeros is. The scratch is 256 bytes, a panel of k x 8 int8 with k rounded up to 8, and 8 bytes for each 32 k.
    */
   gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
   /**
-   * A is float32 and not quantised: C = sum over k of a * (w - zero) * wScale, with the panels of the dot. aParams and the
-   * row terms are not read; the zero is the negated high half of the column's word, 0 where wTerms is null. The scratch
-   * is for four panels of float32, 4 x 8 x k rounded up to 8; for s8 a block may be of any size that is a multiple of 4.
+   * A is float32 and not quantised: C = sum over k of a * w * wScale, with the panels of the dot. aParams, rowSums and wSum
+   * are not read. The scratch is for four panels of float32, 4 x 8 x k rounded up to 8; for s8 a block may be of any size
+   * that is a multiple of 4.
    */
   gemm_s8_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s4_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },

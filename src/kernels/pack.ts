@@ -18,19 +18,12 @@ const packArgs = {
   batchDstBytes: 'u32',
 } as const
 
-const packHalvesArgs = {
-  src: 'ptr',
-  dst: 'ptr',
-  terms: 'ptr',
-  n: 'u32',
-  k: 'u32',
-  block: 'u32',
-  colStride: 'u32',
-  flip: 'u32',
-  zero: 'u32',
-} as const
+const packHalvesArgs = { src: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', colStride: 'u32', flip: 'u32' } as const
 
-const rowTermsArgs = { q: 'ptr', ldq: 'u32', params: 'ptr', terms: 'ptr', k: 'u32', block: 'u32', bias: 'i32' } as const
+const rowSumsArgs = { q: 'ptr', ldq: 'u32', sums: 'ptr', k: 'u32', block: 'u32', bias: 'i32' } as const
+
+/** Scales are [n][ceil(k / block)]. */
+const blockSumsArgs = { src: 'ptr', scales: 'ptr', sums: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32' } as const
 
 export const pack = kernels({
   pack_f32_x8: { args: packArgs },
@@ -41,33 +34,36 @@ export const pack = kernels({
   pack_s8_x8c4: { args: { ...packArgs, sums: 'ptr', flip: 'u32' } },
   pack_s8_x8c2: { args: { ...packArgs, sums: 'ptr', flip: 'u32' } },
   /**
-   * Column terms of int8 weights with a scale per block of k (kernels/gemm.ts): dst [n/8][ceil(k / block)][8] words,
-   * low half -(sum over the block of column j) as int16, high half 0. Columns past n are 0; block is at most 128. A
-   * unit is one panel of 8 columns.
+   * What a product in blocks takes off for each unit of a row's zero (kernels/gemm.ts): sums[j] = sum over blocks of scale *
+   * sum over the block of w, computed in float64, float32 for each column of n rounded up to 8, those past n 0. Element
+   * (col j, depth i) is src[j * colStride + i]. A unit is one panel of 8 columns.
    */
-  block_terms_s8: { args: { src: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32', depthStride: 'u32' } },
+  block_sums_s8: { args: blockSumsArgs },
+  /**
+   * The same of halves of bytes as pack_s4_x8c4 takes them, less the zero point of the block, half j * zeroStride + block of
+   * `zeros`, or less 8 where that is null.
+   */
+  block_sums_s4: { args: { ...blockSumsArgs, flip: 'u32', zeros: 'ptr', zeroStride: 'u32' } },
   /**
    * 4-bit panels (kernels/gemm.ts) of rows of halves of bytes, low halves first: element (col j, depth i) is half
-   * j * colStride + i of src, xored with `flip` (8 turns two's complement into value + 8). Also terms
-   * [n/8][ceil(k / block)][8] words {-(sum over the block), -zero}. A unit is one panel of 8 columns.
+   * j * colStride + i of src, xored with `flip` (8 turns two's complement into value + 8). A unit is one panel of 8
+   * columns.
    */
   pack_s4_x8c4: { args: packHalvesArgs },
   pack_s4_x8c2: { args: packHalvesArgs },
   /** dst[i] = min(src[i], most) * times, unsigned: indices that kernels follow. A unit is `block` elements. */
   clip_u32: { args: { src: 'ptr', dst: 'ptr', size: 'u32', block: 'u32', most: 'u32', times: 'u32' } },
-  /** Terms of zero points of 4-bit weights: dst as terms above, words {0, from - src half j * colStride + block}. */
-  pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32', from: 'u32' } },
   /**
-   * Column terms of gemm_s4_scaled_short, from the panels that pack_s4_x8c4 wrote: dst [n/8][ceil(k / 32)][8] words of two
-   * int16, the negated sums of w - 8 over the first two and the last two k of each four. A unit is one panel of 8 columns.
+   * Zero points of 4-bit weights, half j * colStride + block of src: dst [n/8][blocks][8] int32, 8 - zero, 0 in columns
+   * past n.
    */
-  short_terms_s4: { args: { src: 'ptr', dst: 'ptr', k: 'u32' } },
+  pack_zeros_s4: { args: { src: 'ptr', dst: 'ptr', n: 'u32', blocks: 'u32', colStride: 'u32' } },
   /**
-   * Row terms of 4-bit weights (kernels/gemm.ts) for rows that quantize_rows_u8 (_i16) wrote: terms
-   * [m][ceil(k / block)] words {zero, sum over the block of q - zero}, `bias` as there. A unit is one row.
+   * Sums over blocks of rows that quantize_rows_u8 (_i16) wrote, as stored: sums [m][ceil(k / block)] words {sum, 0} of two
+   * int16, `bias` as there. A unit is one row.
    */
-  row_terms_u8: { args: rowTermsArgs },
-  row_terms_i16: { args: rowTermsArgs },
+  row_sums_u8: { args: rowSumsArgs },
+  row_sums_i16: { args: rowSumsArgs },
   /**
    * dst[j * k + i] = src[j * k + i] * scale[j], int8 to f32: weights of kernels that compute in float. A unit is one
    * row j of n. transposed: dst[i * n + j].

@@ -123,8 +123,9 @@ class Collector implements Lowering, LoweredNode {
 
   weight(i: number, layout?: WeightLayout, beside?: readonly number[]): Ref {
     const name = this.#constantName(i)
-    const id = layout ? refIds.weight(name, layout.key) : refIds.raw(name)
-    const more = beside && { beside: beside.map((input) => this.#constantName(input)) }
+    const others = beside?.map((input) => this.#constantName(input))
+    const id = layout ? refIds.weight([name, ...(others ?? [])].join(' '), layout.key) : refIds.raw(name)
+    const more = others?.length ? { beside: others } : {}
     if (!this.weights.has(id)) this.weights.set(id, { id, constant: name, ...(layout ? { layout } : {}), ...more })
     return { id, offset: 0 }
   }

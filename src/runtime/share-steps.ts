@@ -15,8 +15,8 @@ const preparations: Partial<Readonly<Record<KernelName, readonly string[]>>> = {
   quantize_image_u8: ['q', 'params'],
   quantize_rows_i16: ['q', 'params'],
   quantize_rows_u8: ['q', 'params'],
-  row_terms_i16: ['terms'],
-  row_terms_u8: ['terms'],
+  row_sums_i16: ['sums'],
+  row_sums_u8: ['sums'],
   pack_f32_x8: ['dst'],
 }
 

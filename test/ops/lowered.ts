@@ -90,19 +90,13 @@ export function runLowered(
   types.forEach(({ dtype, dims }, i) =>
     places.set(refIds.value(`out${i}`), heap.empty(byteLengthOf(dtype, sizeOf(dims as number[])))),
   )
-  for (const { id, constant, layout } of lowered.weights.values()) {
-    const source = heap.put(bytesOf(weights.get(constant)!))
-    const target = layout ? heap.empty(layout.bytes) : source
+  for (const { id, constant, layout, beside = [] } of lowered.weights.values()) {
+    const sources = [constant, ...beside].map((name) => heap.put(bytesOf(weights.get(name)!)))
+    const target = layout ? heap.empty(layout.bytes) : sources[0]!
     places.set(id, target)
-    const steps = layout?.steps({ id: 'source', offset: 0 }, { id: 'target', offset: 0 }) ?? []
-    for (const step of steps)
-      heap.run(
-        step,
-        new Map([
-          ['source', source],
-          ['target', target],
-        ]),
-      )
+    const [first, ...others] = sources.map((_, i) => ({ id: `source ${i}`, offset: 0 }))
+    const there = new Map([['target', target], ...sources.map((at, i) => [`source ${i}`, at] as const)])
+    for (const step of layout?.steps(first!, { id: 'target', offset: 0 }, others) ?? []) heap.run(step, there)
   }
   for (const [id, ref] of lowered.aliases) places.set(id, places.get(ref.id)! + ref.offset)
   for (const step of lowered.steps) heap.run(step, places)

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The oracle of 4-bit products whose sums stay in int16 (src/kernels/gemm.ts): words follow from the weights, rows and
+ * The oracle of 4-bit products whose sums stay in int16 (src/kernels/gemm.ts): rows and
  * weights at the ends of their ranges are among them. Bytes of A stay below 128, where the dot of every host agrees.
  */
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
+import { blockSums } from './block-sums.ts'
 import { type EpilogueOptions, finished, type Sum } from './epilogue.ts'
-import { halfPanels, roundUp, shortTerms } from './panels.ts'
+import { halfPanels, roundUp } from './panels.ts'
 
 interface ShortOptions extends EpilogueOptions {
   readonly mb?: number
@@ -29,32 +30,19 @@ function shortCase(
   const w = randomIntegers(Uint8Array, random, columns * k, 0, 15)
   const params = new DataView(new ArrayBuffer(8 * m))
   const blocks = Math.ceil(k / block)
-  const rowTerms = new Int16Array(2 * m * blocks)
-  const weightZeros = randomIntegers(Int32Array, random, columns * blocks, zeros ? 0 : 8, zeros ? 15 : 8)
   const scales = randomFloats(random, columns * blocks, 0.01)
   for (let row = 0; row < m; row++) {
     const extreme = row % 3 === 2
-    const zero = extreme ? (row & 1) * 255 : Math.floor(random() * 256)
     params.setFloat32(8 * row, random(), true)
-    params.setInt32(8 * row + 4, zero, true)
+    params.setInt32(8 * row + 4, extreme ? (row & 1) * 255 : Math.floor(random() * 256), true)
     for (let i = 0; i < k; i++) {
-      a[row * lda + i] = extreme ? 127 - (zero & 127) : Math.floor(random() * 128)
-      rowTerms[2 * (row * blocks + Math.floor(i / block)) + 1]! += a[row * lda + i]! - zero
+      a[row * lda + i] = extreme ? 127 : Math.floor(random() * 128)
       if (extreme) for (let j = 0; j < columns; j += 3) w[j * k + i] = (j & 1) * 15
     }
   }
+  const sums = blockSums(random, a, w, [m, n, k], block, { zeros, bits: 4, lda, scales })
   const sumAt = (_: number, row: number, column: number): Sum => {
-    let value = 0
-    let size = 0
-    for (let at = 0; at < blocks; at++) {
-      const theirs = ((column >> 3) * blocks + at) * 8 + (column & 7)
-      let acc = 0
-      for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) {
-        acc += (a[row * lda + i]! - params.getInt32(8 * row + 4, true)) * (w[column * k + i]! - weightZeros[theirs]!)
-      }
-      value += scales[theirs]! * acc
-      size += Math.abs(scales[theirs]! * acc)
-    }
+    const { value, size } = sums.of(row, column, params.getInt32(8 * row + 4, true))
     const scale = params.getFloat32(8 * row, true)
     return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
   }
@@ -76,12 +64,8 @@ function shortCase(
       nb,
       ...finished(random, 1, m, n, options, sumAt),
       aParams: input(new Int32Array(params.buffer)),
-      rowTerms: zeros ? input(rowTerms) : null,
-      rowTermsRow: blocks,
-      rowTermsBlock: 1,
-      wScale: input(scales, 4),
-      wTerms: input(shortTerms(w, n, k)),
-      wZeros: zeros ? input(weightZeros.map((zero) => (8 - zero) << 16)) : null,
+      ...sums.args,
+      rowSums: zeros ? sums.args.rowSums : null,
       block,
       scratch: scratch(scratchBytes),
       scratchBytes,

@@ -4,9 +4,10 @@
  * A stay below 128, where the dot of every host agrees.
  */
 import { activations } from '../../../src/kernels/gemm.ts'
-import { input, type KernelCase, type Oracle, same, scratch } from '../kernel.ts'
+import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
+import { blockSums } from './block-sums.ts'
 import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
 
@@ -78,10 +79,8 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
 interface ScaledOptions extends EpilogueOptions {
   readonly mb?: number
   readonly nb?: number
-  /** A word of the row for each block, with both halves used; else one for all. */
-  readonly words?: boolean
-  /** The high halves of the columns' words lie in an array of their own. */
-  readonly apart?: boolean
+  /** 4-bit weights have zero points. */
+  readonly zeros?: boolean
   /** Bits of a weight. */
   readonly bits?: 4 | 8
 }
@@ -94,38 +93,29 @@ function scaledCase(
   block: number,
   options: ScaledOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, words = false, apart = false, bits = 8 } = options
+  const { mb = m, nb = n, bits = 8 } = options
   const { group, values } = kinds[kind]
   const lda = roundUp(k, bits === 4 ? 2 * group : group)
   const a = values(random, m * lda + group)
+  if (bits === 4) for (let row = 0; row < m; row++) a.fill(0, row * lda + k, (row + 1) * lda)
   const w = randomIntegers(Int8Array, random, n * k, bits === 4 ? 0 : -128, bits === 4 ? 15 : 127)
   const blocks = Math.ceil(k / block)
   const params = randomFloats(random, 2 * m)
-  const halves = (count: number) =>
-    randomIntegers(Int16Array, random, 2 * count, words ? -9000 : -128, words ? 9000 : 255)
-  const rowTerms = halves(words ? m * blocks : m)
-  const columnTerms = halves(roundUp(n, 8) * blocks)
-  const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
+  const zeros = new Int32Array(params.buffer)
+  for (let row = 0; row < m; row++) zeros[2 * row + 1] = Math.floor(random() * 256) - (row % 2) * 128
   const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
   if (options.extreme) {
     makeRowsExtreme(a, lda, k)
     if (bits === 8) makeWeightsExtreme(w, k)
     scales.set([0, 1e-40, 1e30])
   }
+  const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const sumAt = (_: number, row: number, column: number): Sum => {
-    let value = 0
-    let size = 0
-    for (let at = 0; at < blocks; at++) {
-      const mine = words ? row * blocks + at : row
-      const theirs = ((column >> 3) * blocks + at) * 8 + (column & 7)
-      let acc = rowTerms[2 * mine]! * columnTerms[2 * theirs]! + rowTerms[2 * mine + 1]! * columnTerms[2 * theirs + 1]!
-      for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) acc += a[row * lda + i]! * w[column * k + i]!
-      value += scales[theirs]! * acc
-      size += Math.abs(scales[theirs]! * acc)
-    }
+    const { value, size } = sums.of(row, column, zeros[2 * row + 1]!)
     const scale = params[2 * row]!
     return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
   }
+  const scratchBytes = 224 + (bits === 4 ? 8 * lda : 0)
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
@@ -144,15 +134,10 @@ function scaledCase(
       nb,
       ...finished(random, 1, m, n, options, sumAt),
       aParams: input(params),
-      rowTerms: input(rowTerms),
-      rowTermsRow: words ? blocks : 1,
-      rowTermsBlock: words ? 1 : 0,
-      wScale: input(scales, 4),
-      wTerms: input(apart ? half(0) : columnTerms),
-      wZeros: apart ? input(half(1)) : same('wTerms'),
+      ...sums.args,
       block,
-      scratch: scratch(192 + (bits === 4 ? 8 * lda : 0)),
-      scratchBytes: 192 + (bits === 4 ? 8 * lda : 0),
+      scratch: scratch(scratchBytes),
+      scratchBytes,
     },
   }
 }
@@ -161,20 +146,20 @@ const scaledOracle =
   (kind: 's8_dot' | 's8_pairs', bits: 4 | 8): Oracle =>
   (random) => {
     const one = (shape: readonly [number, number, number], block: number, options?: ScaledOptions) =>
-      scaledCase(kind, random, shape, block, { ...options, bits })
+      scaledCase(kind, random, shape, block, { ...options, bits, zeros: bits === 4 && options?.zeros })
     return [
       one([1, 1, 1], 32),
       one([6, 8, 64], 32, { bias: false }),
-      one([13, 21, 100], 32, { residual: true, gap: 3, words: true, apart: true }),
+      one([13, 21, 100], 32, { residual: true, gap: 3, zeros: true }),
       one([31, 43, 67], 32, { mb: 12, nb: 16, activation: 'Relu' }),
-      one([7, 16, 130], 64, { activation: 'Gelu', words: true }),
+      one([7, 16, 130], 64, { activation: 'Gelu', zeros: true }),
       one([5, 2, 257], 128, { residual: true }),
-      one([1, 77, 161], 32, { nb: 40, words: true, apart: true }),
-      one([2, 45, 96], 64, { residual: true, gap: 1, apart: true }),
+      one([1, 77, 161], 32, { nb: 40, zeros: true }),
+      one([2, 45, 96], 64, { residual: true, gap: 1 }),
       one([3, 5, 0], 32),
       one([4, 9, 72], 32),
       one([17, 30, 40], 32, { mb: 11, nb: 24 }),
-      one([9, 8, 33], 32, { words: true }),
+      one([9, 8, 33], 32, { zeros: true }),
       one([9, 11, 128], 64, { extreme: true }),
     ]
   }
@@ -187,12 +172,11 @@ function widenedCase(
   block: number,
   options: ScaledOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, apart = false } = options
+  const { mb = m, nb = n, zeros = false } = options
   const a = randomFloats(random, m * k)
   const w = randomIntegers(Int8Array, random, n * k, bits === 4 ? 0 : -128, bits === 4 ? 15 : 127)
   const blocks = Math.ceil(k / block)
-  const columnTerms = randomIntegers(Int16Array, random, 2 * roundUp(n, 8) * blocks, -15, 0)
-  const half = (which: number) => columnTerms.map((value, i) => (i % 2 === which ? value : 0))
+  const offsets = randomIntegers(Int32Array, random, roundUp(n, 8) * blocks, zeros ? -7 : 0, zeros ? 8 : 0)
   const scales = randomFloats(random, roundUp(n, 8) * blocks, 0.01)
   if (options.extreme) {
     makeRowsExtreme(a, k, k)
@@ -203,7 +187,7 @@ function widenedCase(
     let size = 0
     for (let i = 0; i < k; i++) {
       const at = ((column >> 3) * blocks + Math.floor(i / block)) * 8 + (column & 7)
-      const product = a[row * k + i]! * scales[at]! * (w[column * k + i]! + (bits === 4 ? columnTerms[2 * at + 1]! : 0))
+      const product = a[row * k + i]! * scales[at]! * (w[column * k + i]! + (bits === 4 ? offsets[at]! - 8 : 0))
       value += product
       size += Math.abs(product)
     }
@@ -227,12 +211,10 @@ function widenedCase(
       nb,
       ...finished(random, 1, m, n, options, sumAt),
       aParams: null,
-      rowTerms: null,
-      rowTermsRow: 0,
-      rowTermsBlock: 0,
+      rowSums: null,
       wScale: input(scales, 4),
-      wTerms: bits === 8 ? null : input(apart ? half(0) : columnTerms),
-      wZeros: bits === 8 ? null : apart ? input(half(1)) : same('wTerms'),
+      wSum: null,
+      wZeros: bits === 4 && zeros ? input(offsets) : null,
       block,
       scratch: scratch(scratchBytes),
       scratchBytes,
@@ -248,9 +230,9 @@ const widenedOracle =
     return [
       one([1, 1, 1], 32),
       one([6, 8, 64], 32, { bias: false }),
-      one([13, 21, 100], 32, { residual: true, gap: 3, apart: true }),
+      one([13, 21, 100], 32, { residual: true, gap: 3, zeros: true }),
       one([31, 43, 67], 64, { mb: 12, nb: 16, activation: 'Relu' }),
-      one([1, 77, 161], 32, { nb: 40, apart: true }),
+      one([1, 77, 161], 32, { nb: 40, zeros: true }),
       one([3, 45, 96], 16, { residual: true, gap: 1 }),
       one([2, 9, 30], 256),
       one([9, 11, 64], 32, { extreme: true }),

@@ -1,62 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Oracles of what weights in blocks of K need besides panels of bytes (src/kernels/pack.ts): halves of bytes, and the
- * words that correct for zero points. Everything is exact.
+ * Oracles of what weights in blocks of K need besides panels of bytes (src/kernels/pack.ts): halves of bytes, and
+ * what corrects for zero points. Everything is exact.
  */
 import { exact, input, type Oracle, output } from '../kernel.ts'
-import { randomIntegers } from '../values.ts'
-import { halfPanels, roundUp, shortTerms } from './panels.ts'
+import { randomFloats, randomIntegers } from '../values.ts'
+import { halfPanels, roundUp } from './panels.ts'
 
-const termsOracle: Oracle = (random) =>
-  [
-    { n: 8, k: 64, block: 32, col: 64, depth: 1 },
-    { n: 13, k: 70, block: 32, col: 1, depth: 16 },
-    { n: 3, k: 300, block: 128, col: 301, depth: 1 },
-    { n: 1, k: 1, block: 64, col: 1, depth: 1 },
-    { n: 9, k: 0, block: 32, col: 1, depth: 9 },
-  ].map(({ n, k, block, col, depth }) => {
-    const src = randomIntegers(Int8Array, random, n * col + k * depth, -128, 127)
-    if (k === 300) src.fill(-128)
-    const blocks = Math.ceil(k / block)
-    const want = new Array<number>(roundUp(n, 8) * blocks).fill(0)
-    for (let j = 0; j < n; j++) {
-      for (let at = 0; at < blocks; at++) {
-        let sum = 0
-        for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) sum += src[j * col + i * depth]!
-        want[((j >> 3) * blocks + at) * 8 + (j & 7)] = -sum & 0xffff
+const blockSumsOracle =
+  (bits: 4 | 8): Oracle =>
+  (random) =>
+    [
+      { n: 8, k: 64, block: 32, colStride: 64, flip: 8, zeroStride: 0 },
+      { n: 13, k: 70, block: 32, colStride: 71, flip: 0, zeroStride: 4 },
+      { n: 3, k: 300, block: 128, colStride: 301, flip: 0, zeroStride: 3 },
+      { n: 1, k: 1, block: 64, colStride: 1, flip: 8, zeroStride: 0 },
+      { n: 9, k: 0, block: 32, colStride: 9, flip: 0, zeroStride: 0 },
+    ].map(({ n, k, block, colStride, flip, zeroStride }) => {
+      const blocks = Math.ceil(k / block)
+      const src = randomIntegers(Int8Array, random, n * colStride + k, -128, 127)
+      if (k === 300) src.fill(-128)
+      const zeros = randomIntegers(Uint8Array, random, (n * zeroStride + 2) >> 1, 0, 255)
+      const scales = randomFloats(random, n * blocks, 0.01)
+      const half = (bytes: ArrayLike<number>, at: number) => (bytes[at >> 1]! >> (4 * (at & 1))) & 15
+      const want = new Float32Array(roundUp(n, 8))
+      for (let j = 0; j < n; j++) {
+        let total = 0
+        for (let at = 0; at < blocks; at++) {
+          const zero = zeroStride ? half(zeros, j * zeroStride + at) : 8
+          let sum = 0
+          for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) {
+            sum += bits === 8 ? src[j * colStride + i]! : (half(src, j * colStride + i) ^ flip) - zero
+          }
+          total += sum * scales[j * blocks + at]!
+        }
+        want[j] = total
       }
-    }
-    return {
-      title: JSON.stringify({ n, k, block, col, depth }),
-      units: Math.ceil(n / 8),
-      args: { src: input(src, 1), dst: output(Int32Array, want), n, k, block, colStride: col, depthStride: depth },
-    }
-  })
+      const args = {
+        src: input(src, 1),
+        scales: input(scales, 4),
+        sums: output(Float32Array, want),
+        n,
+        k,
+        block,
+        colStride,
+      }
+      return {
+        title: JSON.stringify({ n, k, block, colStride, flip, zeroStride }),
+        units: Math.ceil(n / 8),
+        args: bits === 8 ? args : { ...args, flip, zeros: zeroStride ? input(zeros, 1) : null, zeroStride },
+      }
+    })
 
 const halvesOracle =
   (group: 2 | 4): Oracle =>
   (random) =>
     [
-      { n: 8, k: 64, block: 32, colStride: 64, flip: 8, zero: 8 },
-      { n: 13, k: 70, block: 32, colStride: 71, flip: 0, zero: 0 },
-      { n: 3, k: 301, block: 128, colStride: 384, flip: 0, zero: 8 },
-      { n: 1, k: 1, block: 64, colStride: 1, flip: 8, zero: 8 },
-      { n: 9, k: 0, block: 32, colStride: 0, flip: 0, zero: 8 },
+      { n: 8, k: 64, colStride: 64, flip: 8 },
+      { n: 13, k: 70, colStride: 71, flip: 0 },
+      { n: 3, k: 301, colStride: 384, flip: 0 },
+      { n: 1, k: 1, colStride: 1, flip: 8 },
+      { n: 9, k: 0, colStride: 0, flip: 0 },
     ].map((shape) => {
-      const { n, k, block, colStride, flip, zero } = shape
+      const { n, k, colStride, flip } = shape
       const src = randomIntegers(Uint8Array, random, (n * colStride + 1) >> 1, 0, 255)
-      const blocks = Math.ceil(k / block)
       const w = new Uint8Array(n * k)
-      const terms = new Array<number>(roundUp(n, 8) * blocks).fill(0)
       for (let j = 0; j < n; j++) {
-        const sums = new Array<number>(blocks).fill(0)
         for (let i = 0; i < k; i++) {
           const at = j * colStride + i
-          const value = ((src[at >> 1]! >> (4 * (at & 1))) & 15) ^ flip
-          w[j * k + i] = value
-          sums[Math.floor(i / block)]! += value
+          w[j * k + i] = ((src[at >> 1]! >> (4 * (at & 1))) & 15) ^ flip
         }
-        sums.forEach((sum, at) => (terms[((j >> 3) * blocks + at) * 8 + (j & 7)] = (-sum & 0xffff) | (-zero << 16)))
       }
       return {
         title: JSON.stringify(shape),
@@ -64,53 +77,36 @@ const halvesOracle =
         args: {
           src: input(src, 1),
           dst: output(Uint8Array, halfPanels(group, w, n, k)),
-          terms: output(Int32Array, terms),
           n,
           k,
-          block,
           colStride,
           flip,
-          zero,
         },
       }
     })
 
 const zerosOracle: Oracle = (random) =>
   [
-    { n: 8, blocks: 4, colStride: 4, from: 0 },
-    { n: 13, blocks: 3, colStride: 4, from: 8 },
-    { n: 3, blocks: 5, colStride: 5, from: 0 },
-  ].map(({ n, blocks, colStride, from }) => {
+    { n: 8, blocks: 4, colStride: 4 },
+    { n: 13, blocks: 3, colStride: 4 },
+    { n: 3, blocks: 5, colStride: 5 },
+  ].map(({ n, blocks, colStride }) => {
     const src = randomIntegers(Uint8Array, random, (n * colStride + 1) >> 1, 0, 255)
     const want = new Array<number>(roundUp(n, 8) * blocks).fill(0)
     for (let j = 0; j < n; j++) {
       for (let block = 0; block < blocks; block++) {
         const at = j * colStride + block
-        want[((j >> 3) * blocks + block) * 8 + (j & 7)] = (from - ((src[at >> 1]! >> (4 * (at & 1))) & 15)) << 16
+        want[((j >> 3) * blocks + block) * 8 + (j & 7)] = 8 - ((src[at >> 1]! >> (4 * (at & 1))) & 15)
       }
     }
     return {
-      title: JSON.stringify({ n, blocks, colStride, from }),
+      title: JSON.stringify({ n, blocks, colStride }),
       units: Math.ceil(n / 8),
-      args: { src: input(src, 1), dst: output(Int32Array, want), n, blocks, colStride, from },
+      args: { src: input(src, 1), dst: output(Int32Array, want), n, blocks, colStride },
     }
   })
 
-const shortTermsOracle: Oracle = (random) =>
-  [
-    { n: 8, k: 64 },
-    { n: 13, k: 77 },
-    { n: 1, k: 3 },
-  ].map(({ n, k }) => {
-    const w = randomIntegers(Uint8Array, random, roundUp(n, 8) * k, 0, 15)
-    return {
-      title: `${n} x ${k}`,
-      units: Math.ceil(n / 8),
-      args: { src: input(halfPanels(4, w, roundUp(n, 8), k)), dst: output(Int32Array, shortTerms(w, n, k)), k },
-    }
-  })
-
-const rowTermsOracle =
+const rowSumsOracle =
   (type: typeof Uint8Array | typeof Int16Array): Oracle =>
   (random) =>
     [
@@ -120,7 +116,6 @@ const rowTermsOracle =
     ].map(({ m, k, block, bias }) => {
       const ldq = k + 3
       const q = randomIntegers(type as typeof Int16Array, random, m * ldq, 0, 255).map((value) => value - bias)
-      const params = new Int32Array(2 * m).map(() => Math.floor(random() * 256) - bias)
       const blocks = Math.ceil(k / block)
       const want = new Array<number>(m * blocks)
       for (let row = 0; row < m; row++) {
@@ -128,15 +123,15 @@ const rowTermsOracle =
           let sum = 0
           for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) {
             const stored = q[row * ldq + i]!
-            sum += (type === Uint8Array && bias > 0 ? (stored << 24) >> 24 : stored) - params[2 * row + 1]!
+            sum += type === Uint8Array && bias > 0 ? (stored << 24) >> 24 : stored
           }
-          want[row * blocks + at] = (params[2 * row + 1]! & 0xffff) | (sum << 16)
+          want[row * blocks + at] = sum & 0xffff
         }
       }
       return {
         title: JSON.stringify({ m, k, block, bias }),
         units: m,
-        args: { q: input(q, 2), ldq, params: input(params), terms: output(Int32Array, want), k, block, bias },
+        args: { q: input(q, 2), ldq, sums: output(Int32Array, want), k, block, bias },
       }
     })
 
@@ -154,11 +149,11 @@ const clipOracle: Oracle = (random) =>
 
 export const oracles: Readonly<Record<string, Oracle>> = {
   clip_u32: clipOracle,
-  block_terms_s8: termsOracle,
+  block_sums_s8: blockSumsOracle(8),
+  block_sums_s4: blockSumsOracle(4),
   pack_s4_x8c4: halvesOracle(4),
   pack_s4_x8c2: halvesOracle(2),
   pack_zeros_s4: zerosOracle,
-  short_terms_s4: shortTermsOracle,
-  row_terms_u8: rowTermsOracle(Uint8Array),
-  row_terms_i16: rowTermsOracle(Int16Array),
+  row_sums_u8: rowSumsOracle(Uint8Array),
+  row_sums_i16: rowSumsOracle(Int16Array),
 }

@@ -33,19 +33,6 @@ export function halfPanels(group: 2 | 4, w: ArrayLike<number>, n: number, k: num
   return out
 }
 
-/** Words of gemm_s4_scaled_short for weights w [n rounded up to 8][k], 0..15. */
-export function shortTerms(w: ArrayLike<number>, n: number, k: number): Int32Array {
-  const runs = Math.ceil(k / 32)
-  const halves = new Int16Array(2 * roundUp(n, 8) * runs)
-  for (let j = 0; j < roundUp(n, 8); j++) {
-    for (let i = 0; i < k; i++) {
-      const word = ((j >> 3) * runs + (i >> 5)) * 8 + (j & 7)
-      halves[2 * word + ((i >> 1) & 1)]! -= w[j * k + i]! - 8
-    }
-  }
-  return new Int32Array(halves.buffer)
-}
-
 /** Panels of `batches` matrices w [batches][n][k]. */
 export function panels(kind: Kind, w: ArrayLike<number>, batches: number, n: number, k: number) {
   const { group } = kinds[kind]
