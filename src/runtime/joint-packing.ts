@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Weights made from several constants, as dense panels are from sparse values and their places: the bytes of each are held
- * until all of one weight are there, then the weight is packed and they are let go. Imported only where there are such.
+ * Weights made from several constants, as dense panels are from sparse values and their places, and weights in blocks with
+ * their scales: the bytes of each are held until all of one weight are there, then the weight is packed and they are let go.
  */
 import type { Heap } from './address.ts'
 import type { WeightRequest } from './lowering.ts'

@@ -11,7 +11,7 @@ import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 import type { Heap } from './address.ts'
-import type { JointPacking } from './joint-packing.ts'
+import { JointPacking } from './joint-packing.ts'
 import { type WeightRequest, refIds } from './lowering.ts'
 
 /** Runs steps with this map of places. */
@@ -125,11 +125,11 @@ export class WeightStore {
       sources.set(constant, await this.#bytesOf(constant))
     }
     for (const request of missing) this.#reserve(request)
-    const joint = await this.#openJoint(missing)
-    for (const constant of joint?.constants ?? []) {
+    const joint = this.#openJoint(missing)
+    for (const constant of joint.constants) {
       const raw = this.#blocks.get(refIds.raw(constant))
       const bytes = sources.get(constant) ?? this.#heap.view(raw!.address, raw!.bytes).slice()
-      await joint!.take(constant, bytes.byteLength, 0, bytes)
+      await joint.take(constant, bytes.byteLength, 0, bytes)
     }
     const staging = this.#openStaging(missing)
     for (const request of missing.filter(({ beside }) => !beside)) {
@@ -151,15 +151,15 @@ export class WeightStore {
       if (request.beside) continue
       byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
     }
-    const joint = await this.#openJoint(requests)
-    for (const constant of joint?.constants ?? []) {
+    const joint = this.#openJoint(requests)
+    for (const constant of joint.constants) {
       const tensor = this.#constant(constant).tensor
-      if (tensor) await joint!.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
+      if (tensor) await joint.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
     }
     const staging = this.#openStaging(requests)
     for await (const { constants, offset, length, bytes } of pieces) {
       for (const constant of constants) {
-        await joint?.take(constant, length, offset, bytes)
+        await joint.take(constant, length, offset, bytes)
         const wanted = byConstant.get(constant) ?? []
         const packed = wanted.filter(({ layout }) => layout)
         const raw = this.#blocks.get(refIds.raw(constant))
@@ -178,11 +178,9 @@ export class WeightStore {
     this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
   }
 
-  /** Packs those of these that are made from several constants; undefined when there are none. */
-  async #openJoint(requests: readonly WeightRequest[]): Promise<JointPacking | undefined> {
+  /** Packs those of these that are made from several constants. */
+  #openJoint(requests: readonly WeightRequest[]): JointPacking {
     const joint = requests.filter(({ beside }) => beside)
-    if (joint.length === 0) return undefined
-    const { JointPacking } = await import('./joint-packing.ts')
     return new JointPacking(this.#heap, joint, this.#runSteps, (id) => this.#blocks.get(id)!.address)
   }
 
