@@ -14,7 +14,10 @@ import { hostTraits, openForms } from './traits.ts'
 import { FormTrials } from './trials.ts'
 
 /** What is to be found out, and what of a session it depends on. */
-interface Questions extends Pick<CoreOptions, 'graph' | 'kernels' | 'threads' | 'searchThreads' | 'measure'> {
+interface Questions extends Pick<
+  CoreOptions,
+  'graph' | 'kernels' | 'threads' | 'searchThreads' | 'measure' | 'profile'
+> {
   /** Whether there are layers that have several forms. */
   readonly hasForms: boolean
 }
@@ -33,7 +36,7 @@ export async function measuredHost(
   place: MeasurementPlace,
   usual: HostTraits,
 ): Promise<MeasuredHost> {
-  const { graph, kernels, threads, searchThreads, measure, hasForms } = questions
+  const { graph, kernels, threads, searchThreads, measure, profile, hasForms } = questions
   const isOpen = hasForms || searchThreads || (measure && openForms(graph, kernels).length > 0)
   const measurements = await Measurements.open(isOpen ? place : false, kernels, threads)
   const forms = hasForms ? { forms: new FormTrials(kernels, measurements) } : {}
@@ -41,15 +44,18 @@ export async function measuredHost(
   return {
     host: { ...traits, ...forms },
     settled: () => measurements.settled(),
-    ...(searchThreads ? { search: (program) => searchOf(program, threads, measurements) } : {}),
+    ...(searchThreads ? { search: (program) => searchOf(program, threads, measurements, !profile) } : {}),
   }
 }
 
-/** The search of a program, which is over where one that does the same was searched for before. */
-function searchOf(program: Program, most: number, measurements: Measurements): ThreadSearch {
+/**
+ * The search of a program, which is over where one that does the same was searched for before.
+ * @param keep false where runs are not what they are elsewhere, since every step is timed
+ */
+function searchOf(program: Program, most: number, measurements: Measurements, keep: boolean): ThreadSearch {
   const what = `threads of ${most}, ${nameOf(program)}`
   const known = measurements.find(what, candidatesFor(most).map(String))
-  return new ThreadSearch(most, known?.figures, (times) => measurements.note(what, times))
+  return new ThreadSearch(most, known?.figures, (times) => keep && measurements.note(what, times))
 }
 
 /** Checksum of what a program does, wherever its operands lie. */

@@ -27,7 +27,7 @@ export class ThreadSearch {
   readonly #times: Map<number, number>
   /** Counts of the runs to come, last first. */
   readonly #turns: number[] = []
-  readonly #onFound: (times: Times) => void
+  readonly #onFound: (times: Times) => unknown
   #found: number | undefined
 
   /**
@@ -35,7 +35,7 @@ export class ThreadSearch {
    * @param known the times of an earlier search
    * @param onFound is told the times when the search is over
    */
-  constructor(most: number, known?: Times, onFound: (times: Times) => void = () => undefined) {
+  constructor(most: number, known?: Times, onFound: (times: Times) => unknown = () => undefined) {
     this.#onFound = onFound
     const counts = candidatesFor(most)
     this.#times = new Map(counts.map((count) => [count, known?.[count] ?? Infinity]))

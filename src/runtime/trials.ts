@@ -182,15 +182,22 @@ function warmedUp(run: () => void, clock: () => number, least: number, sample: n
   return Math.max(1, Math.ceil((sample * count) / Math.max(time, sample)))
 }
 
-/** Milliseconds by which the clock goes on, as far as some looks tell. */
+/** Least milliseconds by which the clock goes on, of a few times: something else may stop the program between two looks. */
 function stepOf(clock: () => number): number {
-  const next = (from: number): number => {
-    for (let looks = 0; looks < 100_000; looks++) {
-      const time = clock()
-      if (time > from) return time
-    }
-    return from
+  let step = Infinity
+  for (let time = nextOf(clock, clock()), i = 0; i < clockSteps; i++) {
+    const next = nextOf(clock, time)
+    step = Math.min(step, next - time)
+    time = next
   }
-  const start = next(clock())
-  return next(start) - start
+  return step
+}
+
+/** What a clock says next; where that is `from` for long, `from`. */
+function nextOf(clock: () => number, from: number): number {
+  for (let looks = 0; looks < 100_000; looks++) {
+    const time = clock()
+    if (time > from) return time
+  }
+  return from
 }

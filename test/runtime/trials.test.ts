@@ -44,6 +44,19 @@ test('a clock that goes on in steps tells forms apart that are shorter than a st
   expect(times!['quick']).toBeGreaterThan(0.007)
 })
 
+test('a stop of the program between two looks makes no long samples', () => {
+  let time = 0
+  let looks = 0
+  let runs = 0
+  const clock = (): number => (time += looks++ === 2 ? 5000 : 0.001)
+  const run = (): void => {
+    runs++
+    time += 0.1
+  }
+  expect(timeForms([['even', run]], clock)!['even']).toBeCloseTo(0.1, 2)
+  expect(runs).toBeLessThan(200)
+})
+
 test('runs that become quick when they are warm are taken more often', () => {
   let time = 0
   let runs = 0
