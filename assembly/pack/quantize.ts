@@ -75,24 +75,26 @@ function zeroOf(low: f32, scale: f32): i32 {
   return <i32>min<f32>(nearest<f32>(-low / scale), 255)
 }
 
-/** Four float32 at `x` as int32 in 0..255. */
+/**
+ * Four float32 at `x` as int32, which saturate to 0..255: what is in the range is at most 510 steps away, infinities are
+ * beyond int16 with their sign.
+ */
 // @ts-ignore: decorator
 @inline
-function quantize4(x: usize, inverse: v128, least: v128, most: v128, round: v128, unround: v128): v128 {
+function quantize4(x: usize, inverse: v128, round: v128, unround: v128): v128 {
   const v = v128.load(x)
   const scaled = f32x4.mul(v128.and(v, f32x4.eq(v, v)), inverse)
-  return i32x4.sub(f32x4.add(f32x4.pmin(f32x4.pmax(scaled, least), most), round), unround)
+  return i32x4.sub(f32x4.add(scaled, round), unround)
 }
 
 /** `count` float32 as elements T (u8 or i16), minus `bias`; elements up to `stored` are 0. */
 function quantizeRun<T>(x: usize, q: usize, count: u32, stored: u32, scale: f32, zero: i32, bias: i32): void {
   const inverse = <f32>1 / scale
   const inverses = f32x4.splat(inverse)
-  const least = f32x4.splat(<f32>(-zero))
-  const most = f32x4.splat(<f32>(<i32>255 - zero))
   // A constant would be built anew at each use; count is below 2^31.
   const round = f32x4.splat(ROUND_BIAS + <f32>(count >> 31))
   const unround = i32x4.splat(ROUND_BITS - zero)
+  const most = i16x8.splat(255)
   const biases = sizeof<T>() == 1 ? i8x16.splat(<i8>bias) : i16x8.splat(<i16>bias)
   const lanes: u32 = 16 / sizeof<T>()
   let i: u32 = 0
@@ -100,17 +102,17 @@ function quantizeRun<T>(x: usize, q: usize, count: u32, stored: u32, scale: f32,
     for (;;) {
       const at = x + (<usize>i << 2)
       const low = i16x8.narrow_i32x4_s(
-        quantize4(at, inverses, least, most, round, unround),
-        quantize4(at + 16, inverses, least, most, round, unround),
+        quantize4(at, inverses, round, unround),
+        quantize4(at + 16, inverses, round, unround),
       )
       if (sizeof<T>() == 1) {
         const high = i16x8.narrow_i32x4_s(
-          quantize4(at + 32, inverses, least, most, round, unround),
-          quantize4(at + 48, inverses, least, most, round, unround),
+          quantize4(at + 32, inverses, round, unround),
+          quantize4(at + 48, inverses, round, unround),
         )
         v128.store(q + i, i8x16.sub(i8x16.narrow_i16x8_u(low, high), biases))
       } else {
-        v128.store(q + (<usize>i << 1), i16x8.sub(low, biases))
+        v128.store(q + (<usize>i << 1), i16x8.sub(i16x8.min_s(i16x8.max_s(low, i16x8.splat(0)), most), biases))
       }
       if (i == count - lanes) break
       i = min(i + lanes, count - lanes)
