@@ -145,8 +145,9 @@ function blocks6x8<M extends Mac>(
   let c50 = i32x4.splat(0)
   let c51 = i32x4.splat(0)
   let x: v128, low: v128, high: v128
-  while (count != 0) {
-    const p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+  const end = depths + (<usize>count << 2)
+  while (depths != end) {
+    const p0 = a + <usize>load<u32>(depths)
     const p1 = p0 + lda
     const p2 = p1 + lda
     const p3 = p2 + lda
@@ -239,7 +240,6 @@ function blocks6x8<M extends Mac>(
     }
     b += BLOCK
     depths += 4
-    count -= 1
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
@@ -280,8 +280,9 @@ function blocks4x8<M extends Mac>(
   let c30 = i32x4.splat(0)
   let c31 = i32x4.splat(0)
   let x: v128, low: v128, high: v128
-  while (count != 0) {
-    const p0 = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+  const end = depths + (<usize>count << 2)
+  while (depths != end) {
+    const p0 = a + <usize>load<u32>(depths)
     const p1 = p0 + lda
     const p2 = p1 + lda
     const p3 = p2 + lda
@@ -348,7 +349,6 @@ function blocks4x8<M extends Mac>(
     }
     b += BLOCK
     depths += 4
-    count -= 1
   }
   v128.store(c, c00)
   v128.store(c, c01, 16)
@@ -371,7 +371,7 @@ function blocks1x8<M extends Mac>(a: usize, b: usize, depths: usize, count: u32,
   let odd0 = i32x4.splat(0)
   let odd1 = i32x4.splat(0)
   for (; count != 0; --count) {
-    let p = a + (<usize>load<u32>(depths) << (3 + mac.shift))
+    let p = a + <usize>load<u32>(depths)
     depths += 4
     for (let turn: u32 = 0; turn <= mac.shift; ++turn) {
       const x = v128.load32_splat(p)

@@ -43,7 +43,7 @@ export const sparse = kernels({
   spmm_rows_s8_pairs: { args: byteRowsArgs },
   /**
    * int8, blocks of 8 columns x 8 k zero or not. Block i of a panel of columns p, i from starts[p] to starts[p + 1],
-   * begins at k = 8 * depths[i]; its 64 bytes are a panel of k = 8 in the layout of the host's product (kernels/gemm.ts),
+   * begins depths[i] bytes into a row of A; its 64 bytes are a panel of k = 8 in the layout of the host's product (kernels/gemm.ts),
    * sums holds its 8 column sums. A is quantised as for that product, rows readable up to k rounded up to 8. A block of
    * C has mb rows. aParams one record per row; scratch: 4 * nb bytes, nb rounded up to 8, per thread, and 192 behind.
    */

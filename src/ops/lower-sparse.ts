@@ -67,7 +67,7 @@ export interface SparseFamily {
   values(shape: SparseShape, host: HostTraits): SummedLayout | undefined
   /** Largest of the depths. */
   mostDepth(shape: SparseShape): number
-  /** What the sparse kernels count a depth as: bytes of a block of rows, or 1. */
+  /** What the sparse kernels count a depth as: bytes of a block of rows, or of a row up to the next one. */
   depthStep(host: HostTraits): number
   sparse(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: SparseWeights): void
   /** Dense panels; the layout's sources are values, depths and starts as they are. */
@@ -189,7 +189,7 @@ const byteBlocks: SparseFamily = {
     return packS8(one, byteRecipes[host.int8])
   },
   mostDepth: ({ k }) => Math.ceil(k / side) - 1,
-  depthStep: () => 1,
+  depthStep: (host) => side * byteRecipes[host.int8].bytes,
   /** k is a multiple of 8 here. */
   sparse(emit, { m, n, k, count }, operands, { values, depths, starts }) {
     const recipe = byteRecipes[emit.host.int8]

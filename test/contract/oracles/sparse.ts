@@ -282,7 +282,7 @@ function blocksCase(
       a: input(a),
       lda,
       b: input(panels(kind, stored, blocks, 8, 8)),
-      depths: input(depths),
+      depths: input(depths.map((depth) => 8 * a.BYTES_PER_ELEMENT * depth)),
       starts: input(starts),
       sums: input(sums),
       m,
