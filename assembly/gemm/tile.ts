@@ -9,7 +9,10 @@
 import { storeColumns } from './columns'
 import { Mac } from './mac'
 
-/** 6 rows x 8 columns: the tile of large products. */
+/**
+ * 6 rows x 8 columns: the tile of large products. It does four groups before it goes round; the questions between them keep
+ * the compiler from doing one sum after the other, which takes more registers than there are.
+ */
 export function tile6x8<M extends Mac>(
   a: usize,
   lda: usize,
@@ -81,14 +84,57 @@ export function tile6x8<M extends Mac>(
     x = v128.load32_splat(a5, 4)
     c50 = mac.mac(x, low, c50)
     c51 = mac.mac(x, high, c51)
-    a0 += 8
-    a1 += 8
-    a2 += 8
-    a3 += 8
-    a4 += 8
-    a5 += 8
-    b += 2 * mac.step
-    groups -= 2
+    if (groups == 2) break
+    const next = b + 2 * mac.step
+    low = mac.low(next)
+    high = mac.high(next)
+    x = v128.load32_splat(a0, 8)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(a1, 8)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(a2, 8)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(a3, 8)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
+    x = v128.load32_splat(a4, 8)
+    c40 = mac.mac(x, low, c40)
+    c41 = mac.mac(x, high, c41)
+    x = v128.load32_splat(a5, 8)
+    c50 = mac.mac(x, low, c50)
+    c51 = mac.mac(x, high, c51)
+    if (groups == 3) break
+    low = mac.nextLow(next)
+    high = mac.nextHigh(next)
+    x = v128.load32_splat(a0, 12)
+    c00 = mac.mac(x, low, c00)
+    c01 = mac.mac(x, high, c01)
+    x = v128.load32_splat(a1, 12)
+    c10 = mac.mac(x, low, c10)
+    c11 = mac.mac(x, high, c11)
+    x = v128.load32_splat(a2, 12)
+    c20 = mac.mac(x, low, c20)
+    c21 = mac.mac(x, high, c21)
+    x = v128.load32_splat(a3, 12)
+    c30 = mac.mac(x, low, c30)
+    c31 = mac.mac(x, high, c31)
+    x = v128.load32_splat(a4, 12)
+    c40 = mac.mac(x, low, c40)
+    c41 = mac.mac(x, high, c41)
+    x = v128.load32_splat(a5, 12)
+    c50 = mac.mac(x, low, c50)
+    c51 = mac.mac(x, high, c51)
+    a0 += 16
+    a1 += 16
+    a2 += 16
+    a3 += 16
+    a4 += 16
+    a5 += 16
+    b += 4 * mac.step
+    groups -= 4
   }
   const p1 = c + ldc
   const p2 = p1 + ldc
