@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What ONNX Runtime's optimiser fused is spelled out again, so that the passes behind this one make of it what they make
- * of every graph: FusedConv is Conv, Add and an activation; FusedMatMul is Transposes, MatMul and a factor.
+ * of every graph: FusedConv is Conv, Add and an activation; FusedMatMul is Transposes, MatMul and a factor; what it makes
+ * of encoders is in spell-out-encoder.ts.
  */
 import type { Attributes, Node } from '../ir/graph.ts'
 import type { Rule } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { rulesPass } from './pass.ts'
+import { attention, embedding, written } from './spell-out-encoder.ts'
 
 /** Activations with one parameter or two, by the names of their attributes, and those without. */
 const activations: Readonly<Record<string, readonly string[]>> = {
@@ -88,6 +90,6 @@ const matMul: Rule = {
 }
 
 /** See the head of this file. */
-export const spellOutFused = rulesPass('spell-out-fused', [conv, matMul], {
-  writes: ['Add', 'Clip', 'Conv', 'MatMul', 'Mul', 'Transpose', ...Object.keys(activations)],
+export const spellOutFused = rulesPass('spell-out-fused', [conv, matMul, attention, embedding], {
+  writes: [...new Set(['Add', 'Clip', 'Conv', 'MatMul', 'Mul', 'Transpose', ...Object.keys(activations), ...written])],
 })

@@ -70,7 +70,7 @@ describe('inspectModel', () => {
     const nodes = [
       node('If', ['flag'], ['w'], { then_branch: branches[0], else_branch: branches[1] }),
       node('FastGelu', ['x'], ['p']),
-      node('Attention', ['x', 'w'], ['q'], {}, { domain: 'com.microsoft' }),
+      node('GridSample', ['x', 'w'], ['q'], {}, { domain: 'com.microsoft' }),
       node('Zzzzzzzz', ['p', 'q'], ['y'], {}, { domain: 'org.example' }),
     ]
     const { operators, problems } = await inspectModel(writeOnnx(model({ ...parts, nodes })))
@@ -79,7 +79,7 @@ describe('inspectModel', () => {
       FastGelu: 'com.microsoft.FastGelu',
       Sigmoidd: 'Sigmoid',
       Tanhh: 'Tanh',
-      'com.microsoft.Attention': 'Attention',
+      'com.microsoft.GridSample': 'GridSample',
       'org.example.Zzzzzzzz': undefined,
     })
     expect(problems).toEqual([])

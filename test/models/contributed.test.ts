@@ -107,6 +107,92 @@ function decoding(batch: number, sequence: number, past: number, total: number, 
   }
 }
 
+/** A BERT as onnxruntime.transformers writes it. @param masked by what: counts of places, or ones and zeros for them */
+function bert(masked: 'counts' | 'places'): Uint8Array {
+  const e = new Exporter()
+  const ids = e.input('input_ids', 'int64', ['batch', 'sequence'])
+  const kinds = e.input('token_type_ids', 'int64', ['batch', 'sequence'])
+  const open = e.input('attention_mask', 'int64', ['batch', 'sequence'])
+  const [words, segments, mask] = [ids, kinds, open].map((x) => e.op('Cast', [x], { to: 6 }))
+  const affine = (): string[] => [e.weight([hidden], 1), e.weight([hidden], 0.1)]
+  const tables = [vocabulary, 32, 2].map((rows) => e.weight([rows, hidden], 1))
+  const epsilon = 1e-12
+  const embedded = e.ops(
+    'com.microsoft.EmbedLayerNormalization',
+    [words, segments, ...tables, ...affine(), ...(masked === 'counts' ? [mask] : [])],
+    2,
+    { epsilon },
+  )
+  const [, counts] = embedded
+  let [x] = embedded
+  for (let layer = 0; layer < layers; layer++) {
+    const weights = [e.weight([hidden, 3 * hidden]), e.weight([3 * hidden], 0.1)]
+    const inputs = [x, ...weights, masked === 'counts' ? counts : mask]
+    const seen = e.op('com.microsoft.Attention', inputs, { num_heads: heads })
+    const joined = (y: string): string =>
+      e.op('com.microsoft.SkipLayerNormalization', [y, x, ...affine(), e.weight([hidden], 0.1)], { epsilon })
+    x = joined(plain(e, seen, hidden, hidden))
+    const inner = e.op('com.microsoft.BiasGelu', [plain(e, x, hidden, 4 * hidden), e.weight([4 * hidden], 0.1)])
+    x = joined(plain(e, inner, 4 * hidden, hidden))
+  }
+  e.output(x, 'last_hidden_state', ['batch', 'sequence', hidden])
+  return e.bytes()
+}
+
+/** What an encoder is fed. @param lengths places of each sequence that are no padding */
+function encoding(sequence: number, lengths: readonly number[]) {
+  const batch = lengths.length
+  const upTo = (most: number): number[] =>
+    Array.from({ length: batch * sequence }, () => Math.floor(random() * (most + 1)))
+  const mask = Array.from({ length: batch * sequence }, (_, i) =>
+    Number(i % sequence < lengths[Math.floor(i / sequence)]),
+  )
+  return {
+    input_ids: longs(upTo(vocabulary - 1), batch, sequence),
+    token_type_ids: longs(upTo(1), batch, sequence),
+    attention_mask: longs(mask, batch, sequence),
+  }
+}
+
+const encodings = {
+  'a sequence': () => encoding(7, [7]),
+  'two sequences, one of them padded': () => encoding(6, [6, 4]),
+}
+
+/**
+ * The decoder of a model like Whisper or BART: attention to a cache and itself, and to what an encoder's keys and values
+ * are, the biases of projections inside the node.
+ */
+function crossing(): Uint8Array {
+  const e = new Exporter()
+  const given = e.input('x', 'float32', ['batch', 'sequence', hidden])
+  const input = (name: string, places: string): string => e.input(name, 'float32', ['batch', heads, places, size])
+  const past = ['past.key', 'past.value'].map((name) => input(name, 'past'))
+  const far = ['encoder.key', 'encoder.value'].map((name) => input(name, 'places'))
+  const attend = (inputs: readonly string[], outputs: number, unidirectional = 0): string[] =>
+    e.ops('com.microsoft.MultiHeadAttention', inputs, outputs, { num_heads: heads, unidirectional })
+  const affine = (): string[] => [e.weight([hidden], 1), e.weight([hidden], 0.1)]
+  const joined = (x: string, y: string): string =>
+    e.op('com.microsoft.SkipLayerNormalization', [x, y, ...affine()], { epsilon: 1e-6 + 1e-9 })
+  const now = [0, 1, 2].map(() => plain(e, given, hidden, hidden))
+  const [seen, ...present] = attend([...now, e.weight([3 * hidden], 0.1), '', '', ...past], 3, 1)
+  let x = joined(given, plain(e, seen, hidden, hidden))
+  x = joined(x, plain(e, attend([e.linear(x, hidden, hidden), ...far], 1)[0], hidden, hidden))
+  e.output(x, 'y', ['batch', 'sequence', hidden])
+  for (const [i, kind] of ['key', 'value'].entries())
+    e.output(present[i], `present.${kind}`, ['batch', heads, 'total', size])
+  return e.bytes()
+}
+
+function crossings(batch: number, sequence: number, past: number) {
+  const caches = Object.fromEntries(
+    [['past', past] as const, ['encoder', 9] as const].flatMap(([name, places]) =>
+      ['key', 'value'].map((kind) => [`${name}.${kind}`, floats(batch, heads, places, size)] as const),
+    ),
+  )
+  return { x: floats(batch, sequence, hidden), ...caches }
+}
+
 const decodings = {
   'a prompt': () => decoding(1, 7, 0, 7, [7]),
   'prompts of two sequences': () => decoding(2, 5, 0, 5, [5, 5]),
@@ -139,6 +225,30 @@ const subjects: readonly Subject[] = [
     feeds: decodings,
     made: ['com.microsoft.GroupQueryAttention', 'com.microsoft.MatMulNBits'],
     gone: ['Sigmoid'],
+  },
+  {
+    name: 'BERT of onnxruntime.transformers, padding by counts',
+    build: () => bert('counts'),
+    feeds: encodings,
+    made: ['com.microsoft.MultiHeadAttention', 'LayerNormalization', 'whittle.Gemm'],
+    gone: ['com.microsoft.Attention', 'com.microsoft.EmbedLayerNormalization', 'MatMul', 'Split'],
+  },
+  {
+    name: 'BERT of onnxruntime.transformers, padding by places',
+    build: () => bert('places'),
+    feeds: encodings,
+    made: ['com.microsoft.MultiHeadAttention', 'LayerNormalization', 'whittle.Gemm'],
+    gone: ['com.microsoft.Attention', 'com.microsoft.EmbedLayerNormalization', 'MatMul', 'Split'],
+  },
+  {
+    name: 'decoder with cross attention in MultiHeadAttention',
+    build: crossing,
+    feeds: {
+      'a few places behind a cache': () => crossings(2, 3, 4),
+      'a place behind a cache': () => crossings(1, 1, 6),
+    },
+    made: ['com.microsoft.MultiHeadAttention', 'whittle.Gemm'],
+    gone: ['MatMul', 'Transpose'],
   },
 ]
 

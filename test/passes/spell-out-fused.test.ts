@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** ONNX Runtime's fused operators become what they are made of. */
 import { describe, expect, it } from 'vitest'
+import { foldConstants } from '../../src/passes/fold-constants.ts'
 import { spellOutFused } from '../../src/passes/spell-out-fused.ts'
 import { through } from './through.ts'
 
@@ -28,5 +29,56 @@ describe('spell-out-fused', () => {
     ['3, n, 4', 'n, 4, 5', 'transBatchA: 1', ['com.microsoft.FusedMatMul']],
   ])('FusedMatMul of [%s] and [%s] with %s', async (a, b, attributes, expected) => {
     expect((await through(spellOutFused, product(a, b, attributes, 'n, 3, 5'))).ops).toEqual(expected)
+  })
+
+  it.each([
+    ['x, w, b', 'y', 'unidirectional: 1', ''],
+    ['x, w, "", mask', 'y', 'qkv_hidden_sizes: [8, 8, 4]', ''],
+    ['x, w, b, mask, past', 'y, present', 'scale: 0.3', 'output present: float32[2, n, 2, m + 4, 4]'],
+  ])('Attention(%s) to %s with %s: products and MultiHeadAttention', async (inputs, outputs, attributes, more) => {
+    const cached = more !== ''
+    const columns = attributes.includes('sizes') ? 20 : 24
+    const { ops, graph } = await through(
+      [spellOutFused, foldConstants],
+      `input x: float32[n, 4, 8] input mask: int32[n, ${cached ? 'm + 4' : 4}] input past: float32[2, n, 2, m, 4]
+      const w: float32[8, ${columns}] = ... const b: float32[${columns}] = ...
+      ${outputs} = com.microsoft.Attention(${inputs}) {num_heads: 2, ${attributes}}
+      output y: float32[n, 4, ${columns - 16}] ${more}`,
+    )
+    const products = inputs.includes('b') ? ['MatMul', 'Add'] : ['MatMul']
+    const parts = [...products, ...products, ...products]
+    const [before, behind] = cached
+      ? [
+          ['Split', 'Squeeze', 'Squeeze'],
+          ['Unsqueeze', 'Unsqueeze', 'Concat'],
+        ]
+      : [[], []]
+    expect([...ops].sort()).toEqual([...parts, ...before, 'com.microsoft.MultiHeadAttention', ...behind].sort())
+    const weights = graph.nodes.filter(({ op }) => op === 'MatMul').map(({ inputs: [, value] }) => value)
+    expect(weights.every((name) => graph.constants.has(name))).toBe(true)
+  })
+
+  it.each([
+    [
+      'ids, kinds, w, p, t, g, b',
+      'y, counts',
+      ['Gather', 'Shape', 'Slice', 'Gather', 'Add', 'Add', 'LayerNormalization'],
+      '',
+    ],
+    [
+      'ids, "", w, p, "", g, b, mask, places',
+      'y, counts, sum',
+      ['Gather', 'Gather', 'Add', 'LayerNormalization', 'Equal', 'Cast', 'ReduceSum'],
+      'output counts: int32[n] output sum: float32[n, t, 8]',
+    ],
+  ])('EmbedLayerNormalization(%s) to %s', async (inputs, outputs, expected, more) => {
+    const { ops } = await through(
+      spellOutFused,
+      `input ids: int32[n, t] input kinds: int32[n, t] input mask: int32[n, t] input places: int32[n, t]
+      const w: float32[9, 8] = ... const p: float32[6, 8] = ... const t: float32[3, 8] = ...
+      const g: float32[8] = ... const b: float32[8] = ...
+      ${outputs} = com.microsoft.EmbedLayerNormalization(${inputs}) output y: float32[n, t, 8] ${more}`,
+    )
+    expect([...ops].sort()).toEqual([...expected].sort())
   })
 })
