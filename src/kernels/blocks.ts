@@ -18,8 +18,8 @@ const weightBlockBytes = 128 * 1024
 const leastColumns = 64
 /** A tile of 6 rows of them is 12 KB: a good part of a 32 KB first-level cache. */
 const mostColumns = 512
-/** Gathered rows of a convolution: they stay in the second-level cache beside the weights. */
-const gatheredBytes = 96 * 1024
+/** Gathered rows of a convolution: they are read where they were written, which is a first-level cache of 32 KB. */
+const gatheredBytes = 24 * 1024
 /** Multiply-adds of a large unit: a fraction of a millisecond. */
 const unitWork = 4 * 1024 * 1024
 /** Units that a step is cut into for several threads where its size allows: enough for eight. */
@@ -77,11 +77,14 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   // weights that are used once gain nothing by staying
   const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : leastColumns))
   let nb = roundUp(n / count(n, Math.min(columns, most)), tile)
-  const rows = widens
-    ? Math.max(widenedRows, widenedBytes / (k * widens))
-    : Math.min(unitWork / (nb * k), gathers ? gatheredBytes / (k * 4) : m)
+  const rows = gathers
+    ? floorTo(gatheredBytes / (k * 4), tileRows)
+    : widens
+      ? Math.max(widenedRows, widenedBytes / (k * widens))
+      : Math.min(unitWork / (nb * k), m)
   // a rest of less than half a block is shared out: it would read the weights once more for a few rows
-  const parts = Math.max(1, Math.round(m / Math.max(tileRows, rows)))
+  const shared = gathers ? Math.ceil : Math.round
+  const parts = Math.max(1, shared(m / Math.max(tileRows, rows)))
   let mb = roundUp(m / parts, tileRows)
   if (threads > 1) {
     const leastRows = (gathers ? 1 : widens ? 4 : 2) * tileRows

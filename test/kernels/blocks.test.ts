@@ -71,6 +71,20 @@ test("large products are cut into units of one size, so many that the last one i
   }
 })
 
+test('rows that a unit gathers stay in a first-level cache, but for a tile of the tallest ones', () => {
+  for (const threads of [1, 4]) {
+    for (const [m, n, k] of [
+      [2304, 8, 27],
+      [196, 16, 200],
+      [1600, 24, 864],
+      [40, 60, 2880],
+    ]) {
+      const { mb } = blocksOf({ m, n, k }, { weightBytes: 4, threads, gathers: true })
+      expect(mb * k * 4).toBeLessThanOrEqual(Math.max(24 * 1024, 12 * k * 4))
+    }
+  }
+})
+
 const gemm = (m: number, k: number, n: number): Shape => ({ kind: 'gemm', batch: 1, m, k, n })
 const conv: Shape = {
   kind: 'conv',
