@@ -6,6 +6,7 @@
 import {
   ConvF32Args,
   ConvS8DotArgs,
+  ConvS8NarrowArgs,
   ConvS8PairsArgs,
   DwconvF32Args,
   GemmF32Args,
@@ -14,9 +15,11 @@ import {
   GemmS4ScaledPairsArgs,
   GemmS4ScaledShortArgs,
   GemmS8DotArgs,
+  GemmS8NarrowArgs,
   GemmS8PairsArgs,
   GemmS8ScaledDotArgs,
   GemmS8ScaledF32Args,
+  GemmS8ScaledNarrowArgs,
   GemmS8ScaledPairsArgs,
 } from './generated/args'
 import { convolve } from './gemm/conv'
@@ -31,25 +34,32 @@ import { multiplyWidened } from './gemm/widened'
 /** A product whose row of arguments is the class R. */
 // @ts-ignore: decorator
 @inline
-function product<R, M extends Mac>(args: usize, from: u32, to: u32, quant: usize): void {
-  multiply<M>(args, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to)
+function product<R, M extends Mac>(args: usize, from: u32, to: u32, quant: usize, narrow: bool = false): void {
+  multiply<M>(args, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to, narrow)
 }
 
 /** A convolution whose row of arguments is the class R. */
 // @ts-ignore: decorator
 @inline
-function convolution<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32, quant: usize): void {
+function convolution<R, M extends Mac>(
+  args: usize,
+  from: u32,
+  to: u32,
+  thread: u32,
+  quant: usize,
+  narrow: bool = false,
+): void {
   const taps = changetype<Taps>(args + offsetof<R>('groups'))
-  convolve<M>(args, taps, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to, thread)
+  convolve<M>(args, taps, quant, changetype<Epilogue>(args + offsetof<R>('bias')), from, to, thread, narrow)
 }
 
 /** A product with a scale per block of weights, whose row of arguments is the class R. */
 // @ts-ignore: decorator
 @inline
-function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32): void {
+function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32, narrow: bool = false): void {
   const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
   const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
-  multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread)
+  multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread, narrow)
 }
 
 /** The same with 4-bit weights, whose step is N, and which are widened to those of M. */
@@ -78,12 +88,20 @@ export function gemm_s8_dot(args: usize, from: u32, to: u32, thread: u32): void 
   product<GemmS8DotArgs, S8Dot>(args, from, to, args + offsetof<GemmS8DotArgs>('aParams'))
 }
 
+export function gemm_s8_narrow(args: usize, from: u32, to: u32, thread: u32): void {
+  product<GemmS8NarrowArgs, S8Dot>(args, from, to, args + offsetof<GemmS8NarrowArgs>('aParams'), ASC_FEATURE_RELAXED_SIMD)
+}
+
 export function gemm_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   product<GemmS8PairsArgs, S8Pairs>(args, from, to, args + offsetof<GemmS8PairsArgs>('aParams'))
 }
 
 export function gemm_s8_scaled_dot(args: usize, from: u32, to: u32, thread: u32): void {
   scaled<GemmS8ScaledDotArgs, S8Dot>(args, from, to, thread)
+}
+
+export function gemm_s8_scaled_narrow(args: usize, from: u32, to: u32, thread: u32): void {
+  scaled<GemmS8ScaledNarrowArgs, S8Dot>(args, from, to, thread, ASC_FEATURE_RELAXED_SIMD)
 }
 
 export function gemm_s8_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
@@ -118,6 +136,11 @@ export function conv_f32(args: usize, from: u32, to: u32, thread: u32): void {
 
 export function conv_s8_dot(args: usize, from: u32, to: u32, thread: u32): void {
   convolution<ConvS8DotArgs, S8Dot>(args, from, to, thread, args + offsetof<ConvS8DotArgs>('aParams'))
+}
+
+export function conv_s8_narrow(args: usize, from: u32, to: u32, thread: u32): void {
+  const quant = args + offsetof<ConvS8NarrowArgs>('aParams')
+  convolution<ConvS8NarrowArgs, S8Dot>(args, from, to, thread, quant, ASC_FEATURE_RELAXED_SIMD)
 }
 
 export function conv_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {

@@ -7,7 +7,7 @@
 import { ceilDiv } from '../units'
 import { finish } from './epilogue'
 import { tile1x32, tile1x8, tile2x16 } from './flat-tile'
-import { Mac } from './mac'
+import { Mac, S8Narrow } from './mac'
 import { tile4x8, tile6x8 } from './tile'
 import { Epilogue, Product, Quant, RowParams } from './views'
 
@@ -27,6 +27,7 @@ export function multiplyBlock<M extends Mac>(
   col: u32,
   cols: u32,
   column0: u32,
+  narrow: bool,
 ): void {
   const mac = changetype<M>(0)
   const groups = mac.groups(p.k)
@@ -51,7 +52,7 @@ export function multiplyBlock<M extends Mac>(
   const b = p.b + <usize>group * p.batchBBytes + <usize>(col >> 3) * panel
   multiplyRows<M>(
     epilogue, a, lda, rows, b, panel, groups, c, <usize>p.ldc << 2, cols,
-    params, paramsStep, wScale, wSum, bias, residual,
+    params, paramsStep, wScale, wSum, bias, residual, narrow,
   )
 }
 
@@ -72,12 +73,14 @@ function multiplyRows<M extends Mac>(
   wSum: usize,
   bias: usize,
   residual: usize,
+  narrow: bool,
 ): void {
   const ldr = <usize>epilogue.ldr << 2
   while (rows != 0) {
-    const tallest = changetype<M>(0).rows
+    const tallest: u32 = narrow ? 4 : changetype<M>(0).rows
     const taken: u32 = rows >= tallest ? tallest : rows >= 4 ? 4 : rows >= 2 ? 2 : 1
-    if (tallest < 4 || taken < 4) multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
+    if (narrow && taken == 4) multiplyNarrow(a, lda, b, panel, groups, c, ldc, cols)
+    else if (changetype<M>(0).rows < 4 || taken < 4) multiplyFlat<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
     else multiplyTall<M>(a, lda, taken, b, panel, groups, c, ldc, cols)
     finish(epilogue, c, ldc, taken, cols, params, paramsStep, wScale, wSum, bias, residual)
     rows -= taken
@@ -85,6 +88,23 @@ function multiplyRows<M extends Mac>(
     c += ldc * taken
     params += paramsStep * taken
     if (residual) residual += ldr * taken
+  }
+}
+
+/** Four rows and narrow weights. */
+export function multiplyNarrow(
+  a: usize,
+  lda: usize,
+  b: usize,
+  panel: usize,
+  groups: u32,
+  c: usize,
+  ldc: usize,
+  cols: u32,
+): void {
+  for (let j: u32 = 0; j < cols; j += 8) {
+    tile4x8<S8Narrow>(a, lda, b, groups, c + (<usize>j << 2), ldc, cols - j)
+    b += panel
   }
 }
 

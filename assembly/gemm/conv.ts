@@ -33,7 +33,7 @@ function paddingOf<M extends Mac>(quant: usize, image: u32): u32 {
   return changetype<M>(0).shift == 0 ? (zero & 0xff) * 0x01010101 : (zero & 0xffff) * 0x00010001
 }
 
-/** Units [from, to) of a convolution; `quant` is 0 for float32. */
+/** Units [from, to) of a convolution; `quant` is 0 for float32; `narrow` as in product.ts. */
 export function convolve<M extends Mac>(
   args: usize,
   taps: Taps,
@@ -42,6 +42,7 @@ export function convolve<M extends Mac>(
   from: u32,
   to: u32,
   thread: u32,
+  narrow: bool = false,
 ): void {
   const p = changetype<Product>(args)
   const mBlocks = ceilDiv(p.m, p.mb)
@@ -69,7 +70,7 @@ export function convolve<M extends Mac>(
       lda = taps.ldp
     }
     multiplyBlock<M>(
-      p, quant, epilogue, a, <usize>lda << shift, image, row, rows, group, col, min(p.nb, p.n - col), group * p.n,
+      p, quant, epilogue, a, <usize>lda << shift, image, row, rows, group, col, min(p.nb, p.n - col), group * p.n, narrow,
     )
   }
 }

@@ -4,7 +4,7 @@
  * lanes, and one group of 8 columns of a panel of B, as two vectors of 4 columns. Accumulators are v128, so the loop
  * nests of tile.ts do not know whether they hold float32 or int32.
  */
-import { DOT_IS_ONE, dotPairs, dotU8 } from '../simd/dot'
+import { DOT_IS_ONE, dotNarrow, dotPairs, dotU8 } from '../simd/dot'
 import { MADD_IS_ONE, madd } from '../simd/madd'
 
 @unmanaged
@@ -124,6 +124,52 @@ export class S8Dot extends Mac {
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotU8(b, a, acc)
+  }
+}
+
+/** The same for narrow weights on hosts whose dot adds two products in int16: tall tiles only, dotU8 is exact there too. */
+@unmanaged
+@final
+export class S8Narrow extends Mac {
+  @inline
+  get shift(): u32 {
+    return 0
+  }
+  @inline
+  groups(k: u32): u32 {
+    return changetype<S8Dot>(0).groups(k)
+  }
+  @inline
+  get step(): u32 {
+    return 32
+  }
+  @inline
+  low(b: usize): v128 {
+    return v128.load(b)
+  }
+  @inline
+  high(b: usize): v128 {
+    return v128.load(b, 16)
+  }
+  @inline
+  nextLow(b: usize): v128 {
+    return v128.load(b, 32)
+  }
+  @inline
+  nextHigh(b: usize): v128 {
+    return v128.load(b, 48)
+  }
+  @inline
+  get rows(): u32 {
+    return 4
+  }
+  @inline
+  get offset(): i32 {
+    return 0
+  }
+  @inline
+  mac(a: v128, b: v128, acc: v128): v128 {
+    return dotNarrow(b, a, acc)
   }
 }
 
@@ -253,7 +299,8 @@ export class S4Pairs extends Mac {
   }
   @inline
   get rows(): u32 {
-    return 2
+    // relaxed builds have faster ways on all hosts: there it is complete, not fast
+    return ASC_FEATURE_RELAXED_SIMD ? 1 : 2
   }
   @inline
   get offset(): i32 {

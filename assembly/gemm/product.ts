@@ -5,8 +5,8 @@ import { multiplyBlock } from './block'
 import { Mac } from './mac'
 import { Epilogue, Product } from './views'
 
-/** Units [from, to) of a product; `quant` is 0 for float32. */
-export function multiply<M extends Mac>(args: usize, quant: usize, epilogue: Epilogue, from: u32, to: u32): void {
+/** Units [from, to) of a product; `quant` is 0 for float32; `narrow`: bytes, and weights are narrow. */
+export function multiply<M extends Mac>(args: usize, quant: usize, epilogue: Epilogue, from: u32, to: u32, narrow: bool = false): void {
   const p = changetype<Product>(args)
   const mBlocks = ceilDiv(p.m, p.mb)
   const nBlocks = ceilDiv(p.n, p.nb)
@@ -19,7 +19,7 @@ export function multiply<M extends Mac>(args: usize, quant: usize, epilogue: Epi
     const a = p.a + ((<usize>batch * p.batchA + <usize>row * p.lda) << shift)
     multiplyBlock<M>(
       p, quant, epilogue, a, <usize>p.lda << shift, batch, row, min(p.mb, p.m - row),
-      p.batchBBytes ? batch : 0, col, min(p.nb, p.n - col), 0,
+      p.batchBBytes ? batch : 0, col, min(p.nb, p.n - col), 0, narrow,
     )
   }
 }

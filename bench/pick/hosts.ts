@@ -18,17 +18,19 @@ export async function kernelsOf(bytes: Readonly<Record<string, Uint8Array<ArrayB
 
 /** The traits of a session of its own whose model has constants of these types: measured where it measures. */
 export function sessionTraits(kernels: KernelModule, types: readonly Dtype[]): HostTraits {
-  const { int8, int4 } = kernels
+  const { int8, int4, narrow } = kernels
   const constants = new Map(types.map((dtype, i) => [`${i}`, { dtype, dims: [] }]))
-  return hostTraits(kernels, { constants }, { int8, int4, threads: 1, forms: new FormTrials(kernels) })
+  return hostTraits(kernels, { constants }, { int8, int4, narrow, threads: 1, forms: new FormTrials(kernels) })
 }
 
 /** The same with every form of `weights` that is exact on the host and is not the session's own. */
 export function otherTraits(kernels: KernelModule, weights: Problem['weights'], own: HostTraits): HostTraits[] {
   const forms = candidates({ family: 'gemm', weights }, kernels.relaxed).map(({ form }) => form)
-  return forms
-    .map((form) => withForm(form, kernels, own))
+  const rivals = forms.map((form) => withForm(form, kernels, own))
+  const asOthers = own.narrow && weights.startsWith('s8') ? [{ ...own, narrow: false }] : []
+  return rivals
     .filter(({ int8, int4 }) => (weights === 's4 blocks' && int4 !== own.int4) || (!int4 && int8 !== own.int8))
+    .concat(asOthers)
 }
 
 function withForm(form: Form, { relaxed }: KernelModule, own: HostTraits): HostTraits {

@@ -48,11 +48,11 @@ function gemmNode({ batch, m, k, n }: GemmShape, precision: Precision): NodeSpec
   const op = precision.endsWith('weights') ? 'whittle.WeightOnlyGemm' : 'whittle.DynamicQuantizeGemm'
   const w = weight(precision.startsWith('int4') ? 'int4' : 'int8', [n, k])
   if (precision === 'int8' || precision === 'int8 weights') {
-    return { op, attributes: {}, inputs: [x, w, weight('float32', [n]), bias] }
+    return { op, attributes: { narrow: 1 }, inputs: [x, w, weight('float32', [n]), bias] }
   }
   if (k < block) return undefined
   const scales = weight('float32', [n, Math.ceil(k / block)])
-  return { op, attributes: { block }, inputs: [x, w, scales, bias] }
+  return { op, attributes: { block, narrow: 1 }, inputs: [x, w, scales, bias] }
 }
 
 function isSparse(precision: Precision): precision is Sparseness {
@@ -73,5 +73,9 @@ function convNode(shape: ConvShape, precision: Precision): NodeSpec | undefined 
   const w = [output[2], ...kernel, input[2] / group]
   const perOutput = weight('float32', [output[2]])
   if (precision === 'float32') return { op: 'whittle.Conv', attributes, inputs: [x, weight('float32', w), perOutput] }
-  return { op: 'whittle.DynamicQuantizeConv', attributes, inputs: [x, weight('int8', w), perOutput, perOutput] }
+  return {
+    op: 'whittle.DynamicQuantizeConv',
+    attributes: { ...attributes, narrow: 1 },
+    inputs: [x, weight('int8', w), perOutput, perOutput],
+  }
 }

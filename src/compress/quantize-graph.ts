@@ -72,6 +72,8 @@ interface Stored {
   readonly to: string
   /** Weights along K that share a scale; undefined: a whole output channel. */
   readonly block?: number
+  /** Whether the codes are narrow (quantize-weights.ts). */
+  readonly narrow: boolean
   readonly codes: string
   readonly scales: string
   readonly bytes: number
@@ -113,12 +115,16 @@ export function quantizeGraph(
     if (mean !== undefined)
       inputs[2] = correctBias(node, weights[0].tensor, forms.get(weights[0].name)!.after, mean, constants)
     const { to, weights: positions, drops = [] } = quantizedForms[node.op]
-    const { block } = forms.get(weights[0].name)!
+    const { block, narrow } = forms.get(weights[0].name)!
     const attributes = Object.entries(node.attributes).filter(([name]) => !drops.includes(name))
     return {
       ...node,
       op: to,
-      attributes: { ...Object.fromEntries(attributes), ...(block === undefined ? {} : { block }) },
+      attributes: {
+        ...Object.fromEntries(attributes),
+        ...(block === undefined ? {} : { block }),
+        ...(narrow ? { narrow: 1 } : {}),
+      },
       inputs: trimmed(
         inputs.flatMap((name, i) => {
           const form = positions.includes(i) ? forms.get(name) : undefined
@@ -236,8 +242,11 @@ function store(
   const length = shape.taps * shape.inputs
   const canBlock = node.op === blockOp
   const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
+  // depthwise convolutions compute in float32
+  const canNarrow = bits === 8 && (canBlock || (node.op === 'whittle.Conv' && shape.inputs > 1))
+  const narrow = recipe.narrow && canNarrow
   const attempt = (block?: number) => {
-    const form = quantizeWeights(weights, shape, block, bits)
+    const form = quantizeWeights(weights, shape, { bits, narrow, ...(block === undefined ? {} : { block }) })
     const after = dequantizeWeights(form, length)
     return { form, after, snr: signalToNoise(weights, after), block }
   }
@@ -256,7 +265,7 @@ function store(
   add(constants, names.scales, scales)
   const bytes = bytesOf(codes).byteLength + form.scales.byteLength
   const to = block === undefined ? type : `${type}, blocks of ${block}`
-  return { ...names, bytes, snr, after, to, ...(block === undefined ? {} : { block }) }
+  return { ...names, bytes, snr, after, to, narrow, ...(block === undefined ? {} : { block }) }
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */

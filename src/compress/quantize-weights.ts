@@ -10,10 +10,24 @@
  * the sum of them. As in SQuant (Guo et al. 2022, arXiv:2202.07471) some weights are therefore rounded the other way,
  * those nearest to the middle first, until the errors of each kernel, and then of the whole channel, sum to at most
  * half a step. No data is needed.
+ *
+ * Narrow codes are such that hosts whose byte dot adds two products in int16 are exact (kernels/gemm.ts, pmaddubsw): two
+ * neighbours along K of one sign add up to at most 128. What is above that is taken off both, which the choice of the
+ * scale weighs like clipping.
  */
 
 /** Largest code of symmetric weights of so many bits. */
 export const largestCode = { 8: 127, 4: 7 } as const
+
+/** Largest sum of two neighbours of one sign, in magnitude: times 255, the largest activation, it is an int16. */
+const narrowSum = 128
+
+/** Codes that are allowed. */
+interface Range {
+  /** Largest magnitude. */
+  readonly largest: number
+  readonly narrow: boolean
+}
 
 export interface QuantizedWeights {
   /** Same order as the source, one a byte whatever the bits. */
@@ -33,15 +47,14 @@ export interface WeightShape {
 
 /**
  * Quantises finite weights.
- * @param block weights along K that share a scale, for layers of one tap; left out: one scale per output channel
+ * @param block weights along K that share a scale, for layers of one tap, even; left out: one scale per output channel
  */
 export function quantizeWeights(
   weights: Float32Array,
   shape: WeightShape,
-  block?: number,
-  bits: keyof typeof largestCode = 8,
+  { block, bits = 8, narrow = false }: { block?: number; bits?: keyof typeof largestCode; narrow?: boolean } = {},
 ): QuantizedWeights {
-  const largest = largestCode[bits]
+  const range = { largest: largestCode[bits], narrow }
   const { channels, taps, inputs } = shape
   const length = taps * inputs
   const run = Math.max(1, Math.min(block ?? length, length))
@@ -52,9 +65,9 @@ export function quantizeWeights(
     const start = Math.floor(i / runs) * length + (i % runs) * run
     const end = Math.min(start + run, (Math.floor(i / runs) + 1) * length)
     const values = weights.subarray(start, end)
-    const scale = scaleOf(values, largest)
+    const scale = scaleOf(values, range)
     scales[i] = scale
-    const rounding = new Rounding(values, scale, codes.subarray(start, end), largest)
+    const rounding = new Rounding(values, scale, codes.subarray(start, end), range)
     if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
     rounding.balance(0, 1)
   }
@@ -64,45 +77,68 @@ export function quantizeWeights(
 /** Scales that are tried: the one that clips nothing, and so many smaller ones, each this share of it below the last. */
 const clipping = { steps: 12, share: 0.03 } as const
 
-function scaleOf(row: Float32Array, largest: number): number {
-  let peak = 0
+function scaleOf(row: Float32Array, range: Range): number {
+  let [peak, sum] = [0, 0]
   for (const weight of row) peak = Math.max(peak, Math.abs(weight))
-  const whole = Math.fround(peak / largest)
+  if (range.narrow) for (let i = 1; i < row.length; i += 2) sum = Math.max(sum, Math.abs(row[i - 1] + row[i]))
+  const whole = Math.fround(Math.max(peak / range.largest, sum / narrowSum))
   let [best, least] = [whole, Infinity]
   for (let i = 0; i < clipping.steps; i++) {
     const scale = Math.fround(whole * (1 - clipping.share * i))
-    const error = scale === 0 ? Infinity : squaredError(row, scale, largest)
+    const error = scale === 0 ? Infinity : squaredError(row, scale, range)
     if (error > 1.2 * least) break
     if (error < least) [best, least] = [scale, error]
   }
   return best || 1
 }
 
-function squaredError(row: Float32Array, scale: number, largest: number): number {
+function squaredError(row: Float32Array, scale: number, range: Range): number {
   const steps = 1 / scale
   let sum = 0
-  for (let i = 0; i < row.length; i++) {
-    const exact = row[i] * steps
-    const error = Math.max(-largest, Math.min(largest, Math.round(exact))) - exact
-    sum += error * error
+  for (let i = 0; i < row.length; i += 2) {
+    const [a, b] = [row[i] * steps, (row[i + 1] ?? 0) * steps]
+    const [first, second] = codesOf(a, b, range)
+    sum += (first - a) ** 2 + (second - b) ** 2
   }
   return sum * scale * scale
+}
+
+/** The codes of two neighbours, given in steps. */
+function codesOf(a: number, b: number, range: Range): readonly [number, number] {
+  const [x, y] = allowed(a, b, range)
+  const first = Math.round(x)
+  const second = Math.round(y)
+  if (!range.narrow || Math.abs(first + second) <= narrowSum) return [first, second]
+  return [first, Math.sign(second) * narrowSum - first]
+}
+
+/** What is rounded: the nearest of what is allowed. */
+function allowed(a: number, b: number, { largest, narrow }: Range): readonly [number, number] {
+  const x = Math.max(-largest, Math.min(largest, a))
+  const y = Math.max(-largest, Math.min(largest, b))
+  const excess = narrow ? (Math.abs(x + y) - narrowSum) / 2 : 0
+  // both are of one sign where there is any, and larger than it
+  return excess > 0 ? [x - Math.sign(x) * excess, y - Math.sign(y) * excess] : [x, y]
 }
 
 /** The rounding of one output channel: codes, and how far each is above the weight, in steps. */
 class Rounding {
   readonly #codes: Int8Array
   readonly #errors: Float64Array
-  readonly #largest: number
+  readonly #range: Range
 
-  constructor(row: Float32Array, scale: number, codes: Int8Array, largest: number) {
-    this.#largest = largest
+  constructor(row: Float32Array, scale: number, codes: Int8Array, range: Range) {
+    this.#range = range
     this.#codes = codes
     this.#errors = new Float64Array(row.length)
-    for (const [i, weight] of row.entries()) {
-      const exact = Math.max(-largest, Math.min(largest, weight / scale))
-      codes[i] = Math.round(exact)
-      this.#errors[i] = codes[i] - exact
+    for (let i = 0; i < row.length; i += 2) {
+      const [a, b] = [row[i] / scale, (row[i + 1] ?? 0) / scale]
+      const rounded = codesOf(a, b, range)
+      const exact = allowed(a, b, range)
+      for (let j = 0; j < 2 && i + j < row.length; j++) {
+        codes[i + j] = rounded[j]
+        this.#errors[i + j] = rounded[j] - exact[j]
+      }
     }
   }
 
@@ -117,18 +153,31 @@ class Rounding {
     const direction = Math.sign(sum)
     const flips = Math.round(Math.abs(sum))
     if (flips === 0) return
-    const candidates = places.filter(
-      (i) =>
-        this.#errors[i] * direction > 0 &&
-        Math.abs(this.#errors[i]) <= 0.5 &&
-        Math.abs(this.#codes[i] - direction) <= this.#largest,
-    )
+    const candidates = places.filter((i) => this.#errors[i] * direction > 0 && Math.abs(this.#errors[i]) <= 0.5)
     candidates.sort((a, b) => Math.abs(this.#errors[b]) - Math.abs(this.#errors[a]) || a - b)
-    for (const i of candidates.slice(0, flips)) {
+    let left = flips
+    for (const i of candidates) {
+      if (left === 0) break
+      if (!this.#isAllowed(i, this.#codes[i] - direction)) continue
       this.#codes[i] -= direction
       this.#errors[i] -= direction
+      left--
     }
   }
+
+  #isAllowed(place: number, code: number): boolean {
+    const { largest, narrow } = this.#range
+    if (Math.abs(code) > largest) return false
+    return !narrow || Math.abs(code + (this.#codes[place ^ 1] ?? 0)) <= narrowSum
+  }
+}
+
+/** Whether codes of rows of `length` are narrow: two neighbours of one sign add up to at most 128. */
+export function areNarrow(codes: Int8Array, length: number): boolean {
+  for (let start = 0; start < codes.length; start += length) {
+    for (let i = 1; i < length; i += 2) if (Math.abs(codes[start + i - 1] + codes[start + i]) > narrowSum) return false
+  }
+  return true
 }
 
 /** The floats that the codes stand for. @param length weights of an output channel */

@@ -59,6 +59,8 @@ export interface HostTraits {
   readonly int8: 'u8' | 's8' | 'pairs'
   /** `short`: 4-bit weights are fastest with sums in int16, which are exact here (kernels/gemm.ts); else as int8. */
   readonly int4?: 'short'
+  /** True where narrow int8 weights are multiplied as bytes though others are not (kernels/gemm.ts). */
+  readonly narrow?: boolean
   readonly threads: number
   /** Times ways to do the same; left out where nothing is to be measured: what the file says is done then. */
   readonly forms?: FormTimer

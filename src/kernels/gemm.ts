@@ -14,6 +14,9 @@
  *                     (2): what lies there does not matter, B is 0, but it has to be memory.
  * The dot's A is what quantize_rows_u8 wrote with bias 0 where the host's second operand is unsigned, 128 where it is
  * signed; builds without relaxed SIMD read it as unsigned. k <= 65,000: the sums are int32.
+ * Narrow weights:     w[2i] and w[2i + 1] of a column, where they have one sign, add up to at most 128 in magnitude, so that
+ *                     with any unsigned bytes of A they give an int16: pmaddubsw, which saturates there, is exact then.
+ *                     The narrow kernels do what those of the dot do with bias 0, by that instruction where rows are four.
  *
  * Quantised C = (aScale[i] * wScale[j]) * (acc - aZero[i] * wSum[j]) + bias[j], where `aParams` is {f32 scale, i32 zero}
  * per row, `aParamsStride` rows apart (0: one for all rows; one per batch: `batchParams` apart). Where B has batches
@@ -133,14 +136,19 @@ const convArgs = {
 /** Hosts whose dot multiplies all signed by all unsigned (or signed) bytes exactly. */
 const wholeBytes: readonly ByteDot[] = ['vnni', 'sdot']
 
+/** Where there is no byte dot to go by; in relaxed builds what is for them is complete, not fast. */
+const emulated: readonly ByteDot[] = ['none', 'broken']
+
 export const gemm = kernels({
   gemm_f32: { args: { ...matrixArgs, ...gridArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 'f32', form: 'float' } },
   gemm_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8', form: 'dot', dots: wholeBytes } },
+  gemm_s8_narrow: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
   gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8', form: 'pairs' } },
   gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'dot', dots: wholeBytes } },
+  gemm_s8_scaled_narrow: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'pairs' } },
   gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'dot', dots: wholeBytes, widens: true } },
-  gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', widens: true } },
+  gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', dots: emulated, widens: true } },
   /**
    * Panels of the dot with sums of 32 k in int16: exact where the host's 16-bit byte dot reads its second operand as
    * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. rowSums may be null where
@@ -156,6 +164,7 @@ export const gemm = kernels({
   gemm_s4_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
   conv_f32: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...epilogueArgs }, product: { family: 'conv', weights: 'f32', form: 'float' } },
   conv_s8_dot: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'conv', weights: 's8', form: 'dot', dots: wholeBytes } },
+  conv_s8_narrow: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs } },
   conv_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...convArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'conv', weights: 's8', form: 'pairs' } },
   /**
    * Depthwise convolution over dense NHWC, f32. weights [kh*kw][channels]. A unit is one output row of one image

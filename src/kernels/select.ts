@@ -46,6 +46,11 @@ export function select(problem: Problem, dot: ByteDot, figures: Figures = {}): C
   return all.reduce((best, one) => (rate(one) > rate(best) ? one : best))
 }
 
+/** Whether a host multiplies narrow weights in another way than others. */
+export function hasNarrow(dot: ByteDot): boolean {
+  return dot === 'pmaddubsw'
+}
+
 /** How a host multiplies bytes by these weights. */
 export function byteForm(weights: ProductTraits['weights'], dot: ByteDot, figures?: Figures): ByteForm {
   const { form } = select({ family: 'gemm', weights }, dot, figures)

@@ -5,7 +5,7 @@
  * y = act(xScale * wScale[c] * sum((q - zero) * w) + bias + residual) * post_scale + post_shift, the sum in exact integers.
  *
  * A depthwise convolution (one input channel for each output channel) is done in float32 on x itself with
- * w * wScale: its sums are too short for bytes to pay.
+ * w * wScale: its sums are too short for bytes to pay. The attribute `narrow` says that weights are (kernels/gemm.ts).
  */
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
@@ -24,16 +24,16 @@ import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { convMatrix, emitByteConv, emitConv, emitDepthwiseWeights, isDepthwise } from './lower-conv.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
+import { mostByteDepth, narrowAttribute, packS8, packedWeight, recipeFor } from './lower-gemm.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { quantizeRuns } from './quantize.ts'
-import { floats, integers } from './sample-tensors.ts'
+import { floats, integers, narrowWeights } from './sample-tensors.ts'
 import { knownWindow } from './window.ts'
 
 export const ops = defineOps({
   'whittle.DynamicQuantizeConv': {
     inputs: [3, 5],
-    attributes: { ...convAttributes, ...epilogueAttributes },
+    attributes: { ...convAttributes, ...epilogueAttributes, ...narrowAttribute },
     numerics: { relative: 1e-5, absolute: 1e-5 },
     infer([xInfo, wInfo, scale, bias, residual], context) {
       const x = needed(context, xInfo, 'x')
@@ -66,10 +66,11 @@ export const ops = defineOps({
       }
       const matrix = convMatrix(shape)
       if (matrix.k > mostByteDepth) return false
-      const packing = packS8(matrix, byteRecipes[lowering.host.int8])
+      const recipe = recipeFor(lowering.host, attributes)
+      const packing = packS8(matrix, recipe)
       const weights = packedWeight(lowering, 1, packing)
       const parts = { wScale: scale!.ref, wSum: shifted(weights, packing.sums) }
-      emitByteConv(lowering, { shape, x: x!.ref, w: weights, packing, y: y.ref, epilogue }, parts)
+      emitByteConv(lowering, { shape, x: x!.ref, w: weights, packing, y: y.ref, epilogue }, parts, recipe)
       return true
     },
   },
@@ -107,7 +108,8 @@ function sample(
   bias = true,
 ): Sample {
   const scale: Tensor = floats(random, [w[0]], 0.001, 0.02)
-  const weights = integers(random, w, -127, 127, 'int8')
+  const weights =
+    attributes.narrow === 1 ? narrowWeights(random, w, w[1] * w[2] * w[3]) : integers(random, w, -127, 127, 'int8')
   const inputs = [
     floats(random, x, -1, 3),
     weights,
@@ -124,6 +126,8 @@ export const samples = {
     sample(random, [2, 8, 5, 4], [6, 3, 2, 4], null, { pads: [1, 0, 1, 1], strides: [2, 1], activation: 'Relu' }),
     sample(random, [1, 9, 9, 4], [4, 3, 3, 2], null, { group: 2, dilations: [2, 2], activation: 'HardSwish' }, false),
     sample(random, [2, 9, 10, 6], [6, 3, 3, 1], [2, 5, 5, 6], { group: 6, pads: [1, 1, 1, 1], strides: [2, 2] }),
+    sample(random, [1, 7, 6, 3], [9, 3, 3, 3], null, { narrow: 1, pads: [1, 1, 1, 1] }),
+    sample(random, [2, 5, 3, 8], [5, 1, 1, 8], null, { narrow: 1, activation: 'HardSwish' }),
     sample(random, [2, 5, 7, 3], [9, 1, 1, 3], [2, 5, 7, 9], { activation: 'Silu' }),
     sample(random, [1, 1, 11, 5], [4, 1, 3, 5], null, { pads: [0, 2, 0, 0], activation: 'HardSigmoid', post_scale: 2 }),
     {

@@ -4,7 +4,7 @@
  * itself, to asymmetric 8 bits (rules: kernels/pack.ts, oracle: quantize.ts). int8 weights have one scale per output,
  * wScale [N], or, with the attribute `block` (32, 64 or 128), one per output and block of K, wScale
  * [N, ceil(K / block)]. int4 and uint4 weights always have blocks; those of uint4 have zero points, wZero uint4
- * [N, ceil(K / block)], 8 where it is left out.
+ * [N, ceil(K / block)], 8 where it is left out. The attribute `narrow` says that int8 weights are (kernels/gemm.ts).
  * whittle.WeightOnlyGemm has the same inputs and leaves x as it is.
  * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
  *     * post_scale + post_shift, the inner sum in exact integers.
@@ -29,15 +29,25 @@ import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
 import { complaint, needed } from './infer.ts'
 import { type BlockWeights, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
-import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight, quantizeRows } from './lower-gemm.ts'
+import {
+  type ByteRecipe,
+  emitByteGemm,
+  mostByteDepth,
+  narrowAttribute,
+  packS8,
+  packedWeight,
+  quantizeRows,
+  recipeFor,
+} from './lower-gemm.ts'
 import type { Lowering, Operand } from './lower.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
 import { blockProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
-import { floats, integers, smallIntegers } from './sample-tensors.ts'
+import { floats, integers, narrowWeights, smallIntegers } from './sample-tensors.ts'
 
 const attributes = {
   ...epilogueAttributes,
+  ...narrowAttribute,
   /** Elements of K that share a scale; 0: all. */
   block: { kind: 'int', default: 0 },
 } as const satisfies Record<string, AttributeSpec>
@@ -74,8 +84,11 @@ export const ops = defineOps({
       if (block === 0 && k > mostByteDepth) return false
       if (m === 0) return true
       const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
-      if (block === 0) emitRows(lowering, { m, n, k }, epilogue)
-      else emitBlockGemm(lowering, { m, n, k }, weightsOf(w!, zero, attributes), epilogue)
+      if (block === 0) emitRows(lowering, { m, n, k }, recipeFor(lowering.host, attributes), epilogue)
+      else {
+        const recipe = recipeFor(lowering.host, attributes)
+        emitBlockGemm(lowering, { m, n, k }, { ...weightsOf(w!, zero, attributes), recipe }, epilogue)
+      }
       return true
     },
   },
@@ -102,8 +115,12 @@ function weightsOf(w: Operand, zero: Operand | null, { block }: Attributes): Blo
 }
 
 /** One scale per output: quantises the rows of x, then multiplies them. */
-function emitRows(lowering: Lowering, { m, n, k }: { m: number; n: number; k: number }, epilogue: EpilogueArgs): void {
-  const recipe = byteRecipes[lowering.host.int8]
+function emitRows(
+  lowering: Lowering,
+  { m, n, k }: { m: number; n: number; k: number },
+  recipe: ByteRecipe,
+  epilogue: EpilogueArgs,
+): void {
   const packing = packS8({ n, k, colStride: k, depthStride: 1 }, recipe)
   const b = packedWeight(lowering, 1, packing)
   const ldq = roundUp(k, recipe.group)
@@ -113,6 +130,7 @@ function emitRows(lowering: Lowering, { m, n, k }: { m: number; n: number; k: nu
     lowering,
     { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue },
     { aParams: params, aParamsStride: 1, batchParams: 0, wScale, wSum },
+    recipe,
   )
 }
 
@@ -168,6 +186,10 @@ interface Options {
   readonly zero?: boolean
 }
 
+function codesOf(random: Random, n: number, k: number, { narrow }: Attributes): Tensor {
+  return narrow === 1 ? narrowWeights(random, [n, k], k) : integers(random, [n, k], -127, 127, 'int8')
+}
+
 function sample(random: Random, x: number[], n: number, attributes: Attributes, options: Options = {}): Sample {
   const { bias = true, residual = false, type = 'int8', zero = false } = options
   const k = x[x.length - 1]
@@ -175,7 +197,7 @@ function sample(random: Random, x: number[], n: number, attributes: Attributes, 
   const blocks = block === 0 ? [n] : [n, Math.ceil(k / block)]
   const inputs = [
     floats(random, x, -2, 1),
-    type === 'int8' ? integers(random, [n, k], -127, 127, type) : smallIntegers(random, [n, k], type),
+    type === 'int8' ? codesOf(random, n, k, attributes) : smallIntegers(random, [n, k], type),
     floats(random, blocks, 0.001, 0.02),
     bias ? floats(random, [n]) : null,
     residual ? floats(random, [...x.slice(0, -1), n]) : null,
@@ -193,6 +215,10 @@ const quantizedSamples: Samples = (random) => [
   sample(random, [6], 4, { activation: 'Clip', alpha: -1, beta: 1 }),
   { inputs: [floats(random, [2, 4], 0, 0), ...sample(random, [1, 4], 3, {}).inputs.slice(1)] },
   sample(random, [1, 64], 40, { block: 32 }),
+  sample(random, [13, 33], 40, { narrow: 1 }),
+  sample(random, [3, 64], 9, { narrow: 1, activation: 'Relu' }),
+  sample(random, [9, 100], 19, { narrow: 1, block: 32 }),
+  sample(random, [2, 64], 40, { narrow: 1, block: 64 }),
   sample(random, [2, 7, 100], 19, { block: 32, activation: 'Relu' }, { residual: true }),
   sample(random, [3, 130], 16, { block: 64 }, { bias: false }),
   sample(random, [5, 40], 3, { block: 128 }),

@@ -8,7 +8,16 @@ import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
 import { grainOf } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
-import { type Packing, byteRecipes, gemmWords, packF32, packS8, packedWeight, quantizeRows } from './lower-gemm.ts'
+import {
+  type ByteRecipe,
+  type Packing,
+  byteRecipes,
+  gemmWords,
+  packF32,
+  packS8,
+  packedWeight,
+  quantizeRows,
+} from './lower-gemm.ts'
 import type { HostTraits, Lowering, Ref, WeightLayout } from './lower.ts'
 
 /** Sizes of a block of K that may have a scale of its own: sums over one fit int16 (kernels/gemm.ts). */
@@ -36,6 +45,8 @@ export interface BlockWeights {
   readonly inputs: readonly [w: number, scale: number, zero: number | null]
   readonly bits: 4 | 8
   readonly block: number
+  /** 8 bits: what they are multiplied with. */
+  readonly recipe?: ByteRecipe
   /** 4 bits: elements between two rows of w, and of the zero points. */
   readonly rowStride?: number
   readonly zeroStride?: number
@@ -57,8 +68,9 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
     emitShortGemm(lowering, shape, weights, epilogue)
     return
   }
-  const recipe = byteRecipes[lowering.host.int8]
+  const { recipe = byteRecipes[lowering.host.int8] } = weights
   const names = kernelsOf(lowering.host)
+  const s8 = recipe.gemm === 'gemm_s8_narrow' ? 'gemm_s8_scaled_narrow' : names.s8
   const panels =
     bits === 8
       ? packS8({ n, k, colStride: k, depthStride: 1 }, recipe)
@@ -72,7 +84,7 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
   const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 ? recipe.bytes : 0 })
   const parts = { aParams: params, rowSums, ...packed, block, scratch, scratchBytes }
-  lowering.step({ kernel: bits === 8 ? names.s8 : names.s4, units, args: { ...args, ...parts } })
+  lowering.step({ kernel: bits === 8 ? s8 : names.s4, units, args: { ...args, ...parts } })
 }
 
 /** The same with 4-bit weights whose sums stay in int16: rows are bytes, and only zero points of weights need their sums. */

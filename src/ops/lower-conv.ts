@@ -7,7 +7,7 @@
 import { blocksOf, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
 import { grainOf } from './grid.ts'
-import { type Packing, type QuantizedParts, byteRecipes, emitByteGemm, emitGemm } from './lower-gemm.ts'
+import { type Packing, type QuantizedParts, type ByteRecipe, emitByteGemm, emitGemm } from './lower-gemm.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import type { Window } from './window.ts'
 
@@ -108,15 +108,15 @@ export function emitByteConv(
   lowering: Lowering,
   call: ConvCall,
   weights: Pick<QuantizedParts, 'wScale' | 'wSum'>,
+  recipe: ByteRecipe,
 ): void {
   const { shape, x, w, y, epilogue, packing } = call
   const { images, inH, inW, inC, outC } = shape
   const [outH, outW] = shape.window.out
   if (images * outH * outW * outC === 0) return
-  const recipe = byteRecipes[lowering.host.int8]
   const gathers = convWay(shape) === 'gather'
   const pixelStride = gathers ? inC : roundUp(inC, recipe.group)
-  const { q, params } = quantizeImages(lowering, x, { images, pixels: inH * inW, channels: inC, pixelStride })
+  const { q, params } = quantizeImages(lowering, x, recipe, { images, pixels: inH * inW, channels: inC, pixelStride })
   const parts = { aParams: params, aParamsStride: 0, batchParams: 1, ...weights }
   if (gathers) {
     const { units, args } = gatherWords(lowering, call, pixelStride, recipe.bytes, packing!.batchBytes)
@@ -129,6 +129,7 @@ export function emitByteConv(
     lowering,
     { a: q, lda: pixelStride, b: w, c: y, ldc: outC, m, n: outC, k: inC, epilogue, ...batches },
     parts,
+    recipe,
   )
 }
 
@@ -136,10 +137,10 @@ export function emitByteConv(
 function quantizeImages(
   lowering: Lowering,
   x: Ref,
+  recipe: ByteRecipe,
   shape: { images: number; pixels: number; channels: number; pixelStride: number },
 ): { q: Ref; params: Ref } {
   const { images, pixels, channels, pixelStride } = shape
-  const recipe = byteRecipes[lowering.host.int8]
   const size = pixels * channels
   // partials of 16 K elements: few to fold, enough to share
   const block = Math.min(size, 16384)

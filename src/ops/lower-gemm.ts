@@ -6,6 +6,7 @@
  * scratch by the same steps. Quantised packs keep the column sums behind the panels, 16-byte aligned.
  */
 import { type BlockTraits, blocksOf, panelColumns, roundUp } from '../kernels/blocks.ts'
+import type { AttributeSpec, Attributes } from './define.ts'
 import type { EpilogueArgs } from './epilogue.ts'
 import { grainOf } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
@@ -79,8 +80,8 @@ export const mostByteDepth = 65000
 
 /** How a host multiplies bytes: kernels, element size and bias of quantised rows, and the packing they need. */
 export interface ByteRecipe {
-  readonly gemm: 'gemm_s8_dot' | 'gemm_s8_pairs'
-  readonly conv: 'conv_s8_dot' | 'conv_s8_pairs'
+  readonly gemm: 'gemm_s8_dot' | 'gemm_s8_narrow' | 'gemm_s8_pairs'
+  readonly conv: 'conv_s8_dot' | 'conv_s8_narrow' | 'conv_s8_pairs'
   readonly rows: 'quantize_rows_u8' | 'quantize_rows_i16'
   readonly image: 'quantize_image_u8' | 'quantize_image_i16'
   readonly pack: 'pack_s8_x8c4' | 'pack_s8_x8c2'
@@ -117,6 +118,15 @@ export const byteRecipes: Readonly<Record<HostTraits['int8'], ByteRecipe>> = {
     bias: 0,
   },
 }
+
+/** The recipe for constant weights of a node. @param narrow its attribute: they are (kernels/gemm.ts) */
+export function recipeFor(host: HostTraits, { narrow }: Attributes): ByteRecipe {
+  if (narrow !== 1 || !host.narrow) return byteRecipes[host.int8]
+  return { ...byteRecipes.u8, gemm: 'gemm_s8_narrow', conv: 'conv_s8_narrow' }
+}
+
+/** Attribute of nodes with int8 weights. */
+export const narrowAttribute = { narrow: { kind: 'int', default: 0 } } as const satisfies Record<string, AttributeSpec>
 
 /**
  * Rows of x [m, k] quantised, each by itself, to rows of `ldq`, with their params: in places of their own, since whatever is
@@ -204,9 +214,13 @@ export interface QuantizedParts {
 }
 
 /** Emits the byte product that suits the host. `a` holds quantised rows. */
-export function emitByteGemm(lowering: Pick<Lowering, 'step' | 'host'>, call: GemmCall, parts: QuantizedParts): void {
+export function emitByteGemm(
+  lowering: Pick<Lowering, 'step' | 'host'>,
+  call: GemmCall,
+  parts: QuantizedParts,
+  { gemm: kernel }: Pick<ByteRecipe, 'gemm'> = byteRecipes[lowering.host.int8],
+): void {
   const { units, args } = gemmWords(lowering, call, { weightBytes: 1 })
-  const { gemm: kernel } = byteRecipes[lowering.host.int8]
   if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 

@@ -48,3 +48,13 @@ export function smallIntegers(random: Random, dims: readonly number[], type: 'in
 export function longs(...values: number[]): Tensor {
   return new Tensor('int64', values, [values.length])
 }
+
+/** Narrow int8 weights (kernels/gemm.ts) in rows of `k`: of unlike signs as large as may be, of like signs up to 64. */
+export function narrowWeights(random: Random, dims: readonly number[], k: number): Tensor {
+  const sizes = integers(random, dims, 0, 127, 'int8').data as Int8Array
+  const codes = sizes.map((size, i) => {
+    const [row, at] = [Math.floor(i / k), i % k]
+    return row % 2 === 0 ? size * (at % 2 === 0 ? 1 : -1) : (row % 4 === 1 ? 1 : -1) * Math.ceil(size / 2)
+  })
+  return new Tensor('int8', codes, dims)
+}

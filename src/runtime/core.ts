@@ -215,8 +215,8 @@ function atOnce(model: OpenModel, feeds: unknown, fetch: Fetch | undefined): Rec
 /** What is usual on hosts of this kind, but for what is measured. */
 async function hostOf(options: CoreOptions): Promise<MeasuredHost> {
   const { graph, ops, kernels, threads, measure, searchThreads, fixedForms, measurements = false } = options
-  const { int8, int4 } = kernels
-  const host: HostTraits = { int8, int4, threads }
+  const { int8, int4, narrow } = kernels
+  const host: HostTraits = { int8, int4, narrow, threads }
   const hasForms = !fixedForms && graph.nodes.some(({ op }) => ops.get(op)?.measured)
   if (!measure && !searchThreads && !hasForms) return { host }
   return (await import('./measured-host.ts')).measuredHost({ ...options, hasForms }, measurements, host)

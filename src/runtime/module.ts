@@ -9,7 +9,7 @@
 import { UnsupportedError } from '../base/errors.ts'
 import type { HostTraits } from '../ir/lowering.ts'
 import type { ByteDot, ByteForm } from '../kernels/row.ts'
-import { byteForm, select } from '../kernels/select.ts'
+import { byteForm, hasNarrow, select } from '../kernels/select.ts'
 import { runtimeOf } from '../platform/host.ts'
 import { openSource } from '../platform/source.ts'
 import { createMemory } from './address.ts'
@@ -36,6 +36,8 @@ export interface KernelModule {
   readonly int8: ByteForm
   /** Set where 4-bit weights take another way than int8. */
   readonly int4: HostTraits['int4']
+  /** Whether narrow int8 weights do. */
+  readonly narrow: boolean
 }
 
 /** Compiled builds of one engine. */
@@ -124,5 +126,5 @@ function examine(build: WasmBuild, module: WebAssembly.Module): KernelModule {
   const { relaxed, fma } = knownAnswers(instantiateKernels(module, memory), memory, build.startsWith('relaxed'))
   const s4 = select({ family: 'gemm', weights: 's4 blocks' }, relaxed)
   const int4 = s4.form === 'short' ? s4.form : undefined
-  return { build, shared, module, relaxed, fma, int8: byteForm('s8', relaxed), int4 }
+  return { build, shared, module, relaxed, fma, int8: byteForm('s8', relaxed), int4, narrow: hasNarrow(relaxed) }
 }

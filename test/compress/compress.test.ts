@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { AbortError, FormatError, InputError, SourceError, StateError } from '../../src/base/errors.ts'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
 import { type CompressProgress, compress } from '../../src/compress/compress.ts'
+import { areNarrow } from '../../src/compress/quantize-weights.ts'
 import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { load } from '../../src/index.ts'
 import { fromContainer } from '../../src/model/from-container.ts'
@@ -59,6 +60,21 @@ describe('compress', () => {
     expect(first.weightSnr).toBeGreaterThan(35)
     expect(report.weightsAfter.int8).toBeGreaterThanOrEqual(96 * 128)
   })
+
+  test.each(['channel', 32] as const)(
+    'in int8 stores narrow codes where they are asked for, and says so: block %s',
+    async (block) => {
+      const { model: small } = await compress(file, { weights: 'int8', block, narrow: true })
+      const { graph } = fromContainer(small)
+      const products = graph.nodes.filter(({ op }) => op === 'whittle.DynamicQuantizeGemm')
+      expect(products.length).toBeGreaterThan(0)
+      for (const { attributes, inputs } of products) {
+        const { dims, tensor } = graph.constants.get(inputs[1])!
+        expect(attributes.narrow).toBe(1)
+        expect(areNarrow(tensor!.data as Int8Array, dims[1])).toBe(true)
+      }
+    },
+  )
 
   test('in int4 halves the weights of products again, and the outputs stay in sight', async () => {
     const { model: small, report } = await compress(file, 'int4')

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
-import { dequantizeWeights, quantizeWeights, signalToNoise } from '../../src/compress/quantize-weights.ts'
+import { areNarrow, dequantizeWeights, quantizeWeights, signalToNoise } from '../../src/compress/quantize-weights.ts'
 
 const random = seededRandom(5)
 const normal = (length: number): Float32Array => Float32Array.from({ length }, () => randomNormal(random))
@@ -61,6 +61,49 @@ describe('quantizeWeights', () => {
     const after = dequantizeWeights({ codes, scales, run: weights.length }, weights.length)
     const coarse = weights.map((w) => Math.round((w * 127) / 8) * (8 / 127))
     expect(signalToNoise(weights, after)).toBeGreaterThan(signalToNoise(weights, coarse))
+  })
+
+  test.each([
+    [{ channels: 8, taps: 1, inputs: 64 }, 32],
+    [{ channels: 8, taps: 1, inputs: 129 }, undefined],
+    [{ channels: 5, taps: 9, inputs: 7 }, undefined],
+    [{ channels: 3, taps: 1, inputs: 2 }, undefined],
+  ])('makes narrow codes, which cost little and still cancel: %o, block %o', (shape, block) => {
+    const length = shape.taps * shape.inputs
+    const weights = normal(shape.channels * length)
+    const options = block === undefined ? {} : { block }
+    const wide = quantizeWeights(weights, shape, options)
+    const narrow = quantizeWeights(weights, shape, { ...options, narrow: true })
+    expect(areNarrow(narrow.codes, length)).toBe(true)
+    const [before, after] = [wide, narrow].map((form) => signalToNoise(weights, dequantizeWeights(form, length)))
+    expect(after).toBeGreaterThan(before - 3)
+    const run = block ?? length
+    for (let start = 0; start < weights.length; start += run) {
+      const scale = narrow.scales[start / run]
+      let sum = 0
+      for (let i = start; i < start + run; i++) sum += narrow.codes[i] - weights[i] / scale
+      // what is taken off large neighbours does not cancel
+      const cut = block === undefined && shape.inputs > 100 ? 12 : 6
+      expect(Math.abs(sum)).toBeLessThan(cut)
+    }
+  })
+
+  test('takes as much off each of two large neighbours', () => {
+    const weights = Float32Array.from([100, 90, -100, -90, 100, -90, 127, 1], (code) => code / 64)
+    const { codes, scales } = quantizeWeights(weights, { channels: 1, taps: 1, inputs: 8 }, { narrow: true })
+    const [a, b, c, d, e, f] = codes
+    expect(a + b).toBe(128)
+    expect(c + d).toBe(-128)
+    expect([a - b, c - d].map(Math.abs).every((apart) => apart <= 8)).toBe(true)
+    expect(e - f).toBeGreaterThan(120)
+    expect(scales[0]).toBeGreaterThan(1 / 64)
+  })
+
+  test('areNarrow looks at neighbours of one row and one sign', () => {
+    expect(areNarrow(Int8Array.of(64, 64, -64, -64, 127, -127), 6)).toBe(true)
+    expect(areNarrow(Int8Array.of(65, 64, 0, 0, 0, 0), 6)).toBe(false)
+    expect(areNarrow(Int8Array.of(0, 0, -65, -64), 4)).toBe(false)
+    expect(areNarrow(Int8Array.of(0, 0, 127, 127, 0, 0), 3)).toBe(true)
   })
 
   test('gives a channel of zeros the scale 1', () => {

@@ -6,7 +6,7 @@
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
-import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -75,10 +75,11 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
     makeRowsExtreme(x, pixelStride, channels)
     makeWeightsExtreme(w, k)
   }
+  if (kind === 's8_narrow') makeNarrow(w, k)
   const packed = panels(kind, w, groups, n, k)
   const quant = quantised(random, images, w, { groups, n, k }, false)
   // a byte of padding has to be one that every host's dot reads alike
-  if (kind === 's8_dot') quant.zeros.forEach((zero, i) => (quant.zeros[i] = i % 2 ? zero & 127 : zero))
+  if (group === 4) quant.zeros.forEach((zero, i) => (quant.zeros[i] = i % 2 ? zero & 127 : zero))
   const sumAt = (image: number, row: number, column: number): Sum => {
     const g = Math.floor(column / n)
     let value = 0
@@ -102,7 +103,7 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
     units: images * groups * Math.ceil(m / mb) * Math.ceil(n / nb),
     exact: kind !== 'f32' && roundsAlike(options),
     args: {
-      a: input(x, kind === 's8_dot' ? (options.offset ?? 0) >> 2 : options.offset),
+      a: input(x, group === 4 ? (options.offset ?? 0) >> 2 : options.offset),
       lda: 0,
       batchA,
       b: input(packed),
@@ -218,6 +219,7 @@ const depthwiseOracle: Oracle = (random) => {
 export const oracles: Readonly<Record<string, Oracle>> = {
   conv_f32: convOracle('f32'),
   conv_s8_dot: convOracle('s8_dot'),
+  conv_s8_narrow: convOracle('s8_narrow'),
   conv_s8_pairs: convOracle('s8_pairs'),
   dwconv_f32: depthwiseOracle,
 }

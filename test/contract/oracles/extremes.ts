@@ -34,6 +34,16 @@ export function makeWeightsExtreme(w: Float32Array | Int8Array, k: number): void
   })
 }
 
+/** Makes weights w, [n][k], narrow (src/kernels/gemm.ts): two neighbours of one sign add up to at most 128. */
+export function makeNarrow(w: Float32Array | Int8Array, k: number): void {
+  for (let start = 0; start < w.length; start += k) {
+    for (let i = start + 1; i < start + k; i += 2) {
+      const [a, b] = [w[i - 1]!, w[i]!]
+      if (Math.abs(a + b) > 128) w[i] = Math.sign(b) * 128 - a
+    }
+  }
+}
+
 const unfused: readonly (Activation | undefined)[] = [undefined, 'None', 'Relu']
 
 /** Whether what follows the sums rounds alike in all builds: no activation with a fused step. */

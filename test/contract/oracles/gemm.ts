@@ -8,7 +8,7 @@ import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
 import { blockSums } from './block-sums.ts'
-import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -39,6 +39,7 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
     makeRowsExtreme(a, lda, k)
     makeWeightsExtreme(w, k)
   }
+  if (kind === 's8_narrow') makeNarrow(w, k)
   const packed = panels(kind, w, copies, n, k)
   const quant = quantised(random, perBatch ? batch : batch * m, w, { groups: copies, n, k }, integers)
   const sumAt = (image: number, row: number, column: number): Sum => {
@@ -59,7 +60,7 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
     units: batch * Math.ceil(m / mb) * Math.ceil(n / nb),
     exact: kind !== 'f32' && roundsAlike(options),
     args: {
-      a: input(a, kind === 's8_dot' ? (options.offset ?? 0) >> 2 : options.offset),
+      a: input(a, kinds[kind].group === 4 ? (options.offset ?? 0) >> 2 : options.offset),
       lda,
       batchA: m * lda,
       b: input(packed, options.offset),
@@ -87,7 +88,7 @@ interface ScaledOptions extends EpilogueOptions {
 
 /** A product whose weights have a scale for each block of k. */
 function scaledCase(
-  kind: 's8_dot' | 's8_pairs',
+  kind: 's8_dot' | 's8_narrow' | 's8_pairs',
   random: Random,
   [m, n, k]: readonly [number, number, number],
   block: number,
@@ -109,6 +110,7 @@ function scaledCase(
     if (bits === 8) makeWeightsExtreme(w, k)
     scales.set([0, 1e-40, 1e30])
   }
+  if (kind === 's8_narrow') makeNarrow(w, k)
   const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const sumAt = (_: number, row: number, column: number): Sum => {
     const { value, size } = sums.of(row, column, zeros[2 * row + 1]!)
@@ -143,7 +145,7 @@ function scaledCase(
 }
 
 const scaledOracle =
-  (kind: 's8_dot' | 's8_pairs', bits: 4 | 8): Oracle =>
+  (kind: 's8_dot' | 's8_narrow' | 's8_pairs', bits: 4 | 8): Oracle =>
   (random) => {
     const one = (shape: readonly [number, number, number], block: number, options?: ScaledOptions) =>
       scaledCase(kind, random, shape, block, { ...options, bits, zeros: bits === 4 && options?.zeros })
@@ -283,8 +285,10 @@ const gemmOracle =
 export const oracles: Readonly<Record<string, Oracle>> = {
   gemm_f32: gemmOracle('f32'),
   gemm_s8_dot: gemmOracle('s8_dot'),
+  gemm_s8_narrow: gemmOracle('s8_narrow'),
   gemm_s8_pairs: gemmOracle('s8_pairs'),
   gemm_s8_scaled_dot: scaledOracle('s8_dot', 8),
+  gemm_s8_scaled_narrow: scaledOracle('s8_narrow', 8),
   gemm_s8_scaled_pairs: scaledOracle('s8_pairs', 8),
   gemm_s8_scaled_f32: widenedOracle(8),
   gemm_s4_scaled_f32: widenedOracle(4),

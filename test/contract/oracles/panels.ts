@@ -9,6 +9,11 @@ export const kinds = {
     group: 4,
     values: (random: () => number, length: number) => randomIntegers(Uint8Array, random, length, 0, 127),
   },
+  /** Weights are narrow. */
+  s8_narrow: {
+    group: 4,
+    values: (random: () => number, length: number) => randomIntegers(Uint8Array, random, length, 0, 127),
+  },
   s8_pairs: {
     group: 2,
     values: (random: () => number, length: number) => randomIntegers(Int16Array, random, length, 0, 255),
