@@ -130,8 +130,43 @@ export const embedding: Rule = {
   },
 }
 
+/** SkipLayerNormalization and SkipSimplifiedLayerNormalization: the sum may be done where its product is. */
+export const skipNormalization: Rule = {
+  name: 'fused-skip-normalization',
+  ops: ['com.microsoft.SkipLayerNormalization', 'com.microsoft.SkipSimplifiedLayerNormalization'],
+  match(node, view) {
+    const isSimplified = node.op.endsWith('SkipSimplifiedLayerNormalization')
+    const [x, skip, gamma] = node.inputs
+    const [beta = '', bias = ''] = isSimplified ? ['', node.inputs[3]] : node.inputs.slice(3)
+    const [y, mean, inverse, sum] = node.outputs
+    if (isRead(view, mean) || isRead(view, inverse)) return undefined
+    const s = new Spelling(node, view)
+    const [own, other] = view.producer(skip, 'MatMul') && !view.producer(x, 'MatMul') ? [skip, x] : [x, skip]
+    const biased = bias === '' ? own : s.op('Add', [own, bias])
+    const all = s.op('Add', [biased, other], {}, isRead(view, sum) ? sum : undefined)
+    const attributes = { axis: -1, epsilon: view.attributes(node).epsilon } as Attributes
+    if (isSimplified) s.op('RMSNormalization', [all, gamma], attributes, y)
+    else s.op('LayerNormalization', beta === '' ? [all, gamma] : [all, gamma, beta], attributes, y)
+    return s.patch()
+  },
+}
+
+/** BiasGelu, and FastGelu with its bias. */
+export const biasGelu: Rule = {
+  name: 'fused-bias-gelu',
+  ops: ['com.microsoft.BiasGelu', 'com.microsoft.FastGelu'],
+  match(node, view) {
+    const [x, bias = ''] = node.inputs
+    const isFast = node.op.endsWith('FastGelu')
+    const s = new Spelling(node, view)
+    const sum = bias === '' ? x : s.op('Add', [x, bias])
+    s.op('Gelu', [sum], isFast ? { approximate: 'tanh' } : {}, node.outputs[0])
+    return s.patch()
+  },
+}
+
 /** Operators the rules write. */
 export const written: readonly string[] = [
   ...['Add', 'Cast', 'Concat', 'Equal', 'Expand', 'Gather', 'LayerNormalization', 'MatMul', 'ReduceSum', 'Shape'],
-  ...['Slice', 'Split', 'Squeeze', 'Unsqueeze', 'com.microsoft.MultiHeadAttention'],
+  ...['Slice', 'Split', 'Squeeze', 'Unsqueeze', 'Gelu', 'RMSNormalization', 'com.microsoft.MultiHeadAttention'],
 ]

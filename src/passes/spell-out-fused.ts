@@ -8,7 +8,7 @@ import type { Attributes, Node } from '../ir/graph.ts'
 import type { Rule } from '../ir/rewrite.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { rulesPass } from './pass.ts'
-import { attention, embedding, written } from './spell-out-encoder.ts'
+import { attention, biasGelu, embedding, skipNormalization, written } from './spell-out-encoder.ts'
 
 /** Activations with one parameter or two, by the names of their attributes, and those without. */
 const activations: Readonly<Record<string, readonly string[]>> = {
@@ -90,6 +90,12 @@ const matMul: Rule = {
 }
 
 /** See the head of this file. */
-export const spellOutFused = rulesPass('spell-out-fused', [conv, matMul, attention, embedding], {
-  writes: [...new Set(['Add', 'Clip', 'Conv', 'MatMul', 'Mul', 'Transpose', ...Object.keys(activations), ...written])],
-})
+export const spellOutFused = rulesPass(
+  'spell-out-fused',
+  [conv, matMul, attention, embedding, skipNormalization, biasGelu],
+  {
+    writes: [
+      ...new Set(['Add', 'Clip', 'Conv', 'MatMul', 'Mul', 'Transpose', ...Object.keys(activations), ...written]),
+    ],
+  },
+)

@@ -81,4 +81,32 @@ describe('spell-out-fused', () => {
     )
     expect([...ops].sort()).toEqual([...expected].sort())
   })
+
+  it.each([
+    ['LayerNormalization(u, x, g, b)', 'y', ['Add', 'LayerNormalization']],
+    ['LayerNormalization(u, x, g, b, c)', 'y, "", "", sum', ['Add', 'Add', 'LayerNormalization']],
+    ['LayerNormalization(x, u, g)', 'y', ['Add', 'LayerNormalization']],
+    ['SimplifiedLayerNormalization(x, u, g, c)', 'y, "", "", sum', ['Add', 'Add', 'RMSNormalization']],
+    ['SimplifiedLayerNormalization(u, x, g)', 'y', ['Add', 'RMSNormalization']],
+    ['LayerNormalization(u, x, g, b)', 'y, sum', ['com.microsoft.SkipLayerNormalization']],
+  ])('Skip%s to %s', async (node, outputs, expected) => {
+    const statistics = outputs === 'y, sum'
+    const { ops } = await through(
+      spellOutFused,
+      `input x: float32[n, t, 8] input z: float32[n, t, 6] const w: float32[6, 8] = ...
+      const g: float32[8] = ... const b: float32[8] = ... const c: float32[8] = ...
+      u = MatMul(z, w) ${outputs} = com.microsoft.Skip${node} {epsilon: 1e-5} output y: float32[n, t, 8]
+      ${outputs === 'y' ? '' : `output sum: float32[n, t, ${statistics ? 1 : 8}]`}`,
+    )
+    expect(ops).toEqual(['MatMul', ...expected])
+  })
+
+  it.each([
+    ['BiasGelu(x, b)', ['Add', 'Gelu']],
+    ['FastGelu(x, b)', ['Add', 'Gelu']],
+    ['FastGelu(x)', ['Gelu']],
+  ])('%s', async (node, expected) => {
+    const body = `input x: float32[n, 8] const b: float32[8] = ... y = com.microsoft.${node} output y: float32[n, 8]`
+    expect((await through(spellOutFused, body)).ops).toEqual(expected)
+  })
 })
