@@ -60,8 +60,11 @@ const quantizedForms: Readonly<Record<string, QuantizedForm>> = {
 /** Those whose bias is input 2 and takes the correction that calibration data tell. */
 const correctedOps = ['whittle.Conv', 'whittle.Gemm']
 
-/** Below this, in decibels, 'auto' gives a matrix product a scale per block: its rows have outliers along K. */
-const leastSnr = 40
+/**
+ * Below this, in decibels, 'auto' gives a matrix product a scale per block: its rows have outliers along K. Found on the text
+ * recogniser, whose output has 2 to 3 dB more signal to noise than with 40, and whose file stays below 28 % of its source.
+ */
+const leastSnr = 41.3
 /** Block of 'auto': the finest there are kernels for. */
 const autoBlock = 32
 /** The operator that can have a scale per block. */
