@@ -21,7 +21,7 @@ const recipeSchema = v.strictObject({
   weights: v.optional(v.picklist(weightTypes), 'float32'),
   /**
    * Weights along K that share a scale. 'channel': one scale per output channel; 'auto': that, and blocks of 32 for
-   * matrix products whose int8 weights would be stored with less than 41.3 dB. int4 always has blocks, of 32 by itself.
+   * matrix products whose int8 weights would be stored with less than 42.5 dB. int4 always has blocks, of 32 by itself.
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /**
