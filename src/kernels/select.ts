@@ -22,12 +22,11 @@ export interface Candidate {
 
 /**
  * GMAC/s of the forms of byte products by host, where they are not measured: large GEMMs on one thread, Node 24 on a Xeon
- * with VNNI (docs/performance.md), 4-bit weights on a Zen 3 for pmaddubsw. Hosts that are left out have one form that is exact.
+ * with VNNI (docs/performance.md). Hosts that are left out have one form that is exact.
  */
 const usual: Readonly<Partial<Record<ByteDot, Figures>>> = {
   vnni: { dot: 95, pairs: 39 },
   sdot: { dot: 95, pairs: 39 },
-  pmaddubsw: { short: 31, pairs: 20 },
 }
 
 /** The rows that do it exactly on a host with this dot, as they stand in the table; rows of products are usual ones. */
