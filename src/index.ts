@@ -47,7 +47,7 @@ export async function load(source: Source, options: LoadOptions = {}): Promise<S
   const open =
     worker && describeHost().runtime === 'page'
       ? (await import('./runtime/remote.ts')).openRemoteModel
-      : (await import('./runtime/engine.ts')).openModel
+      : (await import('./runtime/near.ts')).openNear
   return new Session(await open(source, checked))
 }
 

@@ -6,7 +6,7 @@
  */
 import { checkAborted, checkInteger } from '../base/check.ts'
 import { type OutputComparison, compare } from '../runtime/compare.ts'
-import { openModel } from '../runtime/engine.ts'
+import { openNear } from '../runtime/near.ts'
 import type { Feeds } from '../runtime/feeds.ts'
 import type { MeasurementPlace } from '../runtime/measurements.ts'
 import type { KernelChoice } from '../runtime/module.ts'
@@ -121,7 +121,7 @@ export async function bench(
   }
   try {
     tell('load', 0, 1)
-    const own = await start('whittle', async () => new Session(await openModel(source, await checkOptions(settings))))
+    const own = await start('whittle', async () => new Session(await openNear(source, await checkOptions(settings))))
     if (against) await start(against.name, () => against.open(own.session))
     const inputs = feeds!
     const outputs = against ? (await compare(runners[1].session, own.session, inputs, { rounds: 1 })).outputs : null
@@ -176,7 +176,7 @@ async function profileModel(
   feeds: Feeds,
   settings: LoadOptions,
 ): Promise<{ steps: StepTime[]; run: Timing }> {
-  const session = new Session(await openModel(source, await checkOptions({ ...settings, profile: true })))
+  const session = new Session(await openNear(source, await checkOptions({ ...settings, profile: true })))
   try {
     await session.run(feeds)
     const profiles: Profile[] = []

@@ -8,7 +8,7 @@ import { checkAborted } from '../base/check.ts'
 import { writeContainer } from '../format/container.ts'
 import type { Graph } from '../ir/graph.ts'
 import { toContainer } from '../model/to-container.ts'
-import { openModel } from '../runtime/engine.ts'
+import { openNear } from '../runtime/near.ts'
 import type { Feeds } from '../runtime/feeds.ts'
 import type { PlainOptions } from '../runtime/options.ts'
 import type { SessionBackend } from '../runtime/session.ts'
@@ -82,5 +82,5 @@ function openExposed(graph: Graph, values: readonly string[], load: PlainOptions
   const added = values
     .filter((name) => !known.has(name))
     .map((name) => ({ name, dtype: 'float32' as const, dims: null }))
-  return openModel(writeContainer(toContainer({ ...graph, outputs: [...graph.outputs, ...added] })), load)
+  return openNear(writeContainer(toContainer({ ...graph, outputs: [...graph.outputs, ...added] })), load)
 }

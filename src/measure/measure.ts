@@ -10,7 +10,7 @@ import type { Source } from '../platform/source.ts'
 import type { LayerRow, ReportData, SizeRow } from '../report/data.ts'
 import { histogramOf } from '../report/histogram.ts'
 import { compare } from '../runtime/compare.ts'
-import { openModel } from '../runtime/engine.ts'
+import { openNear } from '../runtime/near.ts'
 import type { Feeds } from '../runtime/feeds.ts'
 import type { MeasurementPlace } from '../runtime/measurements.ts'
 import { type LoadOptions, checkOptions } from '../runtime/options.ts'
@@ -80,9 +80,9 @@ export async function measure(
   const otherFile = await readModelFile(other.source, signal ? { signal } : {})
   const disablePasses = otherFile.disabledPasses
   const referenceFile = await readModelFile(reference.source, { disablePasses, ...(signal ? { signal } : {}) })
-  const a = new Session(await openModel(reference.source, load))
+  const a = new Session(await openNear(reference.source, load))
   try {
-    const b = new Session(await openModel(other.source, load))
+    const b = new Session(await openNear(other.source, load))
     try {
       tell('errors', 0, 1)
       const { outputs } = await compare(a, b, sets, { rounds: 1 })

@@ -20,7 +20,7 @@ import type { KernelModule } from './module.ts'
 import { Pool } from './pool.ts'
 import type { Profile, ProfiledProgram } from './profile.ts'
 import { Queue } from './queue.ts'
-import type { Fetch, SessionBackend, ValueDescription } from './session.ts'
+import type { Fetch, ValueDescription } from './session.ts'
 import { Stages } from './stages.ts'
 import { warmUp } from './warm-up.ts'
 import { type ArrivingPiece, type Refetch, WeightStore, byteLengthOfConstant } from './weights.ts'
@@ -51,7 +51,7 @@ export interface CoreOptions {
 }
 
 /** What a session gives back when it ends. */
-interface OpenModel {
+export interface OpenModel {
   readonly graph: Graph
   readonly heap: Heap
   readonly executor: Executor
@@ -62,8 +62,8 @@ interface OpenModel {
   last?: { readonly programs: readonly ProfiledProgram[]; readonly wasm: number }
 }
 
-/** The engine's side of a session. */
-export class SessionCore implements SessionBackend {
+/** A loaded model and its runs. */
+export class SessionCore {
   readonly inputs: readonly ValueDescription[]
   readonly outputs: readonly ValueDescription[]
   readonly #options: Pick<CoreOptions, 'profile' | 'bytes'> & { readonly build: string }
@@ -122,14 +122,7 @@ export class SessionCore implements SessionBackend {
 
   /** Runs the model on the feeds as they are now. @throws InputError for feeds that do not fit, StateError when the session has ended */
   async run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>> {
-    const opened = this.#open()
-    const { graph, stages } = opened
-    try {
-      const outputs = this.#queue.isIdle && !this.#options.profile ? atOnce(opened, feeds, fetch) : null
-      if (outputs) return outputs
-    } catch (error) {
-      throw await this.#final(error)
-    }
+    const { graph, stages } = this.#open()
     const given = checkFeeds(graph.inputs, feeds)
     // what begins at once and reads its inputs first of all needs no copies of them
     const ready = this.#queue.isIdle ? stages.readyFor(given) : undefined
@@ -147,6 +140,22 @@ export class SessionCore implements SessionBackend {
         throw await this.#final(error)
       }
     })
+  }
+
+  /** The model, while no run is under way. @throws StateError when the session has ended */
+  get idle(): OpenModel | undefined {
+    const model = this.#open()
+    return this.#queue.isIdle ? model : undefined
+  }
+
+  /** Whether steps are run and timed one by one. */
+  get isTimed(): boolean {
+    return this.#options.profile
+  }
+
+  /** What an error comes to, where no helpers are: after a StateError the memory is of no further use. */
+  failed(error: unknown): unknown {
+    return error instanceof StateError ? (this.#failure ??= error) : error
   }
 
   /** Of the last run. @throws StateError before the first one */
@@ -180,9 +189,8 @@ export class SessionCore implements SessionBackend {
 
   /** What an error comes to: after a StateError threads or memory are of no further use, and a helper's death is the cause. */
   async #final(error: unknown): Promise<unknown> {
-    if (!(error instanceof StateError)) return error
-    await this.#model?.pool?.explained()
-    return (this.#failure ??= error)
+    if (error instanceof StateError) await this.#model?.pool?.explained()
+    return this.failed(error)
   }
 
   async #startHelpers({ threads, kernels, helperScript }: CoreOptions, model: OpenModel): Promise<void> {
@@ -203,15 +211,6 @@ export class SessionCore implements SessionBackend {
   }
 }
 
-/** A run like the one before it, where it can be done within this call. */
-function atOnce(model: OpenModel, feeds: unknown, fetch: Fetch | undefined): Record<string, Tensor> | null {
-  const { executor, stages } = model
-  const before = executor.wasmTime
-  const outputs = stages.runAtOnce(feeds, fetch)
-  if (outputs) model.last = { programs: stages.programsAtOnce, wasm: executor.wasmTime - before }
-  return outputs
-}
-
 /** What is usual on hosts of this kind, but for what is measured. */
 async function hostOf(options: CoreOptions): Promise<MeasuredHost> {
   const { graph, ops, kernels, threads, measure, searchThreads, fixedForms, measurements = false } = options
@@ -222,7 +221,8 @@ async function hostOf(options: CoreOptions): Promise<MeasuredHost> {
   return (await import('./measured-host.ts')).measuredHost({ ...options, hasForms }, measurements, host)
 }
 
-function disposed(): StateError {
+/** What is said of a session that has ended. */
+export function disposed(): StateError {
   return new StateError({
     where: 'session',
     expected: 'an open session',

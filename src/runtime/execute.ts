@@ -32,28 +32,10 @@ export interface BoundProgram {
   readonly starts: Uint32Array
   /** The arena the words were written for. */
   arena: number
-  /** Made by `runAtOnce`, for that arena. */
-  ports?: Ports
   /** Of a large result, with helpers. */
   readonly early: EarlyRows | undefined
   /** Where threads are searched for: how many it is to run with. */
   readonly search?: ThreadSearch
-}
-
-/** Where a value is that goes in or comes out. */
-interface Port {
-  readonly name: string
-  /** It itself, a view of the memory. */
-  readonly tensor: Tensor
-}
-
-/** Values that a program copies in, by their positions among the model's inputs, and results; null: not all lie in the arena. */
-interface Ports {
-  /** What they are views of, and its bytes: none are left of it when the memory has grown. */
-  readonly memory: ArrayBufferLike
-  readonly bytes: number
-  readonly inputs: readonly (Port & { readonly at: number })[]
-  readonly results: readonly Port[] | null
 }
 
 /** Threads of a session: all there are, and, where each program is to find out how many of them it runs best with, what does. */
@@ -182,57 +164,33 @@ export class Executor {
     return outputs
   }
 
-  /** Whether `runAtOnce` may be called. */
+  /** Whether one thread does all, so that `runWhole` may be called. */
   get isAlone(): boolean {
     return this.#threads.count === 1
   }
 
   /**
-   * Runs a program of one stretch within this call, on one thread.
-   * @param inputs data of the model's, of the types and shapes the program was compiled for
-   * @returns the results; null where they do not all lie in the arena, and nothing was run
+   * Does the steps of a program of one stretch with what lies in the arena, within this call.
+   * @param words of the list
+   * @returns milliseconds in Wasm
    */
-  runAtOnce(
-    bound: BoundProgram,
-    names: readonly string[],
-    inputs: readonly Uint8Array[],
-    fetch: Fetch | undefined,
-  ): Record<string, Tensor> | null {
-    this.#refresh(bound)
-    const { list, starts, program } = bound
-    let { ports } = bound
-    if (ports?.memory.byteLength !== ports?.bytes || !ports) ports = bound.ports = this.#portsOf(program, names)
-    if (!ports.results) return null
-    for (const { at, tensor } of ports.inputs) (tensor.data as Uint8Array).set(inputs[at])
-    const words = starts[starts.length - 1]
-    const code = words === 0 ? finished : this.#call(list, words)
-    if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
-    const outputs: Record<string, Tensor> = {}
-    for (const { name, tensor } of ports.results) {
-      const result = fetch ? fetch.take(name, tensor) : copyOfTensor(tensor)
-      if (result) outputs[name] = result
+  runWhole(list: number, words: number): number {
+    let code: number
+    const start = now()
+    try {
+      code = this.#kernels.run(list, words, controlAddress, 0, 1)
+    } catch (error) {
+      throw trap(error)
     }
-    return outputs
+    const time = now() - start
+    if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
+    return time
   }
 
-  #portsOf(program: Program, names: readonly string[]): Ports {
-    const resolve = this.#resolver(program)
-    const portOf = (name: string): Port => {
-      const slot = program.types.get(name)!
-      return { name, tensor: tensorFromBytes(slot.dtype, this.#place(slot, resolve), slot.dims) }
-    }
-    const inputs = program.arenaInputs.map((name) => ({ ...portOf(name), at: names.indexOf(name) }))
-    const isComputed = (name: string): boolean =>
-      !program.known.has(name) && !this.#weights.isConstant(name) && program.types.has(name)
-    // a literal has no own property of that name
-    const isPlain = (name: string): boolean => isComputed(name) && name !== '__proto__'
-    const memory = this.#heap.memory.buffer
-    return {
-      memory,
-      bytes: memory.byteLength,
-      inputs,
-      results: program.results.every(isPlain) ? program.results.map(portOf) : null,
-    }
+  /** A value of a program in the arena: a view, good until the memory grows or the arena moves. */
+  viewOf({ program }: BoundProgram, name: string): Tensor {
+    const slot = program.types.get(name)!
+    return tensorFromBytes(slot.dtype, this.#place(slot, this.#resolver(program)), slot.dims)
   }
 
   async #execute(
@@ -242,7 +200,7 @@ export class Executor {
     { timings, fetch }: RunOptions,
   ): Promise<Map<string, Tensor>> {
     const { program, early } = bound
-    this.#refresh(bound)
+    this.refresh(bound)
     const resolve = this.#resolver(program)
     let begun: Uint8Array | undefined
     const lead = (): void => {
@@ -325,7 +283,7 @@ export class Executor {
       if (words === 0) return this.#kernels.resume(controlAddress, 0, this.#active)
       return this.#kernels.run(list, words, controlAddress, 0, this.#active)
     } catch (error) {
-      throw failure(`a trap in Wasm (${String(error)})`, error)
+      throw trap(error)
     } finally {
       this.#wasmTime += now() - start
     }
@@ -338,13 +296,13 @@ export class Executor {
     this.#arena = { address: this.#heap.allocate(bytes), bytes }
   }
 
-  #refresh(bound: BoundProgram): void {
+  /** Writes the words again where the arena has moved; a run needs that before it. */
+  refresh(bound: BoundProgram): void {
     if (bound.arena === this.#arena.address) return
     this.#reserveArena(bound.program.arena.bytes)
     const { program, rows, early } = bound
     this.#write(bound.list, this.#encode(program, rows, early).words)
     bound.arena = this.#arena.address
-    delete bound.ports
   }
 
   #encode(program: Program, rows: KernelRows, early: EarlyRows | undefined): ReturnType<typeof encodeSteps> {
@@ -389,6 +347,10 @@ export class Executor {
   #place({ name, dtype, dims }: Slot, resolve: (ref: Ref) => number): Uint8Array {
     return this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), byteLengthOf(dtype, sizeOf(dims)))
   }
+}
+
+function trap(error: unknown): StateError {
+  return failure(`a trap in Wasm (${String(error)})`, error)
 }
 
 function failure(got: string, cause?: unknown): StateError {

@@ -13,11 +13,12 @@ import { describeHost } from '../platform/host.ts'
 import { type ByteStream, type Source, openSource } from '../platform/source.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { SourceReader } from './handed-source.ts'
+import type { Fetches } from './fetches.ts'
 import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
 import { outcomeOf } from './plain-errors.ts'
 import type { Profile } from './profile.ts'
 import type { Engine, RemoteModel } from './remote.ts'
-import type { Fetch, SessionBackend, ValueDescription } from './session.ts'
+import type { SessionBackend, ValueDescription } from './session.ts'
 
 type Options = PlainOptions & Pick<LoadOptions, 'onProgress' | 'signal'>
 
@@ -165,11 +166,11 @@ class Instances implements SessionBackend {
     for (const instance of this.#sound) instance.model.death.catch((error: unknown) => this.#giveUp(instance, error))
   }
 
-  async run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>> {
+  async run(feeds: unknown, fetches?: Fetches): Promise<Record<string, Tensor>> {
     const instance = this.#leastBusy()
     instance.runs++
     try {
-      const outputs = await instance.model.run(feeds, fetch)
+      const outputs = await instance.model.run(feeds, fetches)
       this.#last = instance
       return outputs
     } catch (error) {

@@ -11,12 +11,13 @@ import { type WorkerHandle, startWorker } from '../platform/workers.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { workerUrl } from './assets.ts'
 import type { TensorLike } from './feeds.ts'
+import type { Fetcher, Fetches } from './fetches.ts'
 import type { WasmModules } from './module.ts'
 import type { LoadOptions, PlainOptions, ProgressEvent } from './options.ts'
 import { type Outcome, unwrap } from './plain-errors.ts'
 import type { ProbeReport } from './probe.ts'
 import type { Profile } from './profile.ts'
-import type { Fetch, SessionBackend, ValueDescription } from './session.ts'
+import type { SessionBackend, ValueDescription } from './session.ts'
 
 /** What a loaded model is, as plain data. */
 export interface ModelDescription {
@@ -137,6 +138,7 @@ export class RemoteModel implements SessionBackend {
   readonly outputs: readonly ValueDescription[]
   readonly bytes: number
   readonly #engine: Engine
+  #fetcher: Fetcher | undefined
   #disposal: Promise<void> | undefined
 
   constructor(engine: Engine, { inputs, outputs, bytes }: ModelDescription) {
@@ -151,8 +153,10 @@ export class RemoteModel implements SessionBackend {
     return this.#engine.death
   }
 
-  async run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>> {
+  async run(feeds: unknown, fetches?: Fetches): Promise<Record<string, Tensor>> {
     this.#checkOpen()
+    if (fetches !== undefined) this.#fetcher ??= new (await import('./fetches.ts')).Fetcher(this.outputs)
+    const fetch = fetches === undefined ? undefined : this.#fetcher!.read(fetches)
     const outputs = await this.#engine.call(this.#engine.api.run(plainFeeds(feeds), fetch?.names))
     return Object.fromEntries(
       Object.entries(outputs).map(([name, { type, data, dims }]) => {

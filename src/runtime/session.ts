@@ -3,10 +3,11 @@
  * The public handle of a loaded model. Behind it is a model in this thread or in the engine's worker; the handle is the
  * same, and so are its errors.
  */
+import { StateError } from '../base/errors.ts'
 import type { Dtype } from '../tensor/dtype.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Feeds } from './feeds.ts'
-import type { Fetcher, Fetches } from './fetches.ts'
+import type { Fetches } from './fetches.ts'
 import type { Profile } from './profile.ts'
 
 /** A model input or output. */
@@ -34,7 +35,9 @@ export interface SessionBackend {
   readonly outputs: readonly ValueDescription[]
   /** Size of the model as it was read. */
   readonly bytes: number
-  run(feeds: unknown, fetch?: Fetch): Promise<Record<string, Tensor>>
+  run(feeds: unknown, fetches?: Fetches): Promise<Record<string, Tensor>>
+  /** There where the model is in this thread. */
+  runSync?(feeds: unknown, fetches?: Fetches): Record<string, Tensor>
   profile(): Promise<Profile>
   dispose(): Promise<void>
 }
@@ -46,7 +49,6 @@ export class Session {
   /** Size of the model as it was read, in bytes. */
   readonly bytes: number
   readonly #backend: SessionBackend
-  #fetcher: Fetcher | undefined
 
   constructor(backend: SessionBackend) {
     this.#backend = backend
@@ -63,13 +65,23 @@ export class Session {
    * @throws InputError for a wrong name, type or shape; StateError after `dispose` or when a worker died
    */
   run(feeds: Feeds, fetches?: Fetches): Promise<Record<string, Tensor>> {
-    if (fetches === undefined) return this.#backend.run(feeds)
-    if (!this.#fetcher) return this.#runFetching(feeds, fetches)
-    try {
-      return this.#backend.run(feeds, this.#fetcher.read(fetches))
-    } catch (error) {
-      return Promise.reject(error as Error)
-    }
+    return this.#backend.run(feeds, fetches)
+  }
+
+  /**
+   * The same within this call, for callers that cannot wait: the model is in this thread and on one (`threads: 1`, in a page
+   * `worker: false`), `run` was awaited once with inputs of these shapes, and all steps run in Wasm.
+   * @throws what `run` rejects with; StateError while a run is under way, and where it cannot be done so
+   */
+  runSync(feeds: Feeds, fetches?: Fetches): Record<string, Tensor> {
+    const backend = this.#backend
+    if (backend.runSync) return backend.runSync(feeds, fetches)
+    throw new StateError({
+      where: 'session.runSync',
+      expected: 'a model in this thread',
+      got: 'one in a worker',
+      todo: 'load it with worker: false, and without instances',
+    })
   }
 
   /** What the last run was made of; times only with `profile: true`. @throws StateError before the first run */
@@ -80,11 +92,6 @@ export class Session {
   /** Waits for the run under way, then gives workers and memory back. May be called again. */
   dispose(): Promise<void> {
     return this.#backend.dispose()
-  }
-
-  async #runFetching(feeds: Feeds, fetches: Fetches): Promise<Record<string, Tensor>> {
-    this.#fetcher = new (await import('./fetches.ts')).Fetcher(this.outputs)
-    return this.run(feeds, fetches)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -14,7 +14,6 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { compile } from './compile.ts'
 import type { BoundProgram, EvaluateHost, Executor, Timings } from './execute.ts'
 import type { ProfiledProgram } from './profile.ts'
-import { Repeat } from './repeat.ts'
 import type { Fetch } from './session.ts'
 
 /** Part of the model that is compiled as one: the whole, or what is behind a shape known only from data. */
@@ -28,6 +27,8 @@ interface Stage {
 }
 
 interface CompiledStage {
+  /** What it was compiled for. */
+  readonly infos: ReadonlyMap<string, ValueInfo>
   readonly bound: BoundProgram
   readonly evaluate: EvaluateHost
   readonly next: Stage | undefined
@@ -55,17 +56,11 @@ export class Stages {
   #steering: ReadonlySet<string> | undefined
   /** Their contents so far. */
   readonly #steered = new Set<string>()
-  /** The model's inputs. */
-  readonly #names: readonly string[]
-  /** What was ready last, and for what. */
-  #latest:
-    { readonly like: Repeat; readonly stage: ReadyStage; readonly programs: readonly ProfiledProgram[] } | undefined
 
   constructor(graph: Graph, ops: OpSet, host: HostTraits, executor: Executor) {
     this.#ops = ops
     this.#host = host
     this.#executor = executor
-    this.#names = graph.inputs.map(({ name }) => name)
     const follows = (name: string): boolean => this.#steered.size < mostFollowed && !!this.#steering?.has(name)
     this.#first = { graph, infos: new Map(), follows, programs: new Map() }
   }
@@ -102,35 +97,11 @@ export class Stages {
 
   /** The program for these inputs where there is one, and it reads them within the call of `run` and never again. */
   readyFor(inputs: ReadonlyMap<string, Tensor>): ReadyStage | undefined {
-    this.#latest = undefined
-    const infos = this.#inputInfos(this.#first, inputs)
-    const known = this.#known(this.#first, keyOf(infos))
+    const known = this.#known(this.#first, keyOf(this.#inputInfos(this.#first, inputs)))
     if (!known || known.next) return undefined
     const { segments, results } = known.bound.program
     const isPlain = segments.every(({ kind }) => kind === 'stretch') && !results.some((name) => inputs.has(name))
-    if (!isPlain) return undefined
-    const { graph } = this.#first
-    const isNumeric = graph.inputs.every(({ dtype }) => dtype !== 'string')
-    const follows = (name: string): boolean => infos.get(name)?.content !== undefined
-    if (isNumeric) {
-      const programs = [{ program: known.bound.program, timings: [] }]
-      this.#latest = { like: new Repeat(graph.inputs, inputs, follows), stage: known, programs }
-    }
-    return known
-  }
-
-  /**
-   * Runs within this call where that can be: inputs are like those of `readyFor`'s last call, and one thread does all.
-   * @returns null where it cannot, and nothing was run
-   */
-  runAtOnce(feeds: unknown, fetch: Fetch | undefined): Record<string, Tensor> | null {
-    const inputs = this.#executor.isAlone ? this.#latest?.like.dataOf(feeds) : undefined
-    return inputs ? this.#executor.runAtOnce(this.#latest!.stage.bound, this.#names, inputs, fetch) : null
-  }
-
-  /** What `runAtOnce` runs. */
-  get programsAtOnce(): readonly ProfiledProgram[] {
-    return this.#latest!.programs
+    return isPlain ? known : undefined
   }
 
   /** A compiled stage, now the one used last. */
@@ -157,7 +128,6 @@ export class Stages {
     const [oldest] = stage.programs
     if (stage.programs.size > mostPrograms) {
       stage.programs.delete(oldest[0])
-      this.#latest = undefined
       this.#forget(oldest[1])
     }
     return compiled
@@ -185,7 +155,7 @@ export class Stages {
     const isCut = cut !== undefined && cut.tail.length === program.rest?.graph.nodes.length
     const follows = (name: string): boolean => !isCut || cut.conditions.includes(name)
     const next = program.rest && { ...program.rest, follows, programs: new Map<string, CompiledStage>() }
-    return { bound, evaluate, next }
+    return { infos: inputs, bound, evaluate, next }
   }
 
   #forget({ bound, next }: CompiledStage): void {

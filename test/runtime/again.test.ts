@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+/** Runs with the tensors of the run before: whatever a caller does to them between runs, results and errors are those of any run. */
+import { describe, expect, it } from 'vitest'
+import { writeContainer } from '../../src/format/container.ts'
+import type { Tensor } from '../../src/index.ts'
+import { type Fetches, InputError, type Session, load } from '../../src/index.ts'
+import { parseGraph } from '../../src/ir/text-parse.ts'
+import { toContainer } from '../../src/model/to-container.ts'
+import type { Feeds } from '../../src/runtime/feeds.ts'
+
+// k chooses between two values, so programs are compiled for what it holds
+const file = writeContainer(
+  toContainer(
+    parseGraph(`graph main opset 17 {
+  input x: float32[n, 2]
+  input k: int64[1]
+  input unused: float32[1]
+  const one: int64[1] = 1
+  const two: float32[] = 2
+  d = Mul(x, two)
+  next = Add(k, one)
+  zero = Sub(one, one)
+  is = Equal(k, zero)
+  flag = Squeeze(is)
+  a = Neg(d)
+  b = Exp(d)
+  y = whittle.Select(flag, a, b)
+  output y: float32[n, 2]
+  output next: int64[1]
+}`),
+  ),
+)
+
+interface Plain {
+  type: string
+  data: Float32Array | BigInt64Array | Int32Array
+  dims: number[]
+}
+type Tensors = Record<'x' | 'k' | 'unused', Plain>
+type Targets = Record<string, Plain | null>
+
+const feedsOf = (): Tensors => ({
+  x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] },
+  k: { type: 'int64', data: BigInt64Array.of(0n), dims: [1] },
+  unused: { type: 'float32', data: Float32Array.of(9), dims: [1] },
+})
+const targetsOf = (): Targets => ({
+  y: { type: 'float32', data: new Float32Array(4), dims: [2, 2] },
+  next: { type: 'int64', data: new BigInt64Array(1), dims: [1] },
+})
+
+function wantedOf({ x, k }: Tensors): Record<string, unknown[]> {
+  const isZero = k.data[0] === 0n
+  const y = [...(x.data as Float32Array)].map((v) => Math.fround(isZero ? -2 * v : Math.exp(2 * v)))
+  return { y, next: [(k.data[0] as bigint) + 1n] }
+}
+
+function expectOutputs(outputs: Record<string, Tensor>, wanted: Record<string, unknown[]>): void {
+  for (const [name, { data }] of Object.entries(outputs)) {
+    const got = [...(data as Iterable<number | bigint>)]
+    expect(got.length).toBe(wanted[name].length)
+    got.forEach((value, i) => {
+      if (typeof value === 'bigint') expect(value).toBe(wanted[name][i])
+      else expect(value).toBeCloseTo(wanted[name][i] as number, 1)
+    })
+  }
+}
+
+async function settled(session: Session, feeds: Tensors, fetches?: Targets): Promise<void> {
+  for (let run = 0; run < 4; run++) {
+    const wanted = wantedOf(feeds)
+    expectOutputs(await session.run(feeds as Feeds, fetches as Fetches), wanted)
+  }
+}
+
+describe('the run before, once more', () => {
+  it('sees what tensors hold now, and gives new outputs or those of the caller', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = feedsOf()
+    for (const fetches of [undefined, targetsOf(), { y: null, next: targetsOf().next }, { y: targetsOf().y }]) {
+      await settled(session, feeds, fetches)
+      const seen = new Set<unknown>()
+      for (let run = 0; run < 5; run++) {
+        feeds.x.data.fill(run as never)
+        const outputs = await session.run(feeds as Feeds, fetches as Fetches)
+        expect(Object.keys(outputs).sort()).toEqual(Object.keys(fetches ?? { next: 0, y: 0 }).sort())
+        expectOutputs(outputs, wantedOf(feeds))
+        for (const [name, target] of Object.entries(fetches ?? {})) if (target) expect(outputs[name]).toBe(target)
+        if (!fetches?.y) seen.add(outputs.y.data)
+        // outputs are the caller's
+        delete (outputs as Partial<typeof outputs>).y
+      }
+      expect(seen.size).toBe(fetches?.y ? 0 : 5)
+    }
+  })
+
+  it('notices another content where one was compiled for, also one that it has written itself', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = feedsOf()
+    for (const k of [0n, 1n, 0n, 2n]) {
+      feeds.k.data[0] = k
+      await settled(session, feeds)
+    }
+    const counting = { ...targetsOf(), next: feeds.k }
+    for (let run = 0; run < 4; run++) {
+      feeds.k.data[0] = -1n
+      await settled(session, feeds, counting)
+      expect(feeds.k.data[0]).toBe(3n)
+    }
+  })
+
+  it.each<[string, (feeds: Tensors) => void]>([
+    ['another tensor', (feeds) => (feeds.x = { ...feedsOf().x, data: Float32Array.of(4, 3, 2, 1) })],
+    ['other data', (feeds) => (feeds.x.data = Float32Array.of(4, 3, 2, 1))],
+    ['data of another length, with its dims', (feeds) => Object.assign(feeds.x, { data: Float32Array.of(8, 9), dims: [1, 2] })], // prettier-ignore
+    [
+      'another order',
+      (feeds) => {
+        const { x } = feeds
+        delete (feeds as Partial<Tensors>).x
+        feeds.x = x
+      },
+    ],
+  ])('notices %s', async (_, change) => {
+    // prettier-ignore
+    for (const fetches of [undefined, { next: null }]) {
+      await using session = await load(file, { threads: 1 })
+      const feeds = feedsOf()
+      await settled(session, feeds, fetches)
+      change(feeds)
+      await settled(session, feeds, fetches)
+    }
+  })
+
+  it.each<[string, (feeds: Tensors) => void]>([
+    ['a tensor that is gone', (feeds) => delete (feeds as Partial<Tensors>).unused],
+    ['one more', (feeds) => Object.assign(feeds, { z: feedsOf().x })],
+    ['null', (feeds) => (feeds.x = null as never)],
+    ['dims changed in place', (feeds) => (feeds.x.dims[1] = 4)],
+    ['a dim more', (feeds) => feeds.x.dims.push(1)],
+    ['another type', (feeds) => (feeds.x.type = 'int32')],
+    ['data that was taken away', (feeds) => structuredClone(feeds.x.data, { transfer: [feeds.x.data.buffer as ArrayBuffer] })], // prettier-ignore
+  ])('refuses %s, and goes on', async (_, spoil) => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = feedsOf()
+    await settled(session, feeds)
+    spoil(feeds)
+    for (let run = 0; run < 2; run++) await expect(session.run(feeds as Feeds)).rejects.toThrow(InputError)
+    await settled(session, feedsOf())
+  })
+
+  it.each<[string, (targets: Targets) => unknown]>([
+    ['an unknown name', (targets) => (targets.z = targetsOf().y)],
+    ['undefined', (targets) => (targets.y = undefined as never)],
+    ['another type', (targets) => (targets.y!.type = 'int32')],
+    ['dims changed in place', (targets) => (targets.y!.dims[0] = 4)],
+    ['too little data', (targets) => (targets.y!.data = new Float32Array(3))],
+    ['data that was taken away', ({ y }) => structuredClone(y!.data, { transfer: [y!.data.buffer as ArrayBuffer] })],
+  ])('refuses fetches with %s, and goes on', async (_, spoil) => {
+    await using session = await load(file, { threads: 1 })
+    const [feeds, targets] = [feedsOf(), targetsOf()]
+    await settled(session, feeds, targets)
+    spoil(targets)
+    for (let run = 0; run < 2; run++)
+      await expect(session.run(feeds as Feeds, targets as Fetches)).rejects.toThrow(InputError)
+    await settled(session, feeds, targetsOf())
+    await expect(session.run(feeds as Feeds, null as never)).rejects.toThrow(InputError)
+  })
+
+  it('knows that no fetches are not all', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = feedsOf()
+    for (let run = 0; run < 4; run++) expect(await session.run(feeds as Feeds, {})).toEqual({})
+    await expect(session.run(feeds as Feeds, null as never)).rejects.toThrow(InputError)
+    await settled(session, feeds)
+    expect(await session.run(feeds as Feeds, {})).toEqual({})
+    expect(Object.keys(await session.run(feeds as Feeds, ['y']))).toEqual(['y'])
+  })
+
+  it('is right after runs of other shapes, also where the arena has grown or programs were dropped', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = feedsOf()
+    await settled(session, feeds)
+    for (const rows of [1, 5000, 2, ...Array.from({ length: 20 }, (_, i) => 10 + i)]) {
+      const other = feedsOf()
+      Object.assign(other.x, { data: new Float32Array(rows * 2).fill(0.5), dims: [rows, 2] })
+      await settled(session, other)
+      await settled(session, feeds)
+    }
+    const together = await Promise.all([feeds, feedsOf(), feeds].map((given) => session.run(given as Feeds)))
+    for (const outputs of together) expectOutputs(outputs, wantedOf(feeds))
+    await settled(session, feeds)
+  })
+})
