@@ -6,8 +6,8 @@ import { InputError } from '../base/errors.ts'
 import { type CompressReport, compress, presets } from '../compress.ts'
 import { inspectModel } from '../inspect/inspect.ts'
 import { writeFileAtomically } from '../platform/files.ts'
-import { wholeNumber } from './arguments.ts'
-import { type FeedOptions, addFeedOptions, feedHelp } from './feeds.ts'
+import { collect, wholeNumber } from './arguments.ts'
+import { type FeedOptions, type Feeds, addFeedOptions, feedHelp, readArchive } from './feeds.ts'
 import { readMeasuringFeeds } from './measuring-feeds.ts'
 import { bytes, interrupt, print, progressBar, table } from './output.ts'
 import { labelOf, writeReport } from './report-file.ts'
@@ -16,6 +16,7 @@ interface Options extends FeedOptions {
   readonly output?: string
   readonly recipe: string
   readonly report?: string
+  readonly calibration?: readonly string[]
   readonly threads: number
   readonly rounds?: number
   readonly json?: boolean
@@ -39,6 +40,7 @@ export function addCompress(program: Command): void {
   addFeedOptions(command)
     .option('-t, --threads <count>', 'threads to measure with', wholeNumber(1), 1)
     .option('--rounds <count>', 'timed rounds', wholeNumber(1))
+    .option('--calibration <file.npz>', 'a set of inputs to round by, an array each; may be given again', collect)
     .option('-v, --verbose', 'a line per layer and per pass')
     .option('--off <pass...>', 'optimising passes to leave out, by name (whittle inspect --passes lists them)')
     .option('--json', 'print the report as JSON')
@@ -47,11 +49,13 @@ export function addCompress(program: Command): void {
       `
 Recipes as JSON, every field optional:
   { "weights": "int8", "exclude": ["conv2d_10.w_0"], "minElements": 64, "disablePasses": ["fuse-epilogue"] }
+  { "weights": "int8", "rounding": "nearest", "equalize": false }   runs the model on no inputs (docs/compression.md)
   { "weights": "int8", "narrow": true }   1.2 to 1.4 times as fast on x86 before AVX-VNNI (docs/performance.md)
 
 Examples:
   $ whittle compress model.onnx
   $ whittle compress model.onnx --recipe float32 -o plain.whittle
+  $ whittle compress model.onnx --calibration one.npz --calibration two.npz
   $ whittle compress model.onnx --report report.html --input x=line.npy
 
 Of --report:${feedHelp}`,
@@ -67,6 +71,7 @@ Of --report:${feedHelp}`,
         const { model: file, report } = await compress(model, withPassesOff(recipe, options.off ?? []), {
           onProgress: bar.onProgress,
           signal,
+          ...(options.calibration === undefined ? {} : { calibration: setsOf(options.calibration) }),
         })
         const inputs =
           options.report === undefined
@@ -99,6 +104,11 @@ Of --report:${feedHelp}`,
     })
 }
 
+/** The inputs in archives, read as they are wanted. */
+async function* setsOf(files: readonly string[]): AsyncIterable<Feeds> {
+  for (const file of files) yield await readArchive(file)
+}
+
 function withPassesOff(recipe: string | object, off: readonly string[]): string | object {
   if (off.length === 0 || (typeof recipe === 'string' && !Object.hasOwn(presets, recipe))) return recipe
   const base = typeof recipe === 'string' ? presets[recipe] : recipe
@@ -122,9 +132,12 @@ function describe(
   report: CompressReport,
   verbose: boolean,
 ): string {
-  const { bytesBefore, bytesAfter } = report
+  const { bytesBefore, bytesAfter, roundedBy } = report
+  const rounded = { calibration: 'the inputs given', synthetic: 'made-up inputs; --calibration takes real ones' }
   const lines = [
     `${output}: ${bytes(bytesAfter)} of ${bytes(bytesBefore)} (${((100 * bytesAfter) / bytesBefore).toFixed(1)} %), recipe ${report.recipe.name}`,
+    ...(roundedBy.inputs === 'none' ? [] : [`rounded by ${rounded[roundedBy.inputs]}`]),
+    ...(verbose && roundedBy.reason !== undefined ? [`rounded to the nearest: ${roundedBy.reason}`] : []),
     ...(page === undefined ? [] : [`report: ${page}`]),
   ]
   if (verbose) {

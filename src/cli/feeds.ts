@@ -43,7 +43,7 @@ Inputs are NumPy arrays: --input x=line.npy (again for each input), or --inputs 
 /** Reads the inputs a session wants. @throws InputError for what is missing or malformed */
 export async function readFeeds(wanted: readonly InputDescription[], options: FeedOptions): Promise<Feeds> {
   const feeds: Feeds = {}
-  if (options.inputs !== undefined) Object.assign(feeds, readNpz(await readBytes(options.inputs), options.inputs))
+  if (options.inputs !== undefined) Object.assign(feeds, await readArchive(options.inputs))
   for (const pair of options.input ?? []) {
     const at = pair.indexOf('=')
     if (at < 1) throw new InputError({ where: '--input', expected: 'name=file.npy', got: pair })
@@ -64,6 +64,11 @@ export async function readFeeds(wanted: readonly InputDescription[], options: Fe
     feeds[input.name] = randomTensor(input, dims)
   }
   return feeds
+}
+
+/** The arrays of an `.npz` file, by name. */
+export async function readArchive(file: string): Promise<Feeds> {
+  return readNpz(await readBytes(file), file)
 }
 
 function readDims(pairs: readonly string[], wanted: readonly InputDescription[]): Map<string, number> {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What calibration data tells: the mean of each input channel of the layers that are to be quantised, over all
- * positions of all samples, measured by running the float32 graph with those inputs as additional outputs. One thread
- * runs it: a page's own thread, where compress may be called, must not wait for others.
+ * What inputs of a model tell of the inputs of its layers, over all positions of all samples: the mean of each channel,
+ * and how channels go together, E[x x^T]. It is measured by running the float32 graph with those values as additional
+ * outputs. One thread runs it: a page's own thread, where compress may be called, must not wait for others.
  */
 import { checkAborted } from '../base/check.ts'
 import { GraphError, InputError } from '../base/errors.ts'
@@ -17,36 +17,68 @@ import type { Tensor } from '../tensor/tensor.ts'
 /** Inputs of a model, a set at a time. */
 export type Calibration = Iterable<Feeds> | AsyncIterable<Feeds>
 
-/** Means per channel of each value, channels on the last axis. */
-export type ChannelMeans = ReadonlyMap<string, Float64Array>
+/**
+ * Channels whose second moments are kept together: a matrix of so many rows is factored in a moment, and twice as many gain
+ * half a decibel.
+ */
+export const momentChannels = 128
 
-interface Sums {
-  readonly channels: Float64Array
-  rows: number
+/** What is known of a value with channels on its last axis. */
+export interface ValueStatistics {
+  /** E[x] per channel. */
+  readonly means: Float64Array
+  /** E[x^2], the least and the largest x per channel. */
+  readonly squares: Float64Array
+  readonly least: Float64Array
+  readonly most: Float64Array
+  /** E[x x^T] of each `momentChannels` channels, row-major; none where they were not asked for. */
+  readonly moments: readonly Float64Array[]
+  /** Rows the moments were taken of, or would have been. */
+  readonly rows: number
+}
+
+export type Statistics = ReadonlyMap<string, ValueStatistics>
+
+/** Rows of a value that count towards its moments, of each sample: evenly chosen where there are more. */
+const mostRows = 256
+
+export interface MeasureOptions {
+  /** Of which values moments are wanted; of all where left out. */
+  readonly moments?: ReadonlySet<string>
+  readonly signal?: AbortSignal
+  /** The same numbers on every host. */
+  readonly deterministic?: boolean
 }
 
 /**
- * Means of `values` (names of float32 values with channels last) over the calibration data.
+ * Statistics of `values` (names of float32 values with channels last) over the calibration data.
  * @throws InputError when there is no data or it does not fit the model
  */
-export async function measureMeans(
+export async function measureValues(
   graph: Graph,
   values: readonly string[],
   calibration: Calibration,
-  signal?: AbortSignal,
-): Promise<ChannelMeans> {
+  { moments, signal, deterministic = false }: MeasureOptions = {},
+): Promise<Statistics> {
   const known = new Set(graph.outputs.map(({ name }) => name))
   const wanted = [...new Set(values)].filter((name) => !known.has(name))
   const taps = wanted.map((name) => ({ name, dtype: 'float32' as const, dims: null }))
   const file = writeContainer(toContainer({ ...graph, outputs: [...graph.outputs, ...taps] }))
-  const core = await openModel(file, await checkOptions({ threads: 1, ...(signal === undefined ? {} : { signal }) }))
+  const core = await openModel(
+    file,
+    await checkOptions({ threads: 1, deterministic, ...(signal === undefined ? {} : { signal }) }),
+  )
   const sums = new Map<string, Sums>()
   let samples = 0
   try {
     for await (const feeds of calibration) {
       checkAborted('compress', signal)
       const outputs = await core.run(feeds)
-      for (const name of values) addRows(sums, name, outputs[name])
+      for (const name of new Set(values)) {
+        const sum = sums.get(name) ?? new Sums(name, outputs[name], moments?.has(name) ?? true)
+        sums.set(name, sum)
+        sum.add(outputs[name])
+      }
       samples++
     }
   } finally {
@@ -54,21 +86,86 @@ export async function measureMeans(
   }
   if (samples === 0)
     throw new InputError({ where: 'options.calibration', expected: 'at least one set of inputs', got: 'none' })
-  return new Map([...sums].map(([name, { channels, rows }]) => [name, channels.map((sum) => sum / Math.max(1, rows))]))
+  return new Map([...sums].map(([name, sum]) => [name, sum.statistics()]))
 }
 
-function addRows(sums: Map<string, Sums>, name: string, { type, data, dims }: Tensor): void {
-  const width = dims[dims.length - 1]
-  if (type !== 'float32' || width === undefined) {
-    throw new GraphError({
-      where: `value '${name}'`,
-      expected: 'float32 with channels',
-      got: `${type} [${dims.join(', ')}]`,
+class Sums {
+  readonly #width: number
+  readonly #totals: Float64Array
+  readonly #squares: Float64Array
+  readonly #least: Float64Array
+  readonly #most: Float64Array
+  readonly #products: readonly Float64Array[]
+  #rows = 0
+  #momentRows = 0
+
+  constructor(name: string, { type, dims }: Tensor, hasMoments: boolean) {
+    const width = dims[dims.length - 1]
+    if (type !== 'float32' || width === undefined) {
+      throw new GraphError({
+        where: `value '${name}'`,
+        expected: 'float32 with channels',
+        got: `${type} [${dims.join(', ')}]`,
+      })
+    }
+    this.#width = width
+    this.#totals = new Float64Array(width)
+    this.#squares = new Float64Array(width)
+    this.#least = new Float64Array(width).fill(Infinity)
+    this.#most = new Float64Array(width).fill(-Infinity)
+    this.#products = Array.from({ length: hasMoments ? Math.ceil(width / momentChannels) : 0 }, (_, i) => {
+      return new Float64Array(Math.min(momentChannels, width - i * momentChannels) ** 2)
     })
   }
-  const sum = sums.get(name) ?? { channels: new Float64Array(width), rows: 0 }
-  sums.set(name, sum)
-  const numbers = data as Float32Array
-  for (let i = 0; i < numbers.length; i++) sum.channels[i % width] += numbers[i]
-  sum.rows += width === 0 ? 0 : numbers.length / width
+
+  add({ data }: Tensor): void {
+    const numbers = data as Float32Array
+    const [width, totals, squares, least, most] = [this.#width, this.#totals, this.#squares, this.#least, this.#most]
+    const rows = width === 0 ? 0 : numbers.length / width
+    for (let row = 0, i = 0; row < rows; row++) {
+      for (let channel = 0; channel < width; channel++, i++) {
+        const number = numbers[i]
+        totals[channel] += number
+        squares[channel] += number * number
+        if (number < least[channel]) least[channel] = number
+        if (number > most[channel]) most[channel] = number
+      }
+    }
+    this.#rows += rows
+    if (this.#products.length === 0) {
+      this.#momentRows += Math.min(rows, mostRows)
+      return
+    }
+    const step = Math.ceil(rows / mostRows)
+    for (let row = 0; row < rows; row += step) {
+      this.#addProducts(numbers, row * width)
+      this.#momentRows++
+    }
+  }
+
+  /** Of the row that begins at `first`, the upper half of each matrix. */
+  #addProducts(numbers: Float32Array, first: number): void {
+    for (const products of this.#products) {
+      const width = Math.sqrt(products.length)
+      for (let a = 0; a < width; a++) {
+        const x = numbers[first + a]
+        const to = a * width
+        if (x !== 0) for (let b = a; b < width; b++) products[to + b] += x * numbers[first + b]
+      }
+      first += width
+    }
+  }
+
+  statistics(): ValueStatistics {
+    const moments = this.#products.map((products) => {
+      const width = Math.sqrt(products.length)
+      return products.map((_, i) => {
+        const [a, b] = [Math.floor(i / width), i % width]
+        return products[Math.min(a, b) * width + Math.max(a, b)] / Math.max(1, this.#momentRows)
+      })
+    })
+    const mean = (sum: number) => sum / Math.max(1, this.#rows)
+    const [means, squares] = [this.#totals.map(mean), this.#squares.map(mean)]
+    return { means, squares, least: this.#least, most: this.#most, moments, rows: this.#momentRows }
+  }
 }

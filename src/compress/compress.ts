@@ -16,10 +16,11 @@ import type { PassReport } from '../passes/pipeline.ts'
 import { graphOfOnnx } from '../runtime/onnx-source.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { type Calibration, measureMeans } from './calibrate.ts'
+import { type Calibration, measureValues } from './calibrate.ts'
 import { pruneGraph } from './prune-graph.ts'
-import { type LayerReport, layerInputs, quantizeGraph } from './quantize-graph.ts'
+import { type KnownInputs, type LayerReport, layerInputs, quantizeGraph } from './quantize-graph.ts'
 import { type FullRecipe, type Recipe, resolveRecipe } from './recipe.ts'
+import { syntheticInputs } from './synthetic-inputs.ts'
 
 export interface CompressProgress {
   readonly phase: 'read' | 'optimise' | 'compress' | 'write'
@@ -40,6 +41,7 @@ export interface CompressOptions {
 
 export interface CompressReport {
   readonly recipe: FullRecipe
+  readonly roundedBy: RoundedBy
   /** Bytes of the source file. */
   readonly bytesBefore: number
   /** Bytes of the `.whittle` file. */
@@ -57,6 +59,14 @@ export interface Compressed {
   /** The bytes of a `.whittle` file. */
   readonly model: Uint8Array
   readonly report: CompressReport
+}
+
+/** The inputs by which weights were rounded. */
+export interface RoundedBy {
+  /** 'calibration': those given; 'synthetic': made-up ones; 'none': each weight went to the nearest, sums of them apart. */
+  readonly inputs: 'calibration' | 'synthetic' | 'none'
+  /** Of 'none': why there are none. */
+  readonly reason?: string
 }
 
 /** The graphs of a compression, for those who measure it. */
@@ -103,11 +113,8 @@ export async function compressGraph(
   const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
   reach('compress')
   const pruned = pruneGraph(before, full)
-  const means =
-    options.calibration === undefined
-      ? undefined
-      : await measureMeans(pruned.graph, layerInputs(pruned.graph, full), options.calibration, signal)
-  const { graph: after, layers: dense } = quantizeGraph(pruned.graph, full, means)
+  const { known, ...roundedBy } = await measureInputs(pruned.graph, full, options)
+  const { graph: after, layers: dense } = quantizeGraph(pruned.graph, full, known)
   const layers = [...pruned.layers, ...dense]
   reach('write')
   const sizes = {
@@ -124,8 +131,48 @@ export async function compressGraph(
   }
   const model = writeContainer(toContainer(after, metadata))
   options.onProgress?.({ phase: 'write', loaded: phases.length, total: phases.length })
-  const report = { recipe: full, bytesBefore: bytes.byteLength, bytesAfter: model.byteLength, ...sizes, passes, layers }
+  const report = {
+    recipe: full,
+    roundedBy,
+    bytesBefore: bytes.byteLength,
+    bytesAfter: model.byteLength,
+    ...sizes,
+    passes,
+    layers,
+  }
   return { model, report, graphs: { before, after } }
+}
+
+/** Bytes of weights up to which a model is run on made-up inputs: it is there a second time meanwhile. */
+const mostSyntheticBytes = 512 * 1024 * 1024
+
+/** What the layers' inputs are like; nothing where there are no layers to round, or no inputs to be had. */
+async function measureInputs(
+  graph: Graph,
+  recipe: FullRecipe,
+  { calibration, signal }: CompressOptions,
+): Promise<RoundedBy & { readonly known?: KnownInputs }> {
+  const none = (reason: string) => ({ inputs: 'none' as const, reason })
+  const { all, summed, together } = layerInputs(graph, recipe)
+  const options = { moments: together, ...(signal === undefined ? {} : { signal }) }
+  if (calibration !== undefined) {
+    const statistics = await measureValues(graph, all, calibration, options)
+    return { inputs: 'calibration', known: { statistics, areReal: true } }
+  }
+  if (summed.length === 0) return none('no layer is rounded')
+  if (recipe.rounding === 'nearest' && !recipe.equalize) return none('the recipe wants none')
+  const bytes = Object.values(weightBytes(graph)).reduce((sum, of) => sum + of, 0)
+  if (bytes > mostSyntheticBytes) return none(`the model is too large to run it meanwhile, ${bytes} bytes`)
+  const inputs = syntheticInputs(graph)
+  if (inputs.length === 0) return none('inputs of such types or ranks are not made up')
+  try {
+    const statistics = await measureValues(graph, summed, inputs, { ...options, deterministic: true })
+    return { inputs: 'synthetic', known: { statistics, areReal: false } }
+  } catch (error) {
+    // a model that does not run on just any inputs is compressed all the same
+    checkAborted('compress', signal)
+    return none(`the model does not run on made-up inputs: ${(error as Error).message}`)
+  }
 }
 
 const optionNames = ['calibration', 'onProgress', 'signal']

@@ -4,14 +4,13 @@
  * The graph must have been through the passes: of convolutions and products only those of the whittle domain are looked
  * at, since there the weight is a constant with output channels first. A weight used by several nodes is quantised once.
  */
-import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
-import { Tensor, bytesOf } from '../tensor/tensor.ts'
-import type { ChannelMeans } from './calibrate.ts'
+import { Tensor } from '../tensor/tensor.ts'
+import type { Statistics } from './calibrate.ts'
 import { biasCorrection } from './correct-bias.ts'
-import { type WeightShape, dequantizeWeights, packNibbles, quantizeWeights, signalToNoise } from './quantize-weights.ts'
+import { LayerQuantizer, type LayerWeight, type StoredWeight, blockOp, roundedOps, shapeOf } from './quantize-layer.ts'
 import type { FullRecipe } from './recipe.ts'
 
 /** What became of one layer's weight. */
@@ -26,6 +25,8 @@ export interface LayerReport {
   readonly bytesAfter: number
   /** Signal-to-noise ratio of the stored weight in decibels; null where it is unchanged. */
   readonly weightSnr: number | null
+  /** There where the channels of the layer's input are divided to be of one size (equalize.ts). */
+  readonly equalized?: boolean
   /** Why the weight stayed as it was, where it did. */
   readonly kept?: string
 }
@@ -57,70 +58,54 @@ const quantizedForms: Readonly<Record<string, QuantizedForm>> = {
   'whittle.Gemm': { to: 'whittle.DynamicQuantizeGemm', weights: [1] },
 }
 
-/** Those whose bias is input 2 and takes the correction that calibration data tell. */
-const correctedOps = ['whittle.Conv', 'whittle.Gemm']
-
-/**
- * Below this, in decibels, 'auto' gives a matrix product a scale per block: its rows have outliers along K. Found on the text
- * recogniser, whose output has 1 to 3 dB more signal to noise than with 40, and whose file stays below 28 % of its source.
- */
-const leastSnr = 42.5
-/** Block of 'auto': the finest there are kernels for. */
-const autoBlock = 32
-/** The operator that can have a scale per block. */
-const blockOp = 'whittle.Gemm'
-
-interface Stored {
-  /** For the report. */
-  readonly to: string
-  /** Weights along K that share a scale; undefined: a whole output channel. */
-  readonly block?: number
-  /** Whether the codes are narrow (quantize-weights.ts). */
-  readonly narrow: boolean
-  readonly codes: string
-  readonly scales: string
-  readonly bytes: number
-  readonly snr: number
-  /** What the codes stand for. */
-  readonly after: Float32Array
+/** What is known of the inputs of a graph's layers. */
+export interface KnownInputs {
+  readonly statistics: Statistics
+  /** Whether they are inputs as the model will see them: biases are corrected by those. */
+  readonly areReal: boolean
 }
 
 /**
  * The graph with its weights in `recipe.weights`, and a line per layer.
- * @param means of the layers' inputs where calibration data told them: biases are corrected by them
+ * @param known what the layers' inputs are like, where that is known: weights are rounded by it
  */
 export function quantizeGraph(
   graph: Graph,
   recipe: FullRecipe,
-  means?: ChannelMeans,
+  known?: KnownInputs,
 ): { graph: Graph; layers: LayerReport[] } {
-  const constants = new Map<string, Constant>(graph.constants)
-  const stored = new Map<string, Stored>()
+  const quantizer = new LayerQuantizer(graph, recipe, known?.statistics)
+  const { constants } = quantizer
   const layers: LayerReport[] = []
-  const nodes = graph.nodes.map((node) => {
+  const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     const weights = layerWeights(graph, node)
-    if (weights.length === 0) return node
+    if (weights.length === 0) return [node]
     const kept = reasonToKeep(node, weights, recipe)
     if (kept !== undefined) {
       for (const weight of weights) layers.push({ ...layerLine(node, weight), kept })
-      return node
+      return [node]
     }
-    const forms = new Map<string, Stored>()
+    const forms = new Map<string, StoredWeight>()
     for (const weight of weights) {
-      const key = `${node.op === blockOp ? 'blocks' : 'rows'} ${weight.name}`
-      const form = stored.get(key) ?? store(node, weight, recipe, constants)
-      stored.set(key, form)
+      const form = quantizer.store(node, weight)
       forms.set(weight.name, form)
-      layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter: form.bytes, weightSnr: form.snr })
+      const { to, bytes: bytesAfter, snr: weightSnr, divisor } = form
+      const equalized = divisor !== undefined
+      layers.push({ ...layerLine(node, weight), to, bytesAfter, weightSnr, ...(equalized ? { equalized } : {}) })
     }
-    const inputs = [...node.inputs]
-    const mean = correctedOps.includes(node.op) ? means?.get(inputs[0]) : undefined
-    if (mean !== undefined)
-      inputs[2] = correctBias(node, weights[0].tensor, forms.get(weights[0].name)!.after, mean, constants)
     const { to, weights: positions, drops = [] } = quantizedForms[node.op]
-    const { block, narrow } = forms.get(weights[0].name)!
+    const first = forms.get(weights[0].name)!
+    const inputs = [...node.inputs]
+    if (known?.areReal === true && first.values !== undefined) inputs[2] = correctBias(node, first, constants)
+    const divide: Node[] = []
+    if (first.divisor !== undefined) {
+      const divided = `${node.name}/x`
+      divide.push({ name: divided, op: 'Mul', inputs: [inputs[0], first.divisor], outputs: [divided], attributes: {} })
+      inputs[0] = divided
+    }
+    const { block, narrow } = first
     const attributes = Object.entries(node.attributes).filter(([name]) => !drops.includes(name))
-    return {
+    const quantized = {
       ...node,
       op: to,
       attributes: {
@@ -135,21 +120,36 @@ export function quantizeGraph(
         }),
       ),
     }
+    return [...divide, quantized]
   })
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
 }
 
-/** Values that the layers to be corrected read: what calibration has to measure. */
-export function layerInputs(graph: Graph, recipe: FullRecipe): string[] {
-  const layers = graph.nodes.filter((node) => {
-    const weights = correctedOps.includes(node.op) ? layerWeights(graph, node) : []
-    return weights.length > 0 && reasonToKeep(node, weights, recipe) === undefined
-  })
-  return layers.map(({ inputs: [x] }) => x)
+/** Values that layers are rounded by. */
+export interface LayerInputs {
+  /** Inputs of all layers whose bias can be corrected. */
+  readonly all: readonly string[]
+  /** Of them those of layers that sum over channels: of what equalisation and compensation are made. */
+  readonly summed: readonly string[]
+  /** Of those the inputs whose channels are to be known together. */
+  readonly together: ReadonlySet<string>
 }
 
-/** A constant weight of a node. */
-export type LayerWeight = Constant & { readonly name: string; readonly tensor: Tensor }
+/** What is to be known of a graph's values. */
+export function layerInputs(graph: Graph, recipe: FullRecipe): LayerInputs {
+  const layers = graph.nodes.flatMap((node) => {
+    const weights = roundedOps.includes(node.op) ? layerWeights(graph, node) : []
+    if (weights.length === 0 || reasonToKeep(node, weights, recipe) !== undefined) return []
+    return [{ x: node.inputs[0], op: node.op, sums: shapeOf(node.op, weights[0].dims).inputs > 1 }]
+  })
+  const inputsOf = (some: readonly { readonly x: string }[]) => some.map(({ x }) => x)
+  const compensated = recipe.rounding === 'compensated' ? layers.filter(({ op }) => op === blockOp) : []
+  return {
+    all: inputsOf(layers),
+    summed: inputsOf(layers.filter(({ sums }) => sums)),
+    together: new Set(inputsOf(compensated)),
+  }
+}
 
 /** The weights of a node that has a quantised form; none where one of them is not constant, or is no table of rows. */
 export function layerWeights(graph: Graph, node: Node): LayerWeight[] {
@@ -170,23 +170,22 @@ function isEmbedding({ attributes }: Node, { tensor: { type, dims, data } }: Lay
 }
 
 /** Name of the node's bias, corrected for the errors of its weights; as it was where the bias is no constant. */
-function correctBias(
-  node: Node,
-  weight: Tensor,
-  after: Float32Array,
-  mean: Float64Array,
-  constants: Map<string, Constant>,
-): string {
+function correctBias(node: Node, form: StoredWeight, constants: Map<string, Constant>): string {
   const name = node.inputs[2] ?? ''
   const bias = name === '' ? undefined : constants.get(name)?.tensor
   if (name !== '' && bias?.type !== 'float32') return name
-  const shape = shapeOf(node.op, weight.dims)
+  const { before, after, shape } = form
+  const means = form.values!.means
   const groups = typeof node.attributes.group === 'number' ? node.attributes.group : 1
-  if (mean.length !== shape.inputs * groups) return name
-  const correction = biasCorrection(weight.data as Float32Array, after, shape, mean, groups)
+  if (means.length !== shape.inputs * groups) return name
+  const correction = biasCorrection(before, after, shape, means, groups)
   const sum = bias === undefined ? correction : (bias.data as Float32Array).map((value, i) => value + correction[i])
   const corrected = `${node.name}/bias`
-  add(constants, corrected, new Tensor('float32', sum, [shape.channels]))
+  constants.set(corrected, {
+    dtype: 'float32',
+    dims: [shape.channels],
+    tensor: new Tensor('float32', sum, [shape.channels]),
+  })
   return corrected
 }
 
@@ -224,63 +223,6 @@ export function reasonToKeep(node: Node, weights: readonly LayerWeight[], recipe
   if (recipe.keepShallow && elements < shallow.elements && depth < shallow.depth) return 'a shallow layer'
   const names = [node.name, ...weights.map(({ name }) => name)]
   return names.some((name) => recipe.exclude.includes(name)) ? 'excluded by the recipe' : undefined
-}
-
-function store(
-  node: Node,
-  { name, tensor }: LayerWeight,
-  recipe: FullRecipe,
-  constants: Map<string, Constant>,
-): Stored {
-  const weights = tensor.data as Float32Array
-  if (!weights.every(Number.isFinite)) {
-    throw new GraphError({
-      where: `weight '${name}' of ${node.name}`,
-      expected: 'finite numbers',
-      got: 'NaN or infinity',
-      todo: 'repair the model, or exclude the layer in the recipe',
-    })
-  }
-  const shape = shapeOf(node.op, tensor.dims)
-  const length = shape.taps * shape.inputs
-  const canBlock = node.op === blockOp
-  const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
-  // depthwise convolutions compute in float32
-  const canNarrow = bits === 8 && (canBlock || (node.op === 'whittle.Conv' && shape.inputs > 1))
-  const narrow = recipe.narrow && canNarrow
-  const attempt = (block?: number) => {
-    const form = quantizeWeights(weights, shape, { bits, narrow, ...(block === undefined ? {} : { block }) })
-    const after = dequantizeWeights(form, length)
-    return { form, after, snr: signalToNoise(weights, after), block }
-  }
-  const asked = typeof recipe.block === 'number' ? recipe.block : bits === 4 ? autoBlock : undefined
-  let best = attempt(canBlock ? asked : undefined)
-  if (canBlock && recipe.block === 'auto' && best.snr < leastSnr) best = attempt(autoBlock)
-  const { form, after, snr, block } = best
-  const type = `int${bits}` as const
-  const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
-  const runs = form.scales.length / shape.channels
-  const rows = node.op === 'whittle.Conv' ? [shape.channels] : tensor.dims.slice(0, -1)
-  const scales = new Tensor('float32', form.scales, block === undefined ? rows : [...rows, runs])
-  const part = block === undefined ? '' : `/${String(block)}`
-  const names = { codes: `${name}/${type}${part}`, scales: `${name}/scale${part}` }
-  add(constants, names.codes, codes)
-  add(constants, names.scales, scales)
-  const bytes = bytesOf(codes).byteLength + form.scales.byteLength
-  const to = block === undefined ? type : `${type}, blocks of ${block}`
-  return { ...names, bytes, snr, after, to, narrow, ...(block === undefined ? {} : { block }) }
-}
-
-/** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */
-function shapeOf(op: string, dims: readonly number[]): WeightShape {
-  const inputs = dims[dims.length - 1]
-  const rows = dims.slice(0, -1)
-  if (op === 'whittle.Conv') return { channels: rows[0], inputs, taps: sizeOf(rows.slice(1)) }
-  return { channels: sizeOf(rows), inputs, taps: 1 }
-}
-
-function add(constants: Map<string, Constant>, name: string, tensor: Tensor): void {
-  constants.set(name, { dtype: tensor.type, dims: tensor.dims, tensor })
 }
 
 /** Without the constants that only the replaced weights and biases were. */

@@ -9,12 +9,14 @@
  * Rounding to nearest lets the errors of a channel add up: over a flat input (a white page) the output then drifts by
  * the sum of them. As in SQuant (Guo et al. 2022, arXiv:2202.07471) some weights are therefore rounded the other way,
  * those nearest to the middle first, until the errors of each kernel, and then of the whole channel, sum to at most
- * half a step. No data is needed.
+ * half a step. No data is needed. Where inputs are known, each weight's rounding is made up for by others instead (compensation.ts).
  *
  * Narrow codes are such that hosts whose byte dot adds two products in int16 are exact (kernels/gemm.ts, pmaddubsw): two
  * neighbours along K of one sign add up to at most 128. What is above that is taken off both, which the choice of the
  * scale weighs like clipping.
  */
+
+import type { Compensation } from './compensation.ts'
 
 /** Largest code of symmetric weights of so many bits. */
 export const largestCode = { 8: 127, 4: 7 } as const
@@ -45,14 +47,20 @@ export interface WeightShape {
   readonly inputs: number
 }
 
-/**
- * Quantises finite weights.
- * @param block weights along K that share a scale, for layers of one tap, even; left out: one scale per output channel
- */
+export interface QuantizeOptions {
+  /** Weights along K that share a scale, for layers of one tap, even; left out: one scale per output channel. */
+  readonly block?: number
+  readonly bits?: keyof typeof largestCode
+  readonly narrow?: boolean
+  /** Of layers of one tap: how the rounding of an input's weight is made up for. */
+  readonly compensation?: Compensation
+}
+
+/** Quantises finite weights. */
 export function quantizeWeights(
   weights: Float32Array,
   shape: WeightShape,
-  { block, bits = 8, narrow = false }: { block?: number; bits?: keyof typeof largestCode; narrow?: boolean } = {},
+  { block, bits = 8, narrow = false, compensation }: QuantizeOptions = {},
 ): QuantizedWeights {
   const range = { largest: largestCode[bits], narrow }
   const { channels, taps, inputs } = shape
@@ -61,17 +69,53 @@ export function quantizeWeights(
   const runs = Math.ceil(length / run)
   const codes = new Int8Array(weights.length)
   const scales = new Float32Array(channels * runs)
-  for (let i = 0; i < scales.length; i++) {
-    const start = Math.floor(i / runs) * length + (i % runs) * run
-    const end = Math.min(start + run, (Math.floor(i / runs) + 1) * length)
-    const values = weights.subarray(start, end)
-    const scale = scaleOf(values, range)
-    scales[i] = scale
-    const rounding = new Rounding(values, scale, codes.subarray(start, end), range)
-    if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
-    rounding.balance(0, 1)
+  for (let channel = 0; channel < channels; channel++) {
+    const row = weights.subarray(channel * length, (channel + 1) * length)
+    const rowCodes = codes.subarray(channel * length, (channel + 1) * length)
+    const rowScales = scales.subarray(channel * runs, (channel + 1) * runs)
+    for (let i = 0; i < runs; i++) {
+      const values = row.subarray(i * run, (i + 1) * run)
+      rowScales[i] = scaleOf(values, range)
+      if (compensation !== undefined) continue
+      const rounding = new Rounding(values, rowScales[i], rowCodes.subarray(i * run, (i + 1) * run), range)
+      if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
+      rounding.balance(0, 1)
+    }
+    if (compensation !== undefined) roundTogether(row, rowScales, rowCodes, { run, range, compensation })
   }
   return { codes, scales, run }
+}
+
+/** The rounding of one output channel where inputs go together: each block of inputs from the first to the last. */
+function roundTogether(
+  row: Float32Array,
+  scales: Float32Array,
+  codes: Int8Array,
+  { run, range, compensation }: { run: number; range: Range; compensation: Compensation },
+): void {
+  let at = 0
+  for (const factors of compensation) {
+    const width = Math.sqrt(factors.length)
+    const left = Float64Array.from(row.subarray(at, at + width))
+    for (let i = 0; i < width; i++, at++) {
+      const scale = scales[Math.floor(at / run)]
+      const code = roundedBeside(left[i] / scale, at, codes, range)
+      codes[at] = code
+      const error = left[i] - code * scale
+      const from = i * width
+      for (let j = i + 1; j < width; j++) left[j] -= error * factors[from + j]
+    }
+  }
+}
+
+/** The code nearest to a weight, given in steps, that is allowed beside the one before it. */
+function roundedBeside(weight: number, at: number, codes: Int8Array, { largest, narrow }: Range): number {
+  let [least, most] = [-largest, largest]
+  if (narrow && at % 2 === 1) {
+    least = Math.max(least, -narrowSum - codes[at - 1])
+    most = Math.min(most, narrowSum - codes[at - 1])
+  }
+  return Math.max(least, Math.min(most, Math.round(weight)))
 }
 
 /** Scales that are tried: the one that clips nothing, and so many smaller ones, each this share of it below the last. */

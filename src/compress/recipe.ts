@@ -25,10 +25,18 @@ const recipeSchema = v.strictObject({
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /**
-   * True: int8 codes of products and convolutions, not of sparse layers, are such that the byte dot of x86 before AVX-VNNI is exact: 1.2 to 1.4
-   * times as fast there, for 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
+   * True: int8 codes of products and convolutions, not of sparse layers, are such that the byte dot of x86 before AVX-VNNI
+   * is exact: 1.2 to 1.4 times as fast there, for 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
    */
   narrow: v.optional(v.boolean(), false),
+  /**
+   * 'compensated': what rounding a weight changes is made up for by the weights beside it, for inputs as calibration tells
+   * them, or made-up ones (compensation.ts); the model runs on those. 'nearest': to the nearest, so that the errors of a
+   * kernel sum to nothing.
+   */
+  rounding: v.optional(v.picklist(['compensated', 'nearest']), 'compensated'),
+  /** Divide the input channels of layers where they differ much in size, by the same inputs (equalize.ts). */
+  equalize: v.optional(v.boolean(), true),
   /**
    * Zeros in matrix products: 'unstructured' keeps single weights by magnitude, in float32 or, with other `weights`, in
    * int8; 'block' keeps int8 blocks of 8 x 8 by norm. `sparsity` is the share that goes.

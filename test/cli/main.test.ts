@@ -111,6 +111,17 @@ describe('the command', () => {
     expect(readNpy(await readFile(path.join(folder, 'y.npy'))).dims).toEqual([2, 16])
   })
 
+  test('rounds by calibration inputs, and says by which it did', async () => {
+    const sets = ['--calibration', 'all.npz', '--calibration', 'all.npz']
+    const { code, out, err } = await whittle('compress', 'model.onnx', '-o', 'given.whittle', ...sets)
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    expect(out).toContain('rounded by the inputs given')
+    const args = ['compress', 'model.onnx', '-o', 'plain.whittle', '-r', 'float32']
+    expect((await whittle(...args)).out).not.toContain('rounded')
+    expect((await whittle(...args, '--verbose')).out).toContain('rounded to the nearest: no layer is rounded')
+    expect(JSON.parse((await whittle(...args, '--json')).out)).toMatchObject({ roundedBy: { inputs: 'none' } })
+  })
+
   test('keeps what it measured of the host where it is told to', async () => {
     const weights = Array.from({ length: 64 * 64 }, (_, i) => Math.sin(i * i))
     const wide = productModel({
@@ -178,6 +189,12 @@ describe('the command says in one line what is wrong, with exit code', () => {
     ],
     ['an output that cannot be written', 1, /^SourceError: .*no such folder/, ['compress', 'model.onnx', '-o', 'no/x']],
     ['an unknown recipe', 1, /^InputError: recipe: .*int8/, ['compress', 'model.onnx', '-r', 'int9']],
+    [
+      'calibration inputs that are none',
+      1,
+      /^FormatError: x\.npy/,
+      ['compress', 'model.onnx', '--calibration', 'x.npy'],
+    ],
     ['a number that is none', 2, /--threads.*whole number/, ['run', 'model.onnx', '--threads', 'two']],
     ['a missing argument', 2, /missing required argument/, ['compress']],
     ['an unknown command', 2, /unknown command/, ['frobnicate']],

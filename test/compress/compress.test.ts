@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import { AbortError, FormatError, InputError, SourceError, StateError } from '../../src/base/errors.ts'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
 import { type CompressProgress, compress } from '../../src/compress/compress.ts'
-import { areNarrow } from '../../src/compress/quantize-weights.ts'
+import { areNarrow, signalToNoise } from '../../src/compress/quantize-weights.ts'
+import type { Recipe } from '../../src/compress/recipe.ts'
+
 import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { load } from '../../src/index.ts'
 import { fromContainer } from '../../src/model/from-container.ts'
@@ -99,6 +101,72 @@ describe('compress', () => {
     const { report } = await compress(file, 'int8')
     expect(await kept({ exclude: [report.layers[0].weight] })).toContain('excluded by the recipe')
     expect(await kept({ minElements: 1000 })).toEqual([undefined, 'fewer elements than minElements'])
+  })
+
+  test('says by which inputs it rounded', async () => {
+    const roundedBy = async (recipe: Recipe, source = file) => (await compress(source, recipe)).report.roundedBy
+    expect(await roundedBy({ weights: 'int8' })).toEqual({ inputs: 'synthetic' })
+    expect(await roundedBy({ weights: 'float32' })).toEqual({ inputs: 'none', reason: 'no layer is rounded' })
+    const plain: Recipe = { weights: 'int8', rounding: 'nearest', equalize: false }
+    expect(await roundedBy(plain)).toEqual({ inputs: 'none', reason: 'the recipe wants none' })
+    const calibration = [{ x: new Tensor('float32', normal(64 * 128), [64, 128]) }]
+    expect((await compress(file, plain, { calibration })).report.roundedBy).toEqual({ inputs: 'calibration' })
+    // the made-up row of 0 and 1 is no shape of what it shapes
+    const picky = writeOnnx(
+      model({
+        inputs: [valueInfo('x', 'float32', ['n', 128]), valueInfo('shape', 'int64', [2])],
+        outputs: [valueInfo('y', 'float32', null)],
+        initializers: [tensorRecord('w', 'float32', Array.from(normal(128 * 64)), [128, 64])],
+        nodes: [node('MatMul', ['x', 'w'], ['h']), node('Reshape', ['h', 'shape'], ['y'])],
+      }),
+    )
+    expect(await roundedBy({ weights: 'int8' }, picky)).toMatchObject({
+      inputs: 'none',
+      reason: expect.stringContaining('does not run on made-up inputs') as string,
+    })
+  })
+
+  test('rounds by inputs: less of the outputs is lost where these go together, and where few are large', async () => {
+    const mixture = normal(4 * 128)
+    const rows = (count: number) => {
+      const sources = normal(count * 4)
+      const own = normal(count * 128)
+      const x = own.map((value, i) => {
+        const [row, channel] = [Math.floor(i / 128), i % 128]
+        let sum = 0.1 * value
+        for (let j = 0; j < 4; j++) sum += sources[row * 4 + j] * mixture[j * 128 + channel]
+        return channel === 9 || channel === 77 ? 30 * sum : sum
+      })
+      return { x: new Tensor('float32', x, [count, 128]) }
+    }
+    const calibration = [rows(256)]
+    const seen = rows(64)
+    const source = writeOnnx(
+      model({
+        inputs: [valueInfo('x', 'float32', ['n', 128])],
+        outputs: [valueInfo('y', 'float32', ['n', 64])],
+        initializers: [tensorRecord('w', 'float32', Array.from(normal(128 * 64)), [128, 64])],
+        nodes: [node('MatMul', ['x', 'w'], ['y'])],
+      }),
+    )
+    const noise = async (recipe: Recipe): Promise<[number, unknown]> => {
+      const { model: small, report } = await compress(source, { weights: 'int8', ...recipe }, { calibration })
+      await using a = await load(source, { threads: 1 })
+      await using b = await load(small, { threads: 1 })
+      const [wanted, got] = [(await a.run(seen)).y, (await b.run(seen)).y]
+      const decibels = signalToNoise(wanted.data as Float32Array, got.data as Float32Array)
+      return [decibels, report.layers[0].equalized]
+    }
+    const [plain, plainly] = await noise({ rounding: 'nearest', equalize: false })
+    const [equalized, divided] = await noise({ rounding: 'nearest' })
+    const [both] = await noise({})
+    expect([plainly, divided]).toEqual([undefined, true])
+    expect(equalized).toBeGreaterThan(plain + 3)
+    expect(both).toBeGreaterThan(equalized)
+  })
+
+  test('makes the same file of a model each time', async () => {
+    expect((await compress(file, 'int8')).model).toEqual((await compress(file, 'int8')).model)
   })
 
   test('takes calibration data, which brings the mean of the outputs nearer', async () => {
