@@ -27,8 +27,17 @@ const workers = {
   'helper-worker': 'src/runtime/helper-worker.ts',
 }
 
-/** Packages that the engine stands on, inlined; each is a few kilobytes of what is used. */
-const inlined = ['comlink', 'pbf', 'valibot']
+/** Packages that the engine and compression stand on, and what those need, inlined; of each what is used. */
+const inlined = [
+  'comlink',
+  'is-any-array',
+  'ml-array-max',
+  'ml-array-min',
+  'ml-array-rescale',
+  'ml-matrix',
+  'pbf',
+  'valibot',
+]
 
 const isExternal = (id) => !id.startsWith('.') && !path.isAbsolute(id) && !inlined.includes(id)
 

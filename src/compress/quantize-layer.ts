@@ -9,6 +9,7 @@ import type { Statistics, ValueStatistics } from './calibrate.ts'
 import { type Compensation, compensationOf } from './compensation.ts'
 import { dividedBy, equalization } from './equalize.ts'
 import {
+  type QuantizeOptions,
   type WeightShape,
   dequantizeWeights,
   largestCode,
@@ -99,19 +100,18 @@ export class LayerQuantizer {
     // depthwise convolutions compute in float32
     const canNarrow = bits === 8 && (canBlock || (node.op === 'whittle.Conv' && shape.inputs > 1))
     const narrow = recipe.narrow && canNarrow
-    const rounded = (numbers: Float32Array, block?: number, compensation?: Compensation) => {
-      const options = {
-        ...(block === undefined ? {} : { block }),
-        ...(compensation === undefined ? {} : { compensation }),
-      }
-      const form = quantizeWeights(numbers, shape, { bits, narrow, ...options })
+    const rounded = (
+      numbers: Float32Array,
+      block?: number,
+      how: Pick<QuantizeOptions, 'balanced' | 'compensation'> = {},
+    ) => {
+      const form = quantizeWeights(numbers, shape, { bits, narrow, ...(block === undefined ? {} : { block }), ...how })
       const after = dequantizeWeights(form, shape.taps * shape.inputs)
-      return { form, before: numbers, after, snr: signalToNoise(numbers, after), block }
+      return { form, before: numbers, after, snr: signalToNoise(numbers, after) }
     }
-    const asked = typeof recipe.block === 'number' ? recipe.block : bits === 4 ? autoBlock : undefined
-    let best = rounded(weights, canBlock ? asked : undefined)
-    if (canBlock && recipe.block === 'auto' && best.snr < leastSnr) best = rounded(weights, autoBlock)
-    const { block } = best
+    const isCoarse = () => rounded(weights, undefined, { balanced: false }).snr < leastSnr
+    const auto = bits === 4 || (recipe.block === 'auto' && canBlock && isCoarse()) ? autoBlock : undefined
+    const block = !canBlock ? undefined : typeof recipe.block === 'number' ? recipe.block : auto
     const known = roundedOps.includes(node.op) ? this.#statistics?.get(node.inputs[0]) : undefined
     const divisor = this.#divisor(name, weights, shape, known, {
       largest: largestCode[bits],
@@ -120,8 +120,8 @@ export class LayerQuantizer {
     const values = divisor && known ? dividedBy(divisor, known) : known
     const multiplied = divisor ? weights.map((value, i) => value * divisor[i % shape.inputs]) : weights
     const compensation = this.#compensation(node, shape, divisor ? `${name} ${node.inputs[0]}` : node.inputs[0], values)
-    if (divisor || compensation) best = rounded(multiplied, block, compensation)
-    const { form, before, after, snr } = best
+    const how = compensation === undefined ? {} : { compensation }
+    const { form, before, after, snr } = rounded(multiplied, block, how)
     const type = `int${bits}` as const
     const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
     const runs = form.scales.length / shape.channels

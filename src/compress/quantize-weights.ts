@@ -52,6 +52,8 @@ export interface QuantizeOptions {
   readonly block?: number
   readonly bits?: keyof typeof largestCode
   readonly narrow?: boolean
+  /** False: each weight to the nearest, errors as they come. */
+  readonly balanced?: boolean
   /** Of layers of one tap: how the rounding of an input's weight is made up for. */
   readonly compensation?: Compensation
 }
@@ -60,7 +62,7 @@ export interface QuantizeOptions {
 export function quantizeWeights(
   weights: Float32Array,
   shape: WeightShape,
-  { block, bits = 8, narrow = false, compensation }: QuantizeOptions = {},
+  { block, bits = 8, narrow = false, balanced = true, compensation }: QuantizeOptions = {},
 ): QuantizedWeights {
   const range = { largest: largestCode[bits], narrow }
   const { channels, taps, inputs } = shape
@@ -78,6 +80,7 @@ export function quantizeWeights(
       rowScales[i] = scaleOf(values, range)
       if (compensation !== undefined) continue
       const rounding = new Rounding(values, rowScales[i], rowCodes.subarray(i * run, (i + 1) * run), range)
+      if (!balanced) continue
       if (taps > 1) for (let input = 0; input < inputs; input++) rounding.balance(input, inputs)
       rounding.balance(0, 1)
     }
