@@ -103,13 +103,13 @@ export class LayerQuantizer {
     const rounded = (
       numbers: Float32Array,
       block?: number,
-      how: Pick<QuantizeOptions, 'balanced' | 'compensation'> = {},
+      how: Pick<QuantizeOptions, 'balanced' | 'compensation' | 'narrow'> = {},
     ) => {
       const form = quantizeWeights(numbers, shape, { bits, narrow, ...(block === undefined ? {} : { block }), ...how })
       const after = dequantizeWeights(form, shape.taps * shape.inputs)
       return { form, before: numbers, after, snr: signalToNoise(numbers, after) }
     }
-    const isCoarse = () => rounded(weights, undefined, { balanced: false }).snr < leastSnr
+    const isCoarse = () => rounded(weights, undefined, { balanced: false, narrow: false }).snr < leastSnr
     const auto = bits === 4 || (recipe.block === 'auto' && canBlock && isCoarse()) ? autoBlock : undefined
     const block = !canBlock ? undefined : typeof recipe.block === 'number' ? recipe.block : auto
     const known = roundedOps.includes(node.op) ? this.#statistics?.get(node.inputs[0]) : undefined
