@@ -89,6 +89,17 @@ export async function measureValues(
   return new Map([...sums].map(([name, sum]) => [name, sum.statistics()]))
 }
 
+/** Columns of a picture of which rows are taken, at least, where it has so many. */
+const leastColumns = 16
+
+/** Rows from one that is taken to the next; a step that shares a large factor with the width would see a few columns alone. */
+function stepOver(rows: number, width: number): number {
+  const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b))
+  let step = Math.ceil(rows / mostRows)
+  while (step > 1 && width / common(step, width) < Math.min(width, leastColumns)) step++
+  return step
+}
+
 class Sums {
   readonly #width: number
   readonly #totals: Float64Array
@@ -118,7 +129,7 @@ class Sums {
     })
   }
 
-  add({ data }: Tensor): void {
+  add({ data, dims }: Tensor): void {
     const numbers = data as Float32Array
     const [width, totals, squares, least, most] = [this.#width, this.#totals, this.#squares, this.#least, this.#most]
     const rows = width === 0 ? 0 : numbers.length / width
@@ -132,14 +143,16 @@ class Sums {
       }
     }
     this.#rows += rows
+    if (rows === 0) return
     if (this.#products.length === 0) {
       this.#momentRows += Math.min(rows, mostRows)
       return
     }
-    const step = Math.ceil(rows / mostRows)
+    const step = stepOver(rows, dims.at(-2) ?? 1)
     const taken = Math.ceil(rows / step)
-    for (let row = 0; row < taken; row += 4) {
-      const firsts = [0, 1, 2, 3].map((i) => (row + i < taken ? (row + i) * step * width : -1))
+    const rowOf = (i: number) => i * step
+    for (let i = 0; i < taken; i += 4) {
+      const firsts = [i, i + 1, i + 2, i + 3].map((at) => (at < taken ? rowOf(at) * width : -1))
       this.#addProducts(numbers, firsts as [number, number, number, number])
     }
     this.#momentRows += taken

@@ -113,8 +113,12 @@ export async function compressGraph(
   const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
   reach('compress')
   const pruned = pruneGraph(before, full)
-  const { known, ...roundedBy } = await measureInputs(pruned.graph, full, options)
-  const { graph: after, layers: dense } = quantizeGraph(pruned.graph, full, known)
+  const { known, ...measured } = await measureInputs(pruned.graph, full, options)
+  const { graph: after, layers: dense, usesStatistics } = quantizeGraph(pruned.graph, full, known)
+  const says = measured.inputs !== 'synthetic' || usesStatistics
+  const roundedBy: RoundedBy = says
+    ? measured
+    : { inputs: 'none', reason: 'made-up inputs say too little of its layers' }
   const layers = [...pruned.layers, ...dense]
   reach('write')
   const sizes = {
@@ -155,7 +159,7 @@ async function measureInputs(
   const none = (reason: string) => ({ inputs: 'none' as const, reason })
   const { all, summed, together } = layerInputs(graph, recipe)
   const options = { moments: together, ...(signal === undefined ? {} : { signal }) }
-  if (calibration !== undefined) {
+  if (calibration !== undefined && all.length > 0) {
     const statistics = await measureValues(graph, all, calibration, options)
     return { inputs: 'calibration', known: { statistics, areReal: true } }
   }
@@ -164,7 +168,7 @@ async function measureInputs(
   const bytes = Object.values(weightBytes(graph)).reduce((sum, of) => sum + of, 0)
   if (bytes > mostSyntheticBytes) return none(`the model is too large to run it meanwhile, ${bytes} bytes`)
   const inputs = syntheticInputs(graph)
-  if (inputs.length === 0) return none('inputs of such types or ranks are not made up')
+  if (inputs === undefined) return none('inputs of such types, ranks or sizes are not made up')
   try {
     const statistics = await measureValues(graph, summed, inputs, { ...options, deterministic: true })
     return { inputs: 'synthetic', known: { statistics, areReal: false } }

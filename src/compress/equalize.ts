@@ -9,8 +9,8 @@
 import type { ValueStatistics } from './calibrate.ts'
 import type { WeightShape } from './quantize-weights.ts'
 
-/** Share of the noise that may be left for a layer to be worth it: 3 dB less. */
-const worthwhile = 10 ** -0.3
+/** Share of the noise that may be left for a layer to be worth it. */
+const worthwhile = 0.5
 /** No channel counts as smaller than this share of the largest: one that was hardly seen may be there after all. */
 const leastShare = 1e-3
 

@@ -73,7 +73,7 @@ export function quantizeGraph(
   graph: Graph,
   recipe: FullRecipe,
   known?: KnownInputs,
-): { graph: Graph; layers: LayerReport[] } {
+): { graph: Graph; layers: LayerReport[]; usesStatistics: boolean } {
   const quantizer = new LayerQuantizer(graph, recipe, known?.statistics)
   const { constants } = quantizer
   const layers: LayerReport[] = []
@@ -96,10 +96,10 @@ export function quantizeGraph(
     const { to, weights: positions, drops = [] } = quantizedForms[node.op]
     const first = forms.get(weights[0].name)!
     const inputs = [...node.inputs]
-    if (known?.areReal === true && first.values !== undefined) inputs[2] = correctBias(node, first, constants)
+    if (known?.areReal === true) inputs[2] = correctBias(node, first, quantizer, known.statistics)
     const divide: Node[] = []
     if (first.divisor !== undefined) {
-      const divided = `${node.name}/x`
+      const divided = quantizer.fresh(`${node.name}/x`)
       divide.push({ name: divided, op: 'Mul', inputs: [inputs[0], first.divisor], outputs: [divided], attributes: {} })
       inputs[0] = divided
     }
@@ -122,7 +122,8 @@ export function quantizeGraph(
     }
     return [...divide, quantized]
   })
-  return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
+  const { usesStatistics } = quantizer
+  return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers, usesStatistics }
 }
 
 /** Values that layers are rounded by. */
@@ -170,23 +171,19 @@ function isEmbedding({ attributes }: Node, { tensor: { type, dims, data } }: Lay
 }
 
 /** Name of the node's bias, corrected for the errors of its weights; as it was where the bias is no constant. */
-function correctBias(node: Node, form: StoredWeight, constants: Map<string, Constant>): string {
+function correctBias(node: Node, form: StoredWeight, quantizer: LayerQuantizer, statistics: Statistics): string {
   const name = node.inputs[2] ?? ''
-  const bias = name === '' ? undefined : constants.get(name)?.tensor
-  if (name !== '' && bias?.type !== 'float32') return name
+  // a weight that several layers read is not divided, and each has inputs of its own
+  const values = form.divisor === undefined ? statistics.get(node.inputs[0]) : form.values
+  const bias = name === '' ? undefined : quantizer.constants.get(name)?.tensor
+  if (!roundedOps.includes(node.op) || values === undefined || (name !== '' && bias?.type !== 'float32')) return name
   const { before, after, shape } = form
-  const means = form.values!.means
   const groups = typeof node.attributes.group === 'number' ? node.attributes.group : 1
-  if (means.length !== shape.inputs * groups) return name
-  const correction = biasCorrection(before, after, shape, means, groups)
+  if (values.means.length !== shape.inputs * groups) return name
+  const correction = biasCorrection(before, after, shape, values.means, groups)
+  if (!correction.every(Number.isFinite)) return name
   const sum = bias === undefined ? correction : (bias.data as Float32Array).map((value, i) => value + correction[i])
-  const corrected = `${node.name}/bias`
-  constants.set(corrected, {
-    dtype: 'float32',
-    dims: [shape.channels],
-    tensor: new Tensor('float32', sum, [shape.channels]),
-  })
-  return corrected
+  return quantizer.add(`${node.name}/bias`, new Tensor('float32', sum, [shape.channels]))
 }
 
 function trimmed(inputs: string[]): string[] {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** How one layer's weights are stored: with how many scales, for inputs divided by what, and rounded how. */
+import { equalBytes } from '../base/bytes.ts'
 import { GraphError } from '../base/errors.ts'
-import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { type Constant, type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
@@ -67,12 +68,39 @@ export class LayerQuantizer {
   readonly #stored = new Map<string, StoredWeight>()
   readonly #compensations = new Map<string, Compensation | undefined>()
   readonly #uses = new Map<string, number>()
+  readonly #names: Set<string>
+  readonly #added = new Map<string, Tensor>()
+  #usesStatistics = false
 
   constructor(graph: Graph, recipe: FullRecipe, statistics?: Statistics) {
     this.constants = new Map(graph.constants)
     this.#recipe = recipe
     this.#statistics = statistics
+    this.#names = namesOf(graph)
     for (const name of graph.nodes.flatMap(readNames)) this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1)
+  }
+
+  /** Whether any layer is equalised or compensated. */
+  get usesStatistics(): boolean {
+    return this.#usesStatistics
+  }
+
+  /** A name that nothing in the graph has. */
+  fresh(base: string): string {
+    let name = base
+    for (let i = 1; this.#names.has(name); i++) name = `${base}~${i}`
+    this.#names.add(name)
+    return name
+  }
+
+  /** @returns the name of a constant: of an equal one that was added under `base`, else of a new one */
+  add(base: string, tensor: Tensor): string {
+    const known = this.#added.get(base)
+    if (known?.type === tensor.type && equalBytes(bytesOf(known), bytesOf(tensor))) return base
+    const name = this.fresh(base)
+    this.#added.set(name, tensor)
+    this.constants.set(name, { dtype: tensor.type, dims: tensor.dims, tensor })
+    return name
   }
 
   /** @throws GraphError for weights that are not finite */
@@ -119,7 +147,10 @@ export class LayerQuantizer {
     })
     const values = divisor && known ? dividedBy(divisor, known) : known
     const multiplied = divisor ? weights.map((value, i) => value * divisor[i % shape.inputs]) : weights
-    const compensation = this.#compensation(node, shape, divisor ? `${name} ${node.inputs[0]}` : node.inputs[0], values)
+    const compensation = this.#isOwn(name)
+      ? this.#compensation(node, shape, divisor ? undefined : node.inputs[0], values)
+      : undefined
+    if (divisor !== undefined || compensation !== undefined) this.#usesStatistics = true
     const how = compensation === undefined ? {} : { compensation }
     const { form, before, after, snr } = rounded(multiplied, block, how)
     const type = `int${bits}` as const
@@ -130,8 +161,8 @@ export class LayerQuantizer {
     const part = block === undefined ? '' : `/${String(block)}`
     const stored: StoredWeight = {
       to: block === undefined ? type : `${type}, blocks of ${block}`,
-      codes: this.#add(`${name}/${type}${part}`, codes),
-      scales: this.#add(`${name}/scale${part}`, scales),
+      codes: this.add(`${name}/${type}${part}`, codes),
+      scales: this.add(`${name}/scale${part}`, scales),
       bytes: bytesOf(codes).byteLength + form.scales.byteLength + (divisor?.byteLength ?? 0),
       snr,
       shape,
@@ -143,7 +174,7 @@ export class LayerQuantizer {
     }
     if (divisor === undefined) return stored
     const inverse = divisor.map((value) => 1 / value)
-    return { ...stored, divisor: this.#add(`${node.name}/t`, new Tensor('float32', inverse, [inverse.length])) }
+    return { ...stored, divisor: this.add(`${node.name}/t`, new Tensor('float32', inverse, [inverse.length])) }
   }
 
   /** What the channels of x are divided by; undefined where they are not, or where other layers have the weight too. */
@@ -154,27 +185,44 @@ export class LayerQuantizer {
     values: ValueStatistics | undefined,
     form: { readonly largest: number; readonly block?: number },
   ): Float32Array | undefined {
-    const isOwn = this.#uses.get(name) === 1
-    if (!this.#recipe.equalize || !isOwn || values?.means.length !== shape.inputs || values.rows < leastRows) return
+    if (!this.#recipe.equalize || !this.#isOwn(name) || !tellsOf(values, shape)) return
     return equalization(weights, shape, values, form)
+  }
+
+  /** Whether one node alone reads it: what others multiply it with is like something else. */
+  #isOwn(name: string): boolean {
+    return this.#uses.get(name) === 1
   }
 
   /** How the rounding of a product's weights is made up for. */
   #compensation(
     { op }: Node,
-    { inputs }: WeightShape,
-    key: string,
+    shape: WeightShape,
+    key: string | undefined,
     values: ValueStatistics | undefined,
   ): Compensation | undefined {
-    if (op !== blockOp || values?.means.length !== inputs || values.rows < leastRows) return
+    if (op !== blockOp || !tellsOf(values, shape)) return
+    // what was divided is one layer's own
+    if (key === undefined) return compensationOf(values.moments)
     if (!this.#compensations.has(key)) this.#compensations.set(key, compensationOf(values.moments))
     return this.#compensations.get(key)
   }
+}
 
-  #add(name: string, tensor: Tensor): string {
-    this.constants.set(name, { dtype: tensor.type, dims: tensor.dims, tensor })
-    return name
+/** Whether enough is known of the inputs of a layer of one group. */
+function tellsOf(values: ValueStatistics | undefined, { inputs }: WeightShape): values is ValueStatistics {
+  return values?.means.length === inputs && values.rows >= leastRows
+}
+
+/** All names of a graph, those of its subgraphs too. */
+function namesOf(graph: Graph): Set<string> {
+  const names = new Set([...graph.inputs.map(({ name }) => name), ...graph.constants.keys()])
+  for (const node of graph.nodes) {
+    names.add(node.name)
+    for (const name of node.outputs) names.add(name)
+    for (const inner of subgraphsOf(node)) for (const name of namesOf(inner)) names.add(name)
   }
+  return names
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */

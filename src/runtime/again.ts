@@ -52,6 +52,8 @@ export class Again {
   readonly #fetchesAll: boolean
   /** Of all these tensors that are there: how many dims, and those. In one list, which is read faster than many. */
   readonly #dims: readonly number[]
+  /** Of the fetches those that results are written to, in the order of results. */
+  readonly #written: readonly Kept[]
   /** Outputs that are new tensors each time. */
   readonly #fresh: readonly Port[]
   readonly #outputs: Readonly<Record<string, Tensor>>
@@ -71,6 +73,7 @@ export class Again {
     this.#fetches = Object.entries(fetches ?? {}).map(([name, tensor]) => {
       return keep(name, tensor, tensor ? (outputs.get(name)?.data as Uint8Array) : undefined)
     })
+    this.#written = done.results.flatMap(({ name }) => this.#fetches.filter((kept) => kept.name === name && kept.port))
     this.#fetchesAll = fetches === undefined
     this.#dims = [...this.#feeds, ...this.#fetches].flatMap(({ tensor }) =>
       tensor ? [tensor.dims.length, ...tensor.dims] : [],
@@ -94,7 +97,7 @@ export class Again {
       const tensor = (feeds as Named)[name]
       if (!isSame(kept[i++], name, tensor) || !begins(dims, at, tensor!.dims)) return undefined
       if (content && !isEqual(content.now, content.then)) return undefined
-      at += 1 + tensor!.dims.length
+      at += 1 + dims[at]
       if (port) port.set(data)
     }
     if (i !== kept.length || this.#fetchesAll !== (fetches === undefined)) return undefined
@@ -105,12 +108,12 @@ export class Again {
       if (!isSame(targets[i++], name, tensor)) return undefined
       if (tensor === null) continue
       if (!begins(dims, at, tensor.dims)) return undefined
-      at += 1 + tensor.dims.length
+      at += 1 + dims[at]
     }
     if (i !== targets.length) return undefined
     const { list, words, programs } = this.#done
     model.last = { programs, wasm: model.executor.runWhole(list, words) }
-    for (const { data, port } of targets) if (port) data.set(port)
+    for (const { data, port } of this.#written) data.set(port!)
     const outputs = { ...this.#outputs }
     for (const { name, tensor } of this.#fresh) outputs[name] = copyOfTensor(tensor)
     return outputs
@@ -133,7 +136,7 @@ function isSame(kept: Kept, name: string, tensor: TensorLike | null): boolean {
 
 /** Whether these dims stand at `at`, behind their number. */
 function begins(all: readonly number[], at: number, dims: readonly number[]): boolean {
-  if (dims.length !== all[at]) return false
+  if (!Array.isArray(dims) || dims.length !== all[at]) return false
   for (let axis = 0; axis < dims.length; axis++) if (dims[axis] !== all[at + 1 + axis]) return false
   return true
 }

@@ -25,8 +25,8 @@ export async function openNear(source: Source, options: CheckedOptions): Promise
 interface Latest {
   readonly like: Repeat
   readonly done: Done
-  /** What the caller gave to that run: the arrays of inputs, then the tensors that were to hold results. */
-  arrays: readonly unknown[]
+  /** What the caller gave to that run: the tensors of inputs, then those that were to hold results. */
+  tensors: readonly unknown[]
 }
 
 /** Runs a core's model at once where that can be. */
@@ -157,7 +157,7 @@ export class NearModel implements SessionBackend {
       results: program.results.map((name) => ({ name, tensor: tensorOf(name) })),
       contents: new Map(followed.map(([name, tensor]) => [name, bytesOf(tensor).slice()])),
     }
-    this.#latest = { like: new Repeat(graph.inputs, given, (name) => done.contents.has(name)), done, arrays: [] }
+    this.#latest = { like: new Repeat(graph.inputs, given, (name) => done.contents.has(name)), done, tensors: [] }
     return [...given.values()].map(({ data }) => data as Uint8Array)
   }
 
@@ -166,9 +166,9 @@ export class NearModel implements SessionBackend {
     this.#again = undefined
     const targets = fetches as Readonly<Record<string, TensorLike | null>> | undefined
     const wanted = targets && Object.values(targets)
-    const arrays = [...inputs, ...(wanted ?? [])]
-    const isSame = equal(arrays, latest.arrays)
-    latest.arrays = arrays
+    const tensors = [...Object.values(feeds), ...(wanted ?? [])]
+    const isSame = equal(tensors, latest.tensors)
+    latest.tensors = tensors
     if (!isSame || inputs.length === 0 || Array.isArray(fetches) || wanted?.length === 0) return
     const isPlain = latest.done.results.every(({ name, tensor }) => {
       const target = targets && Object.hasOwn(targets, name) ? targets[name] : null

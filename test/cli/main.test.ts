@@ -70,6 +70,7 @@ beforeAll(async () => {
     'doubles.npy': writeNpy(ones([2, 8], 'float64')),
     'narrow.npy': writeNpy(ones([2, 7])),
     'all.npz': writeNpz({ x: ones([2, 8]) }),
+    'deep.json': new TextEncoder().encode('{ "weights": "int8", "keepShallow": false }'),
   }
   for (const [name, bytes] of Object.entries(files)) await writeFile(path.join(folder, name), bytes)
 })
@@ -113,7 +114,15 @@ describe('the command', () => {
 
   test('rounds by calibration inputs, and says by which it did', async () => {
     const sets = ['--calibration', 'all.npz', '--calibration', 'all.npz']
-    const { code, out, err } = await whittle('compress', 'model.onnx', '-o', 'given.whittle', ...sets)
+    const { code, out, err } = await whittle(
+      'compress',
+      'model.onnx',
+      '-r',
+      'deep.json',
+      '-o',
+      'given.whittle',
+      ...sets,
+    )
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toContain('rounded by the inputs given')
     const args = ['compress', 'model.onnx', '-o', 'plain.whittle', '-r', 'float32']
@@ -193,7 +202,7 @@ describe('the command says in one line what is wrong, with exit code', () => {
       'calibration inputs that are none',
       1,
       /^FormatError: x\.npy/,
-      ['compress', 'model.onnx', '--calibration', 'x.npy'],
+      ['compress', 'model.onnx', '-r', 'deep.json', '--calibration', 'x.npy'],
     ],
     ['a number that is none', 2, /--threads.*whole number/, ['run', 'model.onnx', '--threads', 'two']],
     ['a missing argument', 2, /missing required argument/, ['compress']],

@@ -165,6 +165,43 @@ describe('compress', () => {
     expect(both).toBeGreaterThan(equalized)
   })
 
+  test('takes no name that the model has, and each node’s own inputs where a weight is shared', async () => {
+    const shift = normal(64).map((value) => 3 * value)
+    const source = writeOnnx(
+      model({
+        inputs: [valueInfo('x', 'float32', ['n', 128])],
+        outputs: [valueInfo('y', 'float32', ['n', 64]), valueInfo('z', 'float32', ['n', 64])],
+        initializers: [
+          tensorRecord('w', 'float32', Array.from(normal(128 * 64)), [128, 64]),
+          tensorRecord('dense/bias', 'float32', shift, [64]),
+          tensorRecord('forty', 'float32', [40], [1]),
+        ],
+        nodes: [
+          node('MatMul', ['x', 'w'], ['h'], {}, { name: 'dense' }),
+          node('Softplus', ['h'], ['s']),
+          node('Mul', ['s', 'dense/bias'], ['y']),
+          node('Add', ['x', 'forty'], ['far']),
+          node('MatMul', ['far', 'w'], ['z'], {}, { name: 'second' }),
+        ],
+      }),
+    )
+    const feeds = (first: number) => {
+      const numbers = Float32Array.from(normal(100 * 128))
+      numbers[0] = first
+      return { x: new Tensor('float32', numbers, [100, 128]) }
+    }
+    const seen = feeds(0)
+    await using a = await load(source, { threads: 1 })
+    const wanted = await a.run(seen)
+    // infinite numbers say nothing of a mean
+    for (const calibration of [[feeds(1)], [feeds(-Infinity)]]) {
+      await using b = await load((await compress(source, 'int8', { calibration })).model, { threads: 1 })
+      const got = await b.run(seen)
+      for (const name of ['y', 'z'])
+        expect(signalToNoise(wanted[name].data as Float32Array, got[name].data as Float32Array)).toBeGreaterThan(35)
+    }
+  })
+
   test('makes the same file of a model each time', async () => {
     expect((await compress(file, 'int8')).model).toEqual((await compress(file, 'int8')).model)
   })

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from 'vitest'
-import { syntheticInputs } from '../../src/compress/synthetic-inputs.ts'
+import { fromFloat16 } from '../../src/base/half.ts'
+import { syntheticInputs as made } from '../../src/compress/synthetic-inputs.ts'
+import type { Graph } from '../../src/ir/graph.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
+
+const syntheticInputs = (graph: Graph) => [...(made(graph) ?? [])]
 
 const graphOf = (inputs: string, nodes = 'y = Identity(x)') =>
   parseGraph(`graph main opset 17 {
@@ -28,6 +32,14 @@ describe('syntheticInputs', () => {
     ])
   })
 
+  test('have halves that are numbers, and rows enough to say something', () => {
+    const [{ x }] = syntheticInputs(graphOf('input x: float16[n, 4]'))
+    expect(x.dims).toEqual([64, 4])
+    const numbers = Array.from(x.data as Uint16Array, fromFloat16)
+    expect(numbers.every((value) => Math.abs(value) <= 1)).toBe(true)
+    expect(new Set(numbers.map(Math.sign))).toEqual(new Set([-1, 1]))
+  })
+
   test('have integers that the tables they are looked up in have', () => {
     const [{ x }] = syntheticInputs(graphOf('input x: int64[n, t]', 'y = Gather(w, x)'))
     expect(new Set(Array.from(x.data as BigInt64Array, Number))).toEqual(new Set([0, 1, 2, 3, 4, 5, 6]))
@@ -38,5 +50,8 @@ describe('syntheticInputs', () => {
   test('are none where a rank is not known, or an input is text', () => {
     expect(syntheticInputs(graphOf('input x: float32[...]'))).toEqual([])
     expect(syntheticInputs(graphOf('input x: string[n]'))).toEqual([])
+    expect(syntheticInputs(graphOf('input x: int4[4]'))).toEqual([])
+    expect(syntheticInputs(graphOf('input x: uint8[65536, 65536]'))).toEqual([])
+    expect(syntheticInputs(graphOf('input x: float32[1, n - 40]'))).toEqual([])
   })
 })
