@@ -192,3 +192,43 @@ describe('the run before, once more', () => {
     await settled(session, feeds)
   })
 })
+
+describe('a run once more, on what callers make of their tensors,', () => {
+  const two = writeContainer(
+    toContainer(
+      parseGraph(`graph main opset 17 {
+  input x: float32[n]
+  a = Neg(x)
+  b = Exp(x)
+  output a: float32[n]
+  output b: float32[n]
+}`),
+    ),
+  )
+
+  it('writes into a tensor that is asked for twice what the first run does', async () => {
+    await using session = await load(two, { threads: 1 })
+    const feeds = { x: { type: 'float32', data: Float32Array.of(1, 2), dims: [2] } }
+    const shared = { type: 'float32', data: new Float32Array(2), dims: [2] }
+    const seen: number[][] = []
+    for (let i = 0; i < 6; i++) {
+      await session.run(feeds, { b: shared, a: shared })
+      seen.push([...shared.data])
+    }
+    expect(new Set(seen.map(String)).size).toBe(1)
+  })
+
+  it('refuses dims that are none any more', async () => {
+    await using session = await load(two, { threads: 1 })
+    const x: { type: string; data: Float32Array; dims: unknown } = {
+      type: 'float32',
+      data: Float32Array.of(1, 2),
+      dims: [2],
+    }
+    for (let i = 0; i < 4; i++) await session.run({ x } as Feeds)
+    for (const dims of [undefined, null, { length: 1, 0: 2 }]) {
+      x.dims = dims
+      await expect(session.run({ x } as Feeds)).rejects.toThrow(InputError)
+    }
+  })
+})
