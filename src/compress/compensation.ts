@@ -37,18 +37,32 @@ function diagonalMean(matrix: Float64Array): number {
   return sum / width
 }
 
+/**
+ * The factors of one block. With H = R R^T, R upper triangular, U is the inverse of R; R is the Cholesky factor of H from the
+ * last input to the first.
+ */
 function factorOf(moments: Float64Array, mean: number): Float64Array | undefined {
   const width = Math.sqrt(moments.length)
+  const last = width - 1
+  const h = Matrix.from1DArray(width, width, Float64Array.from(moments).reverse())
   const added = damping * mean || 1
-  const h = Matrix.from1DArray(width, width, moments).add(Matrix.eye(width).mul(added))
-  const whole = new CholeskyDecomposition(h)
-  if (!whole.isPositiveDefinite()) return
-  const inverse = whole.solve(Matrix.eye(width))
-  const lower = new CholeskyDecomposition(Matrix.add(inverse, inverse.transpose()).mul(0.5))
-  if (!lower.isPositiveDefinite()) return
-  const l = lower.lowerTriangularMatrix
-  return Float64Array.from({ length: width * width }, (_, at) => {
+  for (let i = 0; i < width; i++) h.set(i, i, h.get(i, i) + added)
+  const decomposition = new CholeskyDecomposition(h)
+  if (!decomposition.isPositiveDefinite()) return
+  const lower = decomposition.lowerTriangularMatrix
+  const r = Float64Array.from({ length: width * width }, (_, at) => {
     const [i, j] = [Math.floor(at / width), at % width]
-    return j < i ? 0 : l.get(j, i) / l.get(i, i)
+    return j < i ? 0 : lower.get(last - i, last - j)
   })
+  const factor = new Float64Array(width * width)
+  for (let i = last; i >= 0; i--) {
+    const row = i * width
+    factor[row + i] = 1
+    // a row of R U = I, from what is known of the rows below, each of which is U_jk / U_jj, with U_jj = 1 / R_jj
+    for (let j = i + 1; j < width; j++) {
+      const share = -r[row + j] / r[j * width + j]
+      for (let k = j; k < width; k++) factor[row + k] += share * factor[j * width + k]
+    }
+  }
+  return factor
 }

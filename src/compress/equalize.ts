@@ -11,6 +11,8 @@ import type { WeightShape } from './quantize-weights.ts'
 
 /** Share of the noise that may be left for a layer to be worth it. */
 const worthwhile = 0.5
+/** Output channels whose largest weights are looked at; more tell nothing else. */
+const mostChannels = 128
 /** No channel counts as smaller than this share of the largest: one that was hardly seen may be there after all. */
 const leastShare = 1e-3
 
@@ -92,12 +94,14 @@ function noiseOf(
     high = Math.max(high, most[i] / t[i])
     spread += powers[i] * t[i] * t[i]
   }
+  const step = Math.ceil(channels / mostChannels) * length
+  const share = Math.ceil((channels * length) / step) / channels
   let ofWeights = 0
   for (let from = 0; from < length; from += run) {
     const to = Math.min(from + run, length)
     let [power, peaks] = [0, 0]
     for (let i = from; i < to; i++) power += squares[i % inputs] / t[i % inputs] ** 2
-    for (let row = 0; row < channels * length; row += length) {
+    for (let row = 0; row < channels * length; row += step) {
       let peak = 0
       for (let i = from, channel = from % inputs; i < to; i++) {
         const weight = Math.abs(weights[row + i]) * t[channel]
@@ -108,7 +112,7 @@ function noiseOf(
     }
     ofWeights += power * peaks
   }
-  return ((high - low) / 255) ** 2 * spread + ofWeights / largest ** 2
+  return ((high - low) / 255) ** 2 * spread + ofWeights / largest ** 2 / share
 }
 
 /** What is known of x / t. */
