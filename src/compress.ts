@@ -6,6 +6,7 @@ export {
   type CompressProgress,
   type CompressReport,
   type Compressed,
+  type RoundedBy,
   compress,
 } from './compress/compress.ts'
 export { type Contender, type MeasureOptions, type MeasureProgress, measure } from './measure/measure.ts'

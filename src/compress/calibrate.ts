@@ -7,6 +7,7 @@
 import { checkAborted } from '../base/check.ts'
 import { GraphError, InputError } from '../base/errors.ts'
 import { writeContainer } from '../format/container.ts'
+import { gcd } from '../ir/dim.ts'
 import type { Graph } from '../ir/graph.ts'
 import { toContainer } from '../model/to-container.ts'
 import { openModel } from '../runtime/engine.ts'
@@ -94,9 +95,8 @@ const leastColumns = 16
 
 /** Rows from one that is taken to the next; a step that shares a large factor with the width would see a few columns alone. */
 function stepOver(rows: number, width: number): number {
-  const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b))
   let step = Math.ceil(rows / mostRows)
-  while (step > 1 && width / common(step, width) < Math.min(width, leastColumns)) step++
+  while (step > 1 && width / gcd(step, width) < Math.min(width, leastColumns)) step++
   return step
 }
 
@@ -150,9 +150,8 @@ class Sums {
     }
     const step = stepOver(rows, dims.at(-2) ?? 1)
     const taken = Math.ceil(rows / step)
-    const rowOf = (i: number) => i * step
     for (let i = 0; i < taken; i += 4) {
-      const firsts = [i, i + 1, i + 2, i + 3].map((at) => (at < taken ? rowOf(at) * width : -1))
+      const firsts = [i, i + 1, i + 2, i + 3].map((at) => (at < taken ? at * step * width : -1))
       this.#addProducts(numbers, firsts as [number, number, number, number])
     }
     this.#momentRows += taken

@@ -31,8 +31,8 @@ export interface CompressProgress {
 
 export interface CompressOptions {
   /**
-   * Sets of inputs as the model will see them; some tens are enough. With them the biases are corrected for what
-   * rounding the weights shifts.
+   * Sets of inputs as the model will see them; some tens are enough. Weights are rounded by them, and biases corrected for
+   * what that shifts. Left out: made-up inputs, see docs/compression.md.
    */
   readonly calibration?: Calibration
   readonly onProgress?: (event: CompressProgress) => void

@@ -2,13 +2,14 @@
 /** How one layer's weights are stored: with how many scales, for inputs divided by what, and rounded how. */
 import { equalBytes } from '../base/bytes.ts'
 import { GraphError } from '../base/errors.ts'
-import { type Constant, type Graph, type Node, subgraphsOf } from '../ir/graph.ts'
+import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { namesIn } from '../ir/rewrite.ts'
 import { readNames } from '../ir/topo.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import type { Statistics, ValueStatistics } from './calibrate.ts'
 import { type Compensation, compensationOf } from './compensation.ts'
-import { dividedBy, equalization } from './equalize.ts'
+import { type StoredForm, dividedBy, equalization } from './equalize.ts'
 import {
   type QuantizeOptions,
   type WeightShape,
@@ -76,7 +77,7 @@ export class LayerQuantizer {
     this.constants = new Map(graph.constants)
     this.#recipe = recipe
     this.#statistics = statistics
-    this.#names = namesOf(graph)
+    this.#names = new Set(namesIn(graph))
     for (const name of graph.nodes.flatMap(readNames)) this.#uses.set(name, (this.#uses.get(name) ?? 0) + 1)
   }
 
@@ -183,7 +184,7 @@ export class LayerQuantizer {
     weights: Float32Array,
     shape: WeightShape,
     values: ValueStatistics | undefined,
-    form: { readonly largest: number; readonly block?: number },
+    form: StoredForm,
   ): Float32Array | undefined {
     if (!this.#recipe.equalize || !this.#isOwn(name) || !tellsOf(values, shape)) return
     return equalization(weights, shape, values, form)
@@ -212,17 +213,6 @@ export class LayerQuantizer {
 /** Whether enough is known of the inputs of a layer of one group. */
 function tellsOf(values: ValueStatistics | undefined, { inputs }: WeightShape): values is ValueStatistics {
   return values?.means.length === inputs && values.rows >= leastRows
-}
-
-/** All names of a graph, those of its subgraphs too. */
-function namesOf(graph: Graph): Set<string> {
-  const names = new Set([...graph.inputs.map(({ name }) => name), ...graph.constants.keys()])
-  for (const node of graph.nodes) {
-    names.add(node.name)
-    for (const name of node.outputs) names.add(name)
-    for (const inner of subgraphsOf(node)) for (const name of namesOf(inner)) names.add(name)
-  }
-  return names
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */

@@ -342,7 +342,8 @@ function nested(a: Dim, n: number): Dim | undefined {
   return floorDiv(add(inner.a, (constant?.coefficient ?? 0) * inner.b), inner.b * n)
 }
 
-function gcd(a: number, b: number): number {
+/** Greatest common divisor. */
+export function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b)
 }
 

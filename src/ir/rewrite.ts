@@ -229,7 +229,7 @@ function requireSameType(name: string, old: ValueInfo, now: ValueInfo): void {
 }
 
 /** Every name in a graph and in those inside it: values and nodes. */
-function* namesIn(graph: Graph): Iterable<string> {
+export function* namesIn(graph: Graph): Iterable<string> {
   for (const { name } of [...graph.inputs, ...graph.outputs]) yield name
   yield* graph.constants.keys()
   for (const node of graph.nodes) {
