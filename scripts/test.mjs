@@ -23,9 +23,9 @@ const reports = path.join(root, 'build/test')
 
 const build = { name: 'build', args: ['scripts/build.mjs'] }
 const staticChecks = [
-  { name: 'lint', args: [bin('eslint/bin/eslint.js'), '.', '--max-warnings', '0'] },
+  { name: 'lint', args: [bin('oxlint/bin/oxlint'), '--format', 'unix'] },
   { name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit', '-p', '.'] },
-  { name: 'format', args: [bin('prettier/bin/prettier.cjs'), '--check', '--log-level', 'warn', '.'] },
+  { name: 'format', args: [bin('oxfmt/bin/oxfmt'), '--list-different'] },
 ]
 
 const total = { passed: 0, failed: 0 }

@@ -313,12 +313,11 @@ function finishAttribute(draft: AttributeDraft, wire: Wire): OnnxAttribute {
   if (draft.reference !== '') return { name, kind: 'reference', value: draft.reference }
   const lists = { floats, ints, strings, tensors, graphs, sparses, types }
   // files of IR version 1 and 2 may leave the type out: then the field that is there tells it
-  const kind =
-    kindOfType.get(draft.type) ??
-    (draft.type === 0
-      ? ((Object.keys(found)[0] ?? Object.entries(lists).find(([, list]) => list.length > 0)?.[0]) as
-          OnnxAttributeKind | undefined)
-      : undefined)
+  const field =
+    draft.type === 0
+      ? (Object.keys(found)[0] ?? Object.entries(lists).find(([, list]) => list.length > 0)?.[0])
+      : undefined
+  const kind = kindOfType.get(draft.type) ?? (field as OnnxAttributeKind | undefined)
   if (kind === undefined) throw wire.error(`a known type and a value of attribute '${name}'`, `type ${draft.type}`)
   const absent = { float: 0, int: 0, string: new Uint8Array(0) }
   const value = { ...absent, ...found, ...lists }[kind as keyof typeof lists]

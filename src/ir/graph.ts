@@ -23,8 +23,9 @@ export interface ValueInfo extends ValueType {
   readonly tensor?: Tensor
 }
 
-export type AttributeValue =
-  number | string | Tensor | Graph | readonly number[] | readonly string[] | readonly Tensor[] | readonly Graph[]
+type Attribute = number | string | Tensor | Graph
+
+export type AttributeValue = Attribute | readonly number[] | readonly string[] | readonly Tensor[] | readonly Graph[]
 
 export type Attributes = Readonly<Record<string, AttributeValue>>
 

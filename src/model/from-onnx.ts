@@ -194,9 +194,10 @@ const attributeImporters: {
   graphs: (a, importSubgraph) => a.value.map(importSubgraph),
 }
 
+type AttributeImporter = (attribute: OnnxAttribute, importSubgraph: (graph: OnnxGraph) => Graph) => AttributeValue
+
 function importAttribute(attribute: OnnxAttribute, importSubgraph: (graph: OnnxGraph) => Graph): AttributeValue {
-  const convert = attributeImporters[attribute.kind] as
-    ((attribute: OnnxAttribute, importSubgraph: (graph: OnnxGraph) => Graph) => AttributeValue) | undefined
+  const convert = attributeImporters[attribute.kind] as AttributeImporter | undefined
   if (convert !== undefined) return convert(attribute, importSubgraph)
   const where = `attribute ${attribute.name}`
   throw new UnsupportedError({
