@@ -230,10 +230,11 @@ export function areNarrow(codes: Int8Array, length: number): boolean {
 /** The floats that the codes stand for. @param length weights of an output channel */
 export function dequantizeWeights({ codes, scales, run }: QuantizedWeights, length: number): Float32Array {
   const runs = Math.ceil(length / run)
-  return Float32Array.from(
-    codes,
-    (code, i) => code * scales[Math.floor(i / length) * runs + Math.floor((i % length) / run)],
-  )
+  const floats = new Float32Array(codes.length)
+  for (let i = 0; i < codes.length; i++) {
+    floats[i] = codes[i] * scales[Math.floor(i / length) * runs + Math.floor((i % length) / run)]
+  }
+  return floats
 }
 
 /** Codes of 4 bits, two a byte, the first in the low half: the layout of int4 tensors. */
