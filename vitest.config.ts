@@ -21,7 +21,7 @@ const shared = {
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/support/build-workers.ts'],
+    globalSetup: ['test/support/build-workers.ts', 'test/support/run-folder.ts'],
     // by itself one core is left free, which on a machine of two is half of them
     maxWorkers: availableParallelism(),
     projects: [

@@ -13,6 +13,8 @@ import { writeContainer } from '../../src/format/container.ts'
 import { AbortError, type Session, StateError, Tensor, load } from '../../src/index.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
 import { toContainer } from '../../src/model/to-container.ts'
+import { compressedFile } from '../models/compressed.ts'
+import { ocrModel } from '../models/data.ts'
 
 const SIZE = 256
 const weights = Array.from({ length: SIZE * SIZE }, (_, i) => ((i * 7) % 11) / 64 - 0.08)
@@ -123,7 +125,8 @@ describe('memory', () => {
     // what V8 and the C library keep for themselves grows once and stays
     const flags = ['--expose-gc', '--max-semi-space-size=2']
     const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
-    const child = spawn(process.execPath, [...flags, script, '--count', '40', '--json'], { env })
+    const model = await compressedFile(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
+    const child = spawn(process.execPath, [...flags, script, '--count', '40', '--json', model], { env })
     let text = ''
     child.stdout.on('data', (data: Buffer) => (text += data.toString()))
     expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(0)

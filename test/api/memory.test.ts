@@ -4,8 +4,8 @@
  * file's size and the arena, a tenth more, and a megabyte.
  */
 import { describe, expect, it } from 'vitest'
-import { compress } from '../../src/compress.ts'
 import { Tensor, load } from '../../src/index.ts'
+import { compressed } from '../models/compressed.ts'
 import { dataPath, missingData, ocrModel } from '../models/data.ts'
 
 const mnist = 'models/mnist/opt-mnist.onnx'
@@ -21,7 +21,7 @@ describe('Wasm memory after load', () => {
     it.skipIf(skip).each(['float32', 'int8', 'int4'])(
       `is at most file + arena + 10 % + 1 MB for ${name} (%s)`,
       async (recipe) => {
-        const { model } = await compress(file(), recipe)
+        const model = await compressed(file(), recipe)
         await using session = await load(model, { threads: 1 })
         const size = dims.reduce((product, dim) => product * dim, 1)
         await session.run({ [session.inputs[0].name]: new Tensor('float32', new Float32Array(size), dims) })

@@ -13,6 +13,7 @@ import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { subgraphsOf } from '../../src/ir/graph.ts'
 import { toContainer } from '../../src/model/to-container.ts'
 import { casesOf, operators, wholeTable } from '../contract/op.ts'
+import { compressed } from '../models/compressed.ts'
 import { dataPath, ocrModel } from '../models/data.ts'
 import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
 import { damageBytes, damageTree } from './mutate.ts'
@@ -84,7 +85,7 @@ export function largeSubjects(instead: Subject): (() => Promise<Subject>)[] {
       return onnxSubject(`${name}.onnx`, parseOnnx(bytes), bytes)
     }
     const packed = async (): Promise<Subject> => {
-      const { model: bytes } = await compress(read(), 'int8')
+      const bytes = await compressed(path, 'int8')
       return containerSubject(`${name} int8.whittle`, readContainer(bytes), bytes)
     }
     return [whole, packed].map((make) => {

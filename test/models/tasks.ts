@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** All tasks, and what is promised of each. */
-import { existsSync, readFileSync } from 'node:fs'
-import { compress } from '../../src/compress.ts'
+import { existsSync } from 'node:fs'
 import { load } from '../../src/index.ts'
+import { compressed } from './compressed.ts'
 import { dataPath } from './data.ts'
 import { digits } from './digits.ts'
 import { angles, recogniser } from './lines.ts'
@@ -22,8 +22,7 @@ export function mostLoss(task: Task, figure: string, isQuick = false): number {
 
 /** What a recipe's session of the task reaches; every step of it must be in Wasm. */
 export async function scoreOf(task: Task, recipe: string, part: number): Promise<Score & { hostSteps: string[] }> {
-  const { model } = await compress(new Uint8Array(readFileSync(task.model())), recipe)
-  await using session = await load(model, { threads: 1, profile: true })
+  await using session = await load(await compressed(task.model(), recipe), { threads: 1, profile: true })
   const score = await task.score(session, part)
   const { hostSteps } = await session.profile()
   return { ...score, hostSteps: hostSteps.map(({ op }) => op) }

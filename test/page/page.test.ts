@@ -11,8 +11,8 @@ import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compress } from '../../src/compress.ts'
 import { Tensor, load } from '../../src/index.ts'
+import { compressed } from '../models/compressed.ts'
 import { ocrModel } from '../models/data.ts'
 import { launchChromium, missingChromium } from './chromium.ts'
 import { importMap } from './import-map.ts'
@@ -51,7 +51,7 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
   beforeAll(async () => {
     browser = await launchChromium()
     folder = mkdtempSync(join(tmpdir(), 'whittle-page-'))
-    const { model } = await compress(new Uint8Array(readFileSync(ocrModel('ch_PP-OCRv4_rec_infer.onnx'))), 'int8')
+    const model = await compressed(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
     writeFileSync(join(folder, 'model.whittle'), model)
     await using session = await load(model, { threads: 1, kernels: 'simd' })
     const outputs = await session.run({ x: new Tensor('float32', pixels(), [1, 3, 48, WIDTH]) })

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The README's page and its program for Deno, run as they stand, beside a package that is installed and a model. */
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compress } from '../../src/compress.ts'
+import { compressedFile } from '../models/compressed.ts'
 import { ocrModel } from '../models/data.ts'
 import { launchChromium, missingChromium } from '../page/chromium.ts'
 import { serve } from '../page/server.ts'
@@ -26,8 +26,8 @@ describe('the README', () => {
   let folder: string
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'whittle-readme-'))
-    const { model } = await compress(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
-    await writeFile(join(folder, 'model.whittle'), model)
+    const model = await compressedFile(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
+    await copyFile(model, join(folder, 'model.whittle'))
     await mkdir(join(folder, 'node_modules'))
     await symlink(root, join(folder, 'node_modules/whittle'), 'junction')
     await writeFile(join(folder, 'package.json'), '{ "type": "module", "dependencies": { "whittle": "*" } }\n')

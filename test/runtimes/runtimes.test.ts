@@ -10,11 +10,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compress } from '../../src/compress.ts'
 import { writeContainer } from '../../src/format/container.ts'
 import * as whittle from '../../src/index.ts'
 import { parseGraph } from '../../src/ir/text-parse.ts'
 import { toContainer } from '../../src/model/to-container.ts'
+import { compressed } from '../models/compressed.ts'
 import { ocrModel } from '../models/data.ts'
 import { launchChromium, missingChromium } from '../page/chromium.ts'
 import { serve } from '../page/server.ts'
@@ -109,7 +109,7 @@ describe('the built package', () => {
     folder = await mkdtemp(join(tmpdir(), 'whittle-runtimes-'))
     const demo = (await import(new URL('../../demo/ocr.mjs', import.meta.url).href)) as Demo
     const lines = (await demo.readLines()).slice(0, lineCount)
-    const { model } = await compress(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
+    const model = await compressed(ocrModel('ch_PP-OCRv4_rec_infer.onnx'), 'int8')
     const files = new Map<string, Uint8Array | string>([
       ['recogniser.whittle', model],
       ['floats.whittle', writeContainer(toContainer(parseGraph(floats)))],
