@@ -3,7 +3,7 @@
 import type { FormChoice } from '../../src/ir/lowering.ts'
 import type { OpenedModel } from '../models/open.ts'
 import type { CaseResult } from './results.ts'
-import { type Contender, type Effort, timeInRounds } from './rounds.ts'
+import { type Contender, type Effort, timeBatch, timeInRounds } from './rounds.ts'
 import { quantile } from './statistics.ts'
 
 /** What takes part. */
@@ -61,17 +61,14 @@ export async function measure(
 const splitRuns = 25
 const runsInARow = 10
 
-async function shareOutside({ run, inWasm }: OpenedModel): Promise<number | undefined> {
-  if (!inWasm) return undefined
+/** Of the time that the caller's await of a run takes. Timed as in the rounds before, by code that is compiled by now. */
+async function shareOutside(model: OpenedModel): Promise<number | undefined> {
+  if (!model.inWasm) return undefined
   const shares: number[] = []
-  // in Node the global is a getter, whose time is not the run's
-  const clock = performance
   for (let i = 0; i < splitRuns; i++) {
-    for (let j = 1; j < runsInARow; j++) await run()
-    const start = clock.now()
-    await run()
-    const time = clock.now() - start
-    shares.push(1 - (await inWasm()) / time)
+    let time = 0
+    for (let j = 0; j < runsInARow; j++) time = await timeBatch(model, 1)
+    shares.push(1 - (await model.inWasm()) / time)
   }
   return quantile(shares, 0.5)
 }

@@ -88,6 +88,11 @@ async function openWhittle(bytes: Uint8Array, input: Input, options: LoadOptions
   if (back.length === 0) return { run: () => session.run(feeds), close, form, inWasm }
   // results lie where those of the run before did, and states where they are read
   const fetches = { ...(await session.run(feeds)), ...Object.fromEntries(back.map(([from, to]) => [from, feeds[to]])) }
+  // what stays is frozen, as docs/performance.md advises
+  for (const record of [feeds, fetches]) {
+    for (const tensor of Object.values(record)) Object.freeze(Object.freeze(tensor).dims)
+    Object.freeze(record)
+  }
   return { run: () => session.run(feeds, fetches), close, form, inWasm }
 }
 

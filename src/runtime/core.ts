@@ -58,8 +58,13 @@ export interface OpenModel {
   readonly stages: Stages
   readonly settled?: MeasuredHost['settled']
   pool?: Pool
-  /** The programs of the last run, and milliseconds of it in Wasm. */
-  last?: { readonly programs: readonly ProfiledProgram[]; readonly wasm: number }
+  last?: LastRun
+}
+
+/** The programs of the last run, and milliseconds of it in Wasm. */
+export interface LastRun {
+  readonly programs: readonly ProfiledProgram[]
+  wasm: number
 }
 
 /** A loaded model and its runs. */

@@ -169,22 +169,9 @@ export class Executor {
     return this.#threads.count === 1
   }
 
-  /**
-   * Does the steps of a program of one stretch with what lies in the arena, within this call.
-   * @param words of the list
-   * @returns milliseconds in Wasm
-   */
-  runWhole(list: number, words: number): number {
-    let code: number
-    const start = now()
-    try {
-      code = this.#kernels.run(list, words, controlAddress, 0, 1)
-    } catch (error) {
-      throw trap(error)
-    }
-    const time = now() - start
-    if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
-    return time
+  /** What `runWhole` calls. */
+  get entry(): KernelExports['run'] {
+    return this.#kernels.run
   }
 
   /** A value of a program in the arena: a view, good until the memory grows or the arena moves. */
@@ -347,6 +334,25 @@ export class Executor {
   #place({ name, dtype, dims }: Slot, resolve: (ref: Ref) => number): Uint8Array {
     return this.#heap.view(resolve({ id: refIds.value(name), offset: 0 }), byteLengthOf(dtype, sizeOf(dims)))
   }
+}
+
+/**
+ * Does the steps of a program of one stretch with what lies in the arena, on one thread, within this call.
+ * @param run of the kernels
+ * @param words of the list
+ * @returns milliseconds in Wasm
+ */
+export function runWhole(run: KernelExports['run'], list: number, words: number): number {
+  let code: number
+  const start = now()
+  try {
+    code = run(list, words, controlAddress, 0, 1)
+  } catch (error) {
+    throw trap(error)
+  }
+  const time = now() - start
+  if (code !== finished) throw failure(failures[code] ?? `code ${code}`)
+  return time
 }
 
 function trap(error: unknown): StateError {

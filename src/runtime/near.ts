@@ -9,6 +9,7 @@ import { type Tensor, bytesOf, copyOfTensor } from '../tensor/tensor.ts'
 import { Again, type Done } from './again.ts'
 import { type OpenModel, type SessionCore, disposed } from './core.ts'
 import { openModel } from './engine.ts'
+import { runWhole } from './execute.ts'
 import { type Feeds, type TensorLike, checkFeeds } from './feeds.ts'
 import { Fetcher, type Fetches } from './fetches.ts'
 import type { CheckedOptions } from './options.ts'
@@ -75,12 +76,12 @@ export class NearModel implements SessionBackend {
     return this.#core.dispose()
   }
 
-  /** The run before, where it is that. */
+  /** The run before, where it is that. It is there only while the session is open and nothing is under way. */
   #runAgain(feeds: unknown, fetches: unknown): Record<string, Tensor> | undefined {
-    const model = this.#core.idle
     try {
-      return model && this.#again?.run(model, feeds, fetches)
+      return this.#again?.run(feeds, fetches)
     } catch (error) {
+      this.#again = undefined
       throw this.#core.failed(error)
     }
   }
@@ -122,7 +123,7 @@ export class NearModel implements SessionBackend {
     const { list, words, programs, inputs, results } = latest.done
     for (const [i, { name }] of this.inputs.entries()) inputs.get(name)?.set(arrays[i])
     try {
-      model.last = { programs, wasm: model.executor.runWhole(list, words) }
+      model.last = { programs, wasm: runWhole(model.executor.entry, list, words) }
     } catch (error) {
       throw this.#core.failed(error)
     }
@@ -131,7 +132,7 @@ export class NearModel implements SessionBackend {
       const result = fetch ? fetch.take(name, tensor) : copyOfTensor(tensor)
       if (result) outputs[name] = result
     }
-    this.#remember(latest, feeds as Feeds, fetches, arrays)
+    this.#remember(model, latest, feeds as Feeds, fetches, arrays)
     return outputs
   }
 
@@ -162,7 +163,13 @@ export class NearModel implements SessionBackend {
   }
 
   /** Where a run had the tensors of the one before it, the next one is looked at as little as can be. */
-  #remember(latest: Latest, feeds: Feeds, fetches: Fetches | undefined, inputs: readonly Uint8Array[]): void {
+  #remember(
+    model: OpenModel,
+    latest: Latest,
+    feeds: Feeds,
+    fetches: Fetches | undefined,
+    inputs: readonly Uint8Array[],
+  ): void {
     this.#again = undefined
     const targets = fetches as Readonly<Record<string, TensorLike | null>> | undefined
     const wanted = targets && Object.values(targets)
@@ -174,7 +181,7 @@ export class NearModel implements SessionBackend {
       const target = targets && Object.hasOwn(targets, name) ? targets[name] : null
       return target === null || target.data.constructor === tensor.data.constructor
     })
-    if (isPlain) this.#again = new Again(latest.done, feeds, targets)
+    if (isPlain) this.#again = new Again(latest.done, model, feeds, targets)
   }
 }
 

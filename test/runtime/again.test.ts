@@ -193,6 +193,106 @@ describe('the run before, once more', () => {
   })
 })
 
+describe('a run once more, of records that are frozen,', () => {
+  /** All that can be, but for what `open` names. */
+  function frozen<T extends Record<string, Plain | null>>(record: T, ...open: ('record' | 'tensors' | 'dims')[]): T {
+    for (const tensor of Object.values(record)) {
+      if (!open.includes('dims')) Object.freeze(tensor?.dims)
+      if (!open.includes('tensors')) Object.freeze(tensor)
+    }
+    return open.includes('record') ? record : Object.freeze(record)
+  }
+
+  it('sees what tensors hold now, and gives new outputs or those of the caller', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = frozen(feedsOf())
+    for (const fetches of [undefined, frozen(targetsOf()), frozen({ y: null, next: targetsOf().next })]) {
+      await settled(session, feeds, fetches)
+      for (let run = 0; run < 5; run++) {
+        feeds.x.data.fill(run as never)
+        feeds.k.data[0] = BigInt(run >> 1)
+        const outputs = await session.run(feeds as Feeds, fetches as Fetches)
+        expectOutputs(outputs, wantedOf(feeds))
+        for (const [name, target] of Object.entries(fetches ?? {})) if (target) expect(outputs[name]).toBe(target)
+      }
+    }
+  })
+
+  it('feeds states back', async () => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = frozen(feedsOf())
+    const fetches = frozen({ y: targetsOf().y, next: feeds.k })
+    for (let run = 1; run < 8; run++) {
+      await session.run(feeds as Feeds, fetches as Fetches)
+      expect(feeds.k.data[0]).toBe(BigInt(run))
+    }
+  })
+
+  it('knows other records', async () => {
+    await using session = await load(file, { threads: 1 })
+    const [feeds, fetches] = [frozen(feedsOf()), frozen(targetsOf())]
+    await settled(session, feeds, fetches)
+    const other = frozen({ ...feedsOf(), x: { ...feedsOf().x, data: Float32Array.of(4, 3, 2, 1) } })
+    expectOutputs(await session.run(other as Feeds, fetches as Fetches), wantedOf(other))
+    await settled(session, feeds, fetches)
+    expect(Object.keys(await session.run(feeds as Feeds))).toEqual(['y', 'next'])
+    await settled(session, feeds, fetches)
+    expect(await session.run(feeds as Feeds, {})).toEqual({})
+    await settled(session, feeds, fetches)
+    await expect(session.run(frozen({ ...feeds, z: feeds.x }) as Feeds, fetches as Fetches)).rejects.toThrow(InputError)
+    await expect(session.run(feeds as Feeds, null as never)).rejects.toThrow(InputError)
+  })
+
+  it.each<['record' | 'tensors' | 'dims', (feeds: Tensors) => unknown]>([
+    ['record', (feeds) => (feeds.x = { ...feedsOf().x, type: 'int32' })],
+    ['tensors', (feeds) => (feeds.x.data = new Float32Array(3))],
+    ['dims', (feeds) => (feeds.x.dims[0] = 4)],
+  ])('looks at %s that are not', async (open, spoil) => {
+    await using session = await load(file, { threads: 1 })
+    const feeds = frozen(feedsOf(), open)
+    await settled(session, feeds)
+    spoil(feeds)
+    for (let run = 0; run < 2; run++) await expect(session.run(feeds as Feeds)).rejects.toThrow(InputError)
+    await settled(session, frozen(feedsOf()))
+  })
+
+  it('asks properties that are functions', async () => {
+    await using session = await load(file, { threads: 1 })
+    const [first, second] = [frozen(feedsOf()), frozen(feedsOf())]
+    second.x.data.fill(7 as never)
+    let { x } = first
+    const feeds = Object.freeze({
+      ...first,
+      get x() {
+        return x
+      },
+    })
+    await settled(session, feeds)
+    x = second.x
+    await settled(session, feeds)
+  })
+
+  it.each(['x', 'k', 'unused', 'y'] as const)('refuses data of %s that was taken away', async (name) => {
+    await using session = await load(file, { threads: 1 })
+    const [feeds, targets] = [frozen(feedsOf()), frozen(targetsOf())]
+    await settled(session, feeds, targets)
+    const { data } = (name === 'y' ? targets.y : feeds[name])!
+    structuredClone(data, { transfer: [data.buffer as ArrayBuffer] })
+    for (let run = 0; run < 2; run++)
+      await expect(session.run(feeds as Feeds, targets as Fetches)).rejects.toThrow(InputError)
+    await settled(session, frozen(feedsOf()), frozen(targetsOf()))
+  })
+
+  it('refuses data that has grown', async () => {
+    await using session = await load(file, { threads: 1 })
+    const buffer = new (ArrayBuffer as new (bytes: number, options: object) => ArrayBuffer)(16, { maxByteLength: 64 })
+    const feeds = frozen({ ...feedsOf(), x: { type: 'float32', data: new Float32Array(buffer), dims: [2, 2] } })
+    await settled(session, feeds)
+    ;(buffer as unknown as { resize(bytes: number): void }).resize(32)
+    await expect(session.run(feeds as Feeds)).rejects.toThrow(InputError)
+  })
+})
+
 describe('a run once more, on what callers make of their tensors,', () => {
   const two = writeContainer(
     toContainer(
