@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What the architecture test asks of a source file: whom it imports and how, how long it is, what it keeps at module
- * level. Parsed with TypeScript's own parser, without types; AssemblyScript's syntax is a subset of what it reads.
+ * level. Parsed by rolldown, without types; AssemblyScript's syntax is a subset of what it reads but for decorators.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import path from 'node:path'
-import ts from 'typescript'
+import { type ESTree, Visitor, parseSync } from 'rolldown/utils'
 
 export interface Import {
   /** Path relative to the repository, or the bare name of a package. */
@@ -28,48 +28,54 @@ export interface SourceFile {
   readonly longestSwitch: number
 }
 
-function isTypeOnly(clause: ts.ImportClause | undefined): boolean {
-  if (!clause) return false
-  if (clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return true
-  const named = clause.namedBindings
-  return !clause.name && !!named && ts.isNamedImports(named) && named.elements.every((one) => one.isTypeOnly)
+/** AssemblyScript has decorators where TypeScript has none: of functions and constants. */
+const decorator = /^ *@\w+(\(.*?\))? */gm
+
+type Declared = ESTree.Declaration | ESTree.Statement | null
+
+function isTypeOnly({ importKind, specifiers }: ESTree.ImportDeclaration): boolean {
+  if (importKind === 'type') return true
+  return specifiers.length > 0 && specifiers.every((one) => one.type === 'ImportSpecifier' && one.importKind === 'type')
 }
 
-/** @param name path relative to the repository, with slashes */
+function declaredNames(declaration: Declared): string[] {
+  if (declaration?.type === 'FunctionDeclaration') return declaration.id ? [declaration.id.name] : []
+  if (declaration?.type !== 'VariableDeclaration') return []
+  return declaration.declarations.flatMap(({ id }) => (id.type === 'Identifier' ? [id.name] : []))
+}
+
+/**
+ * @param name path relative to the repository, with slashes
+ * @throws Error when the text is no TypeScript
+ */
 export function parseSource(name: string, text: string): SourceFile {
-  const tree = ts.createSourceFile(name, text, ts.ScriptTarget.Latest, false)
+  const { program, errors } = parseSync(name, name.startsWith('assembly/') ? text.replaceAll(decorator, '') : text)
+  if (errors.length > 0) throw new Error(`${name}: ${errors[0].message}`)
   const imports: Import[] = []
   const exports: string[] = []
   const moduleState: string[] = []
   const switches: number[] = [0]
 
-  const add = (specifier: ts.Node | undefined, how: Partial<Import>): void => {
-    if (!specifier || !ts.isStringLiteralLike(specifier)) return
-    const { text: to } = specifier
+  const add = (specifier: ESTree.Expression | null, how: Partial<Import>): void => {
+    if (specifier?.type !== 'Literal' || typeof specifier.value !== 'string') return
+    const to = specifier.value
     const target = to.startsWith('.') ? path.posix.join(path.posix.dirname(name), to) : to
     imports.push({ target, typeOnly: false, dynamic: false, reExport: false, ...how })
   }
-  const visit = (node: ts.Node): void => {
-    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, { typeOnly: isTypeOnly(node.importClause) })
-    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, { typeOnly: node.isTypeOnly, reExport: true })
-    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node.arguments[0], { dynamic: true })
-    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      add(node.argument.literal, { typeOnly: true })
-    } else if (ts.isSwitchStatement(node)) switches.push(node.caseBlock.clauses.length)
-    ts.forEachChild(node, visit)
-  }
-  visit(tree)
-  for (const statement of tree.statements) {
-    const exported =
-      ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some((m) => m.kind === ts.SyntaxKind.ExportKeyword)
-    if (ts.isFunctionDeclaration(statement) && exported && statement.name) exports.push(statement.name.text)
-    if (!ts.isVariableStatement(statement)) continue
-    const names = statement.declarationList.declarations.flatMap((one) =>
-      ts.isIdentifier(one.name) ? [one.name.text] : [],
-    )
+  new Visitor({
+    ImportDeclaration: (node) => add(node.source, { typeOnly: isTypeOnly(node) }),
+    ExportAllDeclaration: (node) => add(node.source, { typeOnly: node.exportKind === 'type', reExport: true }),
+    ExportNamedDeclaration: (node) => add(node.source, { typeOnly: node.exportKind === 'type', reExport: true }),
+    ImportExpression: (node) => add(node.source, { dynamic: true }),
+    TSImportType: (node) => add(node.source, { typeOnly: true }),
+    SwitchStatement: (node) => void switches.push(node.cases.length),
+  }).visit(program)
+  for (const statement of program.body) {
+    const exported = statement.type === 'ExportNamedDeclaration'
+    const declaration = exported ? statement.declaration : statement
+    const names = declaredNames(declaration)
     if (exported) exports.push(...names)
-    if ((statement.declarationList.flags & ts.NodeFlags.Const) === 0) moduleState.push(...names)
+    if (declaration?.type === 'VariableDeclaration' && declaration.kind !== 'const') moduleState.push(...names)
   }
   return {
     name,
