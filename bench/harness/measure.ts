@@ -57,15 +57,19 @@ export async function measure(
   return { entries, missing, ...(Object.keys(forms).length > 0 ? { forms } : {}) }
 }
 
-/** Runs that the share of time outside Wasm is the median of, each the last of some in a row: asking for the split disturbs the next. */
-const splitRuns = 25
+/** Runs that the share of time outside Wasm is the median of, fewest and most, each the last of some in a row: asking for the split disturbs the next. */
+const splitRuns = [25, 501]
 const runsInARow = 10
+/** Milliseconds after which the fewest do. */
+const splitTime = 300
 
 /** Of the time that the caller's await of a run takes. Timed as in the rounds before, by code that is compiled by now. */
 async function shareOutside(model: OpenedModel): Promise<number | undefined> {
   if (!model.inWasm) return undefined
   const shares: number[] = []
-  for (let i = 0; i < splitRuns; i++) {
+  const [least, most] = splitRuns
+  const end = performance.now() + splitTime
+  while (shares.length < least || (shares.length < most && performance.now() < end)) {
     let time = 0
     for (let j = 0; j < runsInARow; j++) time = await timeBatch(model, 1)
     shares.push(1 - (await model.inWasm()) / time)
