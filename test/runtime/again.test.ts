@@ -14,11 +14,12 @@ const file = writeContainer(
     parseGraph(`graph main opset 17 {
   input x: float32[n, 2]
   input k: int64[1]
+  input s: int64[1]
   input unused: float32[1]
   const one: int64[1] = 1
   const two: float32[] = 2
   d = Mul(x, two)
-  next = Add(k, one)
+  next = Add(s, one)
   zero = Sub(one, one)
   is = Equal(k, zero)
   flag = Squeeze(is)
@@ -36,12 +37,13 @@ interface Plain {
   data: Float32Array | BigInt64Array | Int32Array
   dims: number[]
 }
-type Tensors = Record<'x' | 'k' | 'unused', Plain>
+type Tensors = Record<'x' | 'k' | 's' | 'unused', Plain>
 type Targets = Record<string, Plain | null>
 
 const feedsOf = (): Tensors => ({
   x: { type: 'float32', data: Float32Array.of(1, 2, 3, 4), dims: [2, 2] },
   k: { type: 'int64', data: BigInt64Array.of(0n), dims: [1] },
+  s: { type: 'int64', data: BigInt64Array.of(4n), dims: [1] },
   unused: { type: 'float32', data: Float32Array.of(9), dims: [1] },
 })
 const targetsOf = (): Targets => ({
@@ -49,10 +51,10 @@ const targetsOf = (): Targets => ({
   next: { type: 'int64', data: new BigInt64Array(1), dims: [1] },
 })
 
-function wantedOf({ x, k }: Tensors): Record<string, unknown[]> {
+function wantedOf({ x, k, s }: Tensors): Record<string, unknown[]> {
   const isZero = k.data[0] === 0n
   const y = [...(x.data as Float32Array)].map((v) => Math.fround(isZero ? -2 * v : Math.exp(2 * v)))
-  return { y, next: [(k.data[0] as bigint) + 1n] }
+  return { y, next: [(s.data[0] as bigint) + 1n] }
 }
 
 function expectOutputs(outputs: Record<string, Tensor>, wanted: Record<string, unknown[]>): void {
@@ -103,9 +105,9 @@ describe('the run before, once more', () => {
     }
     const counting = { ...targetsOf(), next: feeds.k }
     for (let run = 0; run < 4; run++) {
-      feeds.k.data[0] = -1n
+      feeds.k.data[0] = 0n
       await settled(session, feeds, counting)
-      expect(feeds.k.data[0]).toBe(3n)
+      expect(feeds.k.data[0]).toBe(5n)
     }
   })
 
@@ -211,6 +213,7 @@ describe('a run once more, of records that are frozen,', () => {
       for (let run = 0; run < 5; run++) {
         feeds.x.data.fill(run as never)
         feeds.k.data[0] = BigInt(run >> 1)
+        feeds.s.data[0] = BigInt(run)
         const outputs = await session.run(feeds as Feeds, fetches as Fetches)
         expectOutputs(outputs, wantedOf(feeds))
         for (const [name, target] of Object.entries(fetches ?? {})) if (target) expect(outputs[name]).toBe(target)
@@ -221,10 +224,10 @@ describe('a run once more, of records that are frozen,', () => {
   it('feeds states back', async () => {
     await using session = await load(file, { threads: 1 })
     const feeds = frozen(feedsOf())
-    const fetches = frozen({ y: targetsOf().y, next: feeds.k })
+    const fetches = frozen({ y: targetsOf().y, next: feeds.s })
     for (let run = 1; run < 8; run++) {
       await session.run(feeds as Feeds, fetches as Fetches)
-      expect(feeds.k.data[0]).toBe(BigInt(run))
+      expect(feeds.s.data[0]).toBe(BigInt(4 + run))
     }
   })
 
@@ -272,7 +275,7 @@ describe('a run once more, of records that are frozen,', () => {
     await settled(session, feeds)
   })
 
-  it.each(['x', 'k', 'unused', 'y'] as const)('refuses data of %s that was taken away', async (name) => {
+  it.each(['x', 'k', 's', 'unused', 'y'] as const)('refuses data of %s that was taken away', async (name) => {
     await using session = await load(file, { threads: 1 })
     const [feeds, targets] = [frozen(feedsOf()), frozen(targetsOf())]
     await settled(session, feeds, targets)
