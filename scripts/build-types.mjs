@@ -27,7 +27,7 @@ function run(args) {
 
 /** @returns {Promise<string[]>} paths written, relative to `dist` */
 export async function buildTypes(dist = path.join(root, 'dist')) {
-  const ok = await run(['node_modules/typescript7/bin/tsc', '-p', 'tsconfig.build.json'])
+  const ok = await run(['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'])
   if (!ok) throw new Error('types: tsc found errors')
   const written = []
   const seen = new Set(entries)

@@ -3,10 +3,10 @@
  * `node scripts/operators.mjs`: writes docs/operators.md, the operators of src/ops/table.ts by domain, and which of them
  * have kernels. test/ops/list.test.ts holds the file against the table.
  */
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { format, resolveConfig } from 'prettier'
+import { format } from 'oxfmt'
 import { loadSources, root } from './load-source.mjs'
 
 export const file = path.join(root, 'docs/operators.md')
@@ -45,7 +45,8 @@ condition is constant. Constant, Shape and Size are known before anything runs. 
 float32. The operators of the domain \`whittle\` are what the passes write (ARCHITECTURE.md).
 
 ${sections.join('\n')}`
-  return format(text, { ...(await resolveConfig(file)), parser: 'markdown' })
+  const options = JSON.parse(await readFile(path.join(root, '.oxfmtrc.json'), 'utf8'))
+  return (await format(file, text, options)).code
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

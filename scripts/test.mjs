@@ -24,7 +24,7 @@ const reports = path.join(root, 'build/test')
 const build = { name: 'build', args: ['scripts/build.mjs'] }
 const staticChecks = [
   { name: 'lint', args: [bin('oxlint/bin/oxlint'), '--format', 'unix'] },
-  { name: 'types', args: [bin('typescript7/bin/tsc'), '--noEmit', '-p', '.'] },
+  { name: 'types', args: [bin('typescript/bin/tsc'), '--noEmit', '-p', '.'] },
   { name: 'format', args: [bin('oxfmt/bin/oxfmt'), '--list-different'] },
 ]
 

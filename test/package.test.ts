@@ -183,7 +183,7 @@ describe('the package', () => {
       // @ts-expect-error: a number is no model
       void load(1)`
     await writeFile(path.join(user(), 'use.ts'), code)
-    const tsc = path.join(root, 'node_modules/typescript7/bin/tsc')
+    const tsc = path.join(root, 'node_modules/typescript/bin/tsc')
     const mode = resolution === 'NodeNext' ? 'NodeNext' : 'ESNext'
     const args = ['--strict', '--noEmit', '--target', 'ES2022', '--lib', 'ES2023,DOM', '--skipDefaultLibCheck']
     const how = ['--module', mode, '--moduleResolution', resolution]

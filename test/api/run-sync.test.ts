@@ -42,7 +42,7 @@ function errorOf(body: () => unknown): Error {
 describe('runSync', () => {
   it('gives what run gives, for all shapes that were run, in any order', async () => {
     await using session = await load(file, { threads: 1 })
-    const all = [[1, 2], [1, 2, -3, 4], [5, 6], [0, -1, 2, 3, 4, 5]].map((values) => ({ x: x(...values), state: state() })) // prettier-ignore
+    const all = [[1, 2], [1, 2, -3, 4], [5, 6], [0, -1, 2, 3, 4, 5]].map((values) => ({ x: x(...values), state: state() })) // oxfmt-ignore
     const wanted = []
     for (const feeds of all) wanted.push(await session.run(feeds))
     for (let round = 0; round < 3; round++) {

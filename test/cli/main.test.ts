@@ -162,7 +162,7 @@ describe('the command', () => {
     const { out, err } = await whittle('compress', 'model.onnx', '-r', 'float32', '-o', 'plain.whittle')
     expect(err).toBe('')
     expect(out).toMatch(/^plain\.whittle: \d.* recipe float32\n$/)
-    // eslint-disable-next-line no-control-regex
+    // oxlint-disable-next-line no-control-regex
     expect(out).not.toMatch(/[\r\x1b]/)
   })
 })

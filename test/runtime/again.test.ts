@@ -114,7 +114,7 @@ describe('the run before, once more', () => {
   it.each<[string, (feeds: Tensors) => void]>([
     ['another tensor', (feeds) => (feeds.x = { ...feedsOf().x, data: Float32Array.of(4, 3, 2, 1) })],
     ['other data', (feeds) => (feeds.x.data = Float32Array.of(4, 3, 2, 1))],
-    ['data of another length, with its dims', (feeds) => Object.assign(feeds.x, { data: Float32Array.of(8, 9), dims: [1, 2] })], // prettier-ignore
+    ['data of another length, with its dims', (feeds) => Object.assign(feeds.x, { data: Float32Array.of(8, 9), dims: [1, 2] })], // oxfmt-ignore
     [
       'another order',
       (feeds) => {
@@ -124,7 +124,7 @@ describe('the run before, once more', () => {
       },
     ],
   ])('notices %s', async (_, change) => {
-    // prettier-ignore
+    // oxfmt-ignore
     for (const fetches of [undefined, { next: null }]) {
       await using session = await load(file, { threads: 1 })
       const feeds = feedsOf()
@@ -141,7 +141,7 @@ describe('the run before, once more', () => {
     ['dims changed in place', (feeds) => (feeds.x.dims[1] = 4)],
     ['a dim more', (feeds) => feeds.x.dims.push(1)],
     ['another type', (feeds) => (feeds.x.type = 'int32')],
-    ['data that was taken away', (feeds) => structuredClone(feeds.x.data, { transfer: [feeds.x.data.buffer as ArrayBuffer] })], // prettier-ignore
+    ['data that was taken away', (feeds) => structuredClone(feeds.x.data, { transfer: [feeds.x.data.buffer as ArrayBuffer] })], // oxfmt-ignore
   ])('refuses %s, and goes on', async (_, spoil) => {
     await using session = await load(file, { threads: 1 })
     const feeds = feedsOf()

@@ -22,7 +22,7 @@ const x = (...values: number[]): Tensor => new Tensor('float32', values, [values
 const k = (value: number): Tensor => new Tensor('int64', [BigInt(value)], [1])
 
 describe('Repeat', () => {
-  const like = new Repeat(inputs, new Map([['x', x(1, 2)], ['k', k(3)]]), (name) => name === 'k') // prettier-ignore
+  const like = new Repeat(inputs, new Map([['x', x(1, 2)], ['k', k(3)]]), (name) => name === 'k') // oxfmt-ignore
 
   it('knows feeds of the same types and shapes, in the order of the inputs', () => {
     const feeds = { k: k(3), x: x(5, 6) }

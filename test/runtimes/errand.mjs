@@ -4,7 +4,6 @@
  * int8 recogniser in one session and on two instances, and hash what deterministic sessions give. It uses nothing but the language and what it is given, so it runs in pages too; what comes back
  * is plain data.
  */
-/* global TextDecoder */
 
 /** Each `kernels` option with one thread and with two. */
 const ways = ['simd', 'relaxed', 'auto'].flatMap((kernels) => [1, 2].map((threads) => ({ kernels, threads })))
