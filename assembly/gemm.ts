@@ -24,6 +24,7 @@ import {
 } from './generated/args'
 import { convolve } from './gemm/conv'
 import { convolveDepthwise } from './gemm/depthwise'
+import { multiplyFolded } from './gemm/folded'
 import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
 import { multiplyHalves, multiplyScaled } from './gemm/scaled'
@@ -60,6 +61,15 @@ function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32, 
   const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
   const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
   multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread, narrow)
+}
+
+/** The same by int16 pairs, with scales folded into weights. */
+// @ts-ignore: decorator
+@inline
+function folded<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32): void {
+  const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
+  multiplyFolded<M>(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
 /** The same with 4-bit weights, whose step is N, and which are widened to those of M. */
@@ -105,7 +115,7 @@ export function gemm_s8_scaled_narrow(args: usize, from: u32, to: u32, thread: u
 }
 
 export function gemm_s8_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
-  scaled<GemmS8ScaledPairsArgs, S8Pairs>(args, from, to, thread)
+  folded<GemmS8ScaledPairsArgs, S8Pairs>(args, from, to, thread)
 }
 
 export function gemm_s4_scaled_dot(args: usize, from: u32, to: u32, thread: u32): void {
@@ -113,7 +123,7 @@ export function gemm_s4_scaled_dot(args: usize, from: u32, to: u32, thread: u32)
 }
 
 export function gemm_s4_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {
-  halves<GemmS4ScaledPairsArgs, S4Pairs, S8Pairs>(args, from, to, thread)
+  folded<GemmS4ScaledPairsArgs, S4Pairs>(args, from, to, thread)
 }
 
 export function gemm_s4_scaled_short(args: usize, from: u32, to: u32, thread: u32): void {

@@ -192,7 +192,7 @@ function scaledTall<M extends Mac>(
 }
 
 /** One or two rows from `row` on and all panels of `cols` columns from `col` on. */
-function scaledFlat<M extends Mac>(
+export function scaledFlat<M extends Mac>(
   p: Product,
   s: Scaled,
   a: usize,

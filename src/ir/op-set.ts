@@ -14,8 +14,15 @@ export interface AttributeSpec {
   readonly required?: boolean
 }
 
-/** How near the runtime comes to the reference: exact, or |a - b| <= absolute + relative * |b|. */
-export type Numerics = 'exact' | { readonly relative: number; readonly absolute: number }
+/** How near the runtime comes to the reference: exact, or |a - b| <= absolute + relative * |b| + ofLargest * max |b|. */
+export type Numerics =
+  | 'exact'
+  | {
+      readonly relative: number
+      readonly absolute: number
+      /** Times the output's largest magnitude. */
+      readonly ofLargest?: number
+    }
 
 /** What a definition sees of the node it works on. Attributes hold the defaults already. */
 export interface OpContext {

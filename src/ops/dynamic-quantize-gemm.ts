@@ -27,7 +27,7 @@ import { applyEpilogue } from './activation-reference.ts'
 import { type EpilogueArgs, epilogueArgs, epilogueAttributes } from './epilogue.ts'
 import { checkBlocks, checkScales, inferRows, rowsOf } from './gemm-types.ts'
 import { complaint, needed } from './infer.ts'
-import { type BlockWeights, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
+import { type BlockWeights, blockNumerics, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32, shifted } from './lower-elementwise.ts'
 import {
   type ByteRecipe,
@@ -74,7 +74,7 @@ export const ops = defineOps({
   'whittle.DynamicQuantizeGemm': {
     inputs: [3, 6],
     attributes,
-    numerics: { relative: 1e-5, absolute: 1e-5 },
+    numerics: blockNumerics,
     infer: inferQuantized,
     lower(lowering, { attributes }) {
       const [x, w, scale, bias, residual, zero] = [0, 1, 2, 3, 4, 5].map((i) => lowering.input(i))

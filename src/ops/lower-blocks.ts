@@ -23,8 +23,15 @@ import type { HostTraits, Lowering, Ref, WeightLayout } from './lower.ts'
 /** Sizes of a block of K that may have a scale of its own: sums over one fit int16 (kernels/gemm.ts). */
 export const blockSizes: readonly number[] = [32, 64, 128]
 
+/** What products of quantised rows and weights in blocks promise: hosts with int16 pairs round weights to 16 bits (kernels/gemm.ts). */
+export const blockNumerics = { relative: 1e-5, absolute: 1e-5, ofLargest: 1e-4 } as const
+
+/** Rows from which on those hosts fold the scales of blocks into the weights (assembly/gemm/folded.ts). */
+const foldedRows = 4
 /** Bytes of a thread's scratch for a tile of 6 x 8 float32, which begins with 32. */
 const tileBytes = 32 + 6 * panelColumns * 4
+/** The same for 2 x 16 float32 and 16 more, before two panels of int16 (assembly/gemm/folded.ts). */
+const foldedTileBytes = 128 + 64
 /** The same for 4 x 8 float32 and as many int32, and k whose sum fits int16, of gemm_s4_scaled_short. */
 const shortTileBytes = 2 * 4 * panelColumns * 4
 const shortRun = 32
@@ -77,12 +84,18 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
       : packHalves(n, k, weights, names.pack, recipe.group)
   const ldq = roundUp(k, bits === 8 ? recipe.group : 2 * recipe.group)
   const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
-  const rowSums = bits === 8 ? null : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
-  const scratchBytes = tileBytes + (bits === 4 ? panelColumns * ldq : 0)
+  const folds = recipe.pack === 'pack_s8_x8c2'
+  const sums = bits === 4 && !(folds && m >= foldedRows)
+  const rowSums = !sums ? null : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
+  const widened = bits === 4 ? panelColumns * ldq : 0
+  const scratchBytes = folds ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2 : tileBytes + widened
   const scratch = lowering.threadScratch(scratchBytes)
   const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(lowering, call, { weightBytes: bits / 8, widens: bits === 4 ? recipe.bytes : 0 })
+  const { units, args } = gemmWords(lowering, call, {
+    weightBytes: bits / 8,
+    widens: bits === 4 || folds ? recipe.bytes : 0,
+  })
   const parts = { aParams: params, rowSums, ...packed, block, scratch, scratchBytes }
   lowering.step({ kernel: bits === 8 ? s8 : names.s4, units, args: { ...args, ...parts } })
 }

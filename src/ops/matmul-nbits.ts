@@ -22,7 +22,7 @@ import {
 import { checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs } from './epilogue.ts'
 import { complaint, knownSize, needed, printDims } from './infer.ts'
-import { blockSizes, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
+import { blockNumerics, blockSizes, emitBlockGemm, emitWeightOnlyGemm } from './lower-blocks.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import { isFloat } from './elements.ts'
 import { numbersOf, tensorOf } from './numeric.ts'
@@ -63,7 +63,7 @@ export const ops = defineOps({
       block_size: { kind: 'int', required: true },
       accuracy_level: { kind: 'int', default: 0 },
     },
-    numerics: { relative: 1e-5, absolute: 1e-5 },
+    numerics: blockNumerics,
     infer([aInfo, bInfo, scales, zero, order, bias], context) {
       const a = needed(context, aInfo, 'A')
       const b = needed(context, bInfo, 'B')

@@ -191,16 +191,16 @@ export function tensorFaults(actual: Tensor | undefined, expected: Tensor, numer
     return (expected.data as string[]).join('\0') === (actual.data as string[]).join('\0') ? [] : ['other strings']
   }
   const exact = numerics === 'exact' || dtypes[expected.type].kind !== 'float'
-  const { relative, absolute } = exact
-    ? { relative: 0, absolute: 0 }
-    : (numerics as { relative: number; absolute: number })
+  const { relative, absolute, ofLargest = 0 } = exact ? { relative: 0, absolute: 0 } : numerics
   const [a, b] = exact ? [exactOf(actual), exactOf(expected)] : [numbersOf(actual), numbersOf(expected)]
+  const largest = ofLargest > 0 ? Array.from(b, Number).reduce((most, y) => Math.max(most, Math.abs(y)), 0) : 0
+  const least = absolute + ofLargest * largest
   let worst = 0
   let where = -1
   for (let i = 0; i < b.length; i++) {
     const [x, y] = [a[i], b[i]]
     if (x === y || (x !== x && y !== y)) continue
-    const excess = Math.abs(Number(x) - Number(y)) / (absolute + relative * Math.abs(Number(y)))
+    const excess = Math.abs(Number(x) - Number(y)) / (least + relative * Math.abs(Number(y)))
     if (!(excess <= Math.max(1, worst))) {
       worst = Number.isNaN(excess) ? Infinity : excess
       where = i

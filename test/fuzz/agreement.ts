@@ -53,7 +53,9 @@ export async function disagreement(
   const promise = evaluator.ops.get(graph.nodes[0].op)?.numerics ?? 'exact'
   // made-up numbers may be far from those that the promise was made for
   const numerics =
-    promise === 'exact' ? promise : { relative: 8 * promise.relative, absolute: Math.max(8 * promise.absolute, 1e-5) }
+    promise === 'exact'
+      ? promise
+      : { ...promise, relative: 8 * promise.relative, absolute: Math.max(8 * promise.absolute, 1e-5) }
   return [
     ...faults,
     ...wanted.flatMap((tensor, i) => tensorFaults(got[i], tensor, numerics).map((f) => `${title}: ${f}`)),

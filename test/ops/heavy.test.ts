@@ -3,10 +3,10 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/rng.ts'
 import type { OpDef, Reference, Sample } from '../../src/ops/define.ts'
-import { numbersOf } from '../../src/ops/numeric.ts'
 import { opTable } from '../../src/ops/table.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { loadBuild } from '../contract/kernel.ts'
+import { tensorFaults } from '../contract/op.ts'
 import { exactWays, nodeOf, runLowered } from './lowered.ts'
 
 const names = [
@@ -60,14 +60,8 @@ const byReference: Readonly<Record<string, (sample: Sample) => boolean>> = {
 const builds = (['simd', 'relaxed'] as const).flatMap((name) => loadBuild(name) ?? [])
 
 function agree(def: OpDef, got: Tensor, want: Tensor, what: string): void {
-  expect([got.type, ...got.dims], what).toEqual([want.type, ...want.dims])
-  const { relative, absolute } =
-    def.numerics === undefined || def.numerics === 'exact' ? { relative: 0, absolute: 0 } : def.numerics
-  const [a, b] = [numbersOf(got), numbersOf(want)]
-  for (let i = 0; i < b.length; i++) {
-    if (a[i] === b[i] || Math.abs(a[i] - b[i]) <= absolute + relative * Math.abs(b[i])) continue
-    throw new Error(`${what}: element ${i} is ${a[i]}, expected ${b[i]}`)
-  }
+  const faults = tensorFaults(got, want, def.numerics ?? 'exact')
+  expect(faults, what).toEqual([])
 }
 
 for (const name of names) {

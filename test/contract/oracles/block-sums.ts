@@ -18,7 +18,8 @@ export interface BlockSumOptions {
 
 /**
  * Of rows `a` and weights `w` [n][k] as they are stored.
- * @returns `of` gives the sum of a row and a column, without the row's scale, and the size of what float32 adds up on the way
+ * @returns `of` gives the sum of a row and a column, without the row's scale, and the size of what float32 adds up on the way;
+ * `ofLargest` what rounding weights to shares of the largest scale is a share of
  */
 export function blockSums(
   random: () => number,
@@ -56,11 +57,18 @@ export function blockSums(
     }
     return { value, size }
   }
+  /** The sum of the row's bytes times the largest scale of the column. */
+  const ofLargest = (row: number, column: number) => {
+    let [sum, largest] = [0, 0]
+    for (let i = 0; i < k; i++) sum += Math.abs(a[row * lda + i]!)
+    for (let at = 0; at < blocks; at++) largest = Math.max(largest, Math.abs(scales[placeOf(column, at)]!))
+    return sum * largest
+  }
   const args = {
     rowSums: bits === 4 ? input(rowSums.map((sum) => sum & 0xffff)) : null,
     wScale: input(scales, 4),
     wSum: input(wSum),
     wZeros: zeros ? input(offsets) : null,
   }
-  return { of, args }
+  return { of, ofLargest, args }
 }

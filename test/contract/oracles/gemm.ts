@@ -84,7 +84,12 @@ interface ScaledOptions extends EpilogueOptions {
   readonly zeros?: boolean
   /** Bits of a weight. */
   readonly bits?: 4 | 8
+  /** Scales are multiples of a 256th of the largest of their column. */
+  readonly shares?: boolean
 }
+
+/** Parts of a column's largest scale in which pairs count weights: each may be off by one (src/kernels/gemm.ts). */
+const foldedUnits = { 8: 256, 4: 2048 } as const
 
 /** A product whose weights have a scale for each block of k. */
 function scaledCase(
@@ -94,7 +99,7 @@ function scaledCase(
   block: number,
   options: ScaledOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, bits = 8 } = options
+  const { mb = m, nb = n, bits = 8, shares = false } = options
   const { group, values } = kinds[kind]
   const lda = roundUp(k, bits === 4 ? 2 * group : group)
   const a = values(random, m * lda + group)
@@ -111,13 +116,22 @@ function scaledCase(
     scales.set([0, 1e-40, 1e30])
   }
   if (kind === 's8_narrow') makeNarrow(w, k)
+  if (shares) {
+    // the first of each column is the largest
+    for (let i = 0; i < scales.length; i++) {
+      const first = i - (i % (8 * blocks)) + (i % 8)
+      scales[i] = i === first ? Math.abs(scales[i]!) : (scales[first]! * Math.ceil(random() * 256)) / 256
+    }
+    for (let i = 0; i < w.length; i++) w[i] = i % k === 0 ? 1 : Math.max(-127, w[i]!)
+  }
   const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const sumAt = (_: number, row: number, column: number): Sum => {
     const { value, size } = sums.of(row, column, zeros[2 * row + 1]!)
     const scale = params[2 * row]!
-    return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
+    const folding = kind === 's8_pairs' && !shares ? sums.ofLargest(row, column) / foldedUnits[bits] : 0
+    return { value: value * scale, error: Math.abs(scale) * ((blocks + 4) * 6e-8 * size + folding) + 1e-30 }
   }
-  const scratchBytes = 224 + (bits === 4 ? 8 * lda : 0)
+  const scratchBytes = kind === 's8_pairs' ? 192 + 32 * roundUp(k, 2) : 224 + (bits === 4 ? 8 * lda : 0)
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
@@ -163,6 +177,9 @@ const scaledOracle =
       one([17, 30, 40], 32, { mb: 11, nb: 24 }),
       one([9, 8, 33], 32, { zeros: true }),
       one([9, 11, 128], 64, { extreme: true }),
+      one([7, 19, 160], 32, { shares: true }),
+      one([5, 24, 1200], 64, { shares: true, residual: true, gap: 2 }),
+      one([4, 17, 700], 128),
     ]
   }
 
