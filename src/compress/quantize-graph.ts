@@ -27,6 +27,8 @@ export interface LayerReport {
   readonly weightSnr: number | null
   /** There where the channels of the layer's input are divided to be of one size (equalize.ts). */
   readonly equalized?: boolean
+  /** There where the layer multiplies its input in float32. */
+  readonly weightOnly?: boolean
   /** Why the weight stayed as it was, where it did. */
   readonly kept?: string
 }
@@ -76,6 +78,7 @@ export function quantizeGraph(
 ): { graph: Graph; layers: LayerReport[]; usesStatistics: boolean } {
   const quantizer = new LayerQuantizer(graph, recipe, known?.statistics)
   const { constants } = quantizer
+  const single = singleRows(graph)
   const layers: LayerReport[] = []
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     const weights = layerWeights(graph, node)
@@ -90,10 +93,11 @@ export function quantizeGraph(
       const form = quantizer.store(node, weight)
       forms.set(weight.name, form)
       const { to, bytes: bytesAfter, snr: weightSnr, divisor } = form
-      const equalized = divisor !== undefined
-      layers.push({ ...layerLine(node, weight), to, bytesAfter, weightSnr, ...(equalized ? { equalized } : {}) })
+      const said = { ...(divisor ? { equalized: true } : {}), ...(single.has(node) ? { weightOnly: true } : {}) }
+      layers.push({ ...layerLine(node, weight), to, bytesAfter, weightSnr, ...said })
     }
-    const { to, weights: positions, drops = [] } = quantizedForms[node.op]
+    const { weights: positions, drops = [], ...form } = quantizedForms[node.op]
+    const to = single.has(node) ? 'whittle.WeightOnlyGemm' : form.to
     const first = forms.get(weights[0].name)!
     const inputs = [...node.inputs]
     if (known?.areReal === true) inputs[2] = correctBias(node, first, quantizer, known.statistics)
@@ -111,7 +115,7 @@ export function quantizeGraph(
       attributes: {
         ...Object.fromEntries(attributes),
         ...(block === undefined ? {} : { block }),
-        ...(narrow ? { narrow: 1 } : {}),
+        ...(narrow && !single.has(node) ? { narrow: 1 } : {}),
       },
       inputs: trimmed(
         inputs.flatMap((name, i) => {
@@ -124,6 +128,29 @@ export function quantizeGraph(
   })
   const { usesStatistics } = quantizer
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers, usesStatistics }
+}
+
+/**
+ * Products of one row an image: of its mean over all places, or of such a product (squeeze and excitation, Hu et al. 2018,
+ * arXiv:1709.01507). They take next to no time, and their outputs scale whole channels, so that what rounding x does to them
+ * tells more than anywhere else: they multiply x as it is.
+ */
+function singleRows(graph: Graph): ReadonlySet<Node> {
+  const producers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)))
+  const single = new Set<Node>()
+  // nodes are in the order they run in
+  for (const node of graph.nodes) {
+    if (node.op !== blockOp) continue
+    const from = producers.get(node.inputs[0])
+    if (from !== undefined && (single.has(from) || isMeanOfImage(graph, from))) single.add(node)
+  }
+  return single
+}
+
+/** Whether a node is the mean over height and width; the passes put channels last. */
+function isMeanOfImage(graph: Graph, { op, inputs, attributes }: Node): boolean {
+  const axes = op === 'ReduceMean' ? (graph.constants.get(inputs[1])?.tensor?.data ?? attributes.axes) : undefined
+  return Array.from((axes ?? []) as ArrayLike<bigint | number>, Number).join() === '1,2'
 }
 
 /** Values that layers are rounded by. */

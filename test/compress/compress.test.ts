@@ -165,6 +165,40 @@ describe('compress', () => {
     expect(both).toBeGreaterThan(equalized)
   })
 
+  test('gates multiply the mean of an image as it is: the same as of weights alone', async () => {
+    const source = writeOnnx(
+      model({
+        inputs: [valueInfo('x', 'float32', ['n', 64, 'h', 'w'])],
+        outputs: [valueInfo('y', 'float32', ['n', 64, 'h', 'w']), valueInfo('gate', 'float32', ['n', 64, 1, 1])],
+        initializers: [
+          tensorRecord('own', 'float32', normal(64 * 64), [64, 64, 1, 1]),
+          tensorRecord('squeeze', 'float32', normal(64 * 64), [64, 64, 1, 1]),
+          tensorRecord('excite', 'float32', normal(64 * 64), [64, 64, 1, 1]),
+        ],
+        nodes: [
+          node('Conv', ['x', 'own'], ['h'], {}, { name: 'own' }),
+          node('GlobalAveragePool', ['h'], ['mean']),
+          node('Conv', ['mean', 'squeeze'], ['few'], {}, { name: 'squeeze' }),
+          node('Relu', ['few'], ['positive']),
+          node('Conv', ['positive', 'excite'], ['gate'], {}, { name: 'excite' }),
+          node('Mul', ['h', 'gate'], ['y']),
+        ],
+      }),
+    )
+    const { model: small, report } = await compress(source, { weights: 'int8', narrow: true })
+    const said = report.layers.map(({ node: name, to, weightOnly }) => [name, to.slice(0, 4), weightOnly])
+    expect(said).toEqual([
+      ['own', 'int8', undefined],
+      ['squeeze', 'int8', true],
+      ['excite', 'int8', true],
+    ])
+    await using session = await load(small, { threads: 1, profile: true })
+    await session.run({ x: new Tensor('float32', normal(64 * 30), [1, 64, 5, 6]) })
+    const { steps, hostSteps } = await session.profile()
+    expect(hostSteps).toEqual([])
+    expect(steps.filter(({ kernel }) => kernel === 'gemm_s8_scaled_f32')).toHaveLength(2)
+  })
+
   test('takes no name that the model has, and each node’s own inputs where a weight is shared', async () => {
     const shift = normal(64).map((value) => 3 * value)
     const source = writeOnnx(
