@@ -32,6 +32,12 @@ export class Five extends Width {
   }
 }
 
+/**
+ * No kernel has more lines. Asking for it between inputs keeps the compiler of the kernels from doing one sum after the other,
+ * which waits for each of its steps and takes more registers than there are; V8 drops the questions but for the first.
+ */
+const MOST_LINES: u32 = 0xffff
+
 /** Outputs of a call. */
 export const SLID: u32 = 8
 
@@ -47,6 +53,7 @@ export function slide<W extends Width>(
   const five = changetype<W>(0).taps == 5
   const pixel = <usize>channels << 2
   const last = pixel - 16
+  const never = lines > MOST_LINES
   for (let at: usize = 0; ; at = min(at + 16, last)) {
     let s0 = f32x4.splat(0)
     let s1 = f32x4.splat(0)
@@ -76,21 +83,25 @@ export function slide<W extends Width>(
       let from = line
       let v = v128.load(from)
       s0 = madd(v, w0, s0)
+      if (never) break
       from += pixel
       v = v128.load(from)
       s0 = madd(v, w1, s0)
       s1 = madd(v, w0, s1)
+      if (never) break
       from += pixel
       v = v128.load(from)
       s0 = madd(v, w2, s0)
       s1 = madd(v, w1, s1)
       s2 = madd(v, w0, s2)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s0 = madd(v, w3, s0)
       s1 = madd(v, w2, s1)
       s2 = madd(v, w1, s2)
       s3 = madd(v, w0, s3)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s0 = madd(v, w4, s0)
@@ -98,6 +109,7 @@ export function slide<W extends Width>(
       s2 = madd(v, w2, s2)
       s3 = madd(v, w1, s3)
       s4 = madd(v, w0, s4)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s1 = madd(v, w4, s1)
@@ -105,6 +117,7 @@ export function slide<W extends Width>(
       s3 = madd(v, w2, s3)
       s4 = madd(v, w1, s4)
       s5 = madd(v, w0, s5)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s2 = madd(v, w4, s2)
@@ -112,6 +125,7 @@ export function slide<W extends Width>(
       s4 = madd(v, w2, s4)
       s5 = madd(v, w1, s5)
       s6 = madd(v, w0, s6)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s3 = madd(v, w4, s3)
@@ -119,25 +133,29 @@ export function slide<W extends Width>(
       s5 = madd(v, w2, s5)
       s6 = madd(v, w1, s6)
       s7 = madd(v, w0, s7)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s4 = madd(v, w4, s4)
       if (five) s5 = madd(v, w3, s5)
       s6 = madd(v, w2, s6)
       s7 = madd(v, w1, s7)
+      if (never) break
       from += pixel
       v = v128.load(from)
       if (five) s5 = madd(v, w4, s5)
       if (five) s6 = madd(v, w3, s6)
       s7 = madd(v, w2, s7)
       if (five) {
-        from += pixel
+        if (never) break
+      from += pixel
         v = v128.load(from)
         s6 = madd(v, w4, s6)
         s7 = madd(v, w3, s7)
       }
       if (five) {
-        from += pixel
+        if (never) break
+      from += pixel
         v = v128.load(from)
         s7 = madd(v, w4, s7)
       }
