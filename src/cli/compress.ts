@@ -50,7 +50,7 @@ export function addCompress(program: Command): void {
 Recipes as JSON, every field optional:
   { "weights": "int8", "exclude": ["conv2d_10.w_0"], "minElements": 64, "disablePasses": ["fuse-epilogue"] }
   { "weights": "int8", "rounding": "nearest", "equalize": false }   runs the model on no inputs (docs/compression.md)
-  { "weights": "int8", "narrow": true }   1.2 to 1.4 times as fast on x86 before AVX-VNNI (docs/performance.md)
+  { "weights": "int8", "narrow": false }   nearer by 0.3 to 2 dB, slower on x86 before AVX-VNNI (docs/performance.md)
 
 Examples:
   $ whittle compress model.onnx

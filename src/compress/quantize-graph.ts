@@ -115,7 +115,7 @@ export function quantizeGraph(
       attributes: {
         ...Object.fromEntries(attributes),
         ...(block === undefined ? {} : { block }),
-        ...(narrow && !single.has(node) ? { narrow: 1 } : {}),
+        ...(narrow && roundedOps.includes(node.op) && !single.has(node) ? { narrow: 1 } : {}),
       },
       inputs: trimmed(
         inputs.flatMap((name, i) => {

@@ -126,8 +126,9 @@ export class LayerQuantizer {
     const shape = shapeOf(node.op, tensor.dims)
     const canBlock = node.op === blockOp
     const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
-    // depthwise convolutions compute in float32
-    const canNarrow = bits === 8 && (canBlock || (node.op === 'whittle.Conv' && shape.inputs > 1))
+    // depthwise convolutions compute in float32; embeddings have the codes of the product that reads the same table
+    const isConv = node.op === 'whittle.Conv' && shape.inputs > 1
+    const canNarrow = bits === 8 && (canBlock || isConv || (node.op === 'Gather' && !this.#isOwn(name)))
     const narrow = recipe.narrow && canNarrow
     const rounded = (
       numbers: Float32Array,
@@ -159,11 +160,10 @@ export class LayerQuantizer {
     const runs = form.scales.length / shape.channels
     const rows = node.op === 'whittle.Conv' ? [shape.channels] : tensor.dims.slice(0, -1)
     const scales = new Tensor('float32', form.scales, block === undefined ? rows : [...rows, runs])
-    const part = block === undefined ? '' : `/${String(block)}`
     const stored: StoredWeight = {
       to: block === undefined ? type : `${type}, blocks of ${block}`,
-      codes: this.add(`${name}/${type}${part}`, codes),
-      scales: this.add(`${name}/scale${part}`, scales),
+      codes: this.add(`${name}/q`, codes),
+      scales: this.add(`${name}/scale`, scales),
       bytes: bytesOf(codes).byteLength + form.scales.byteLength + (divisor?.byteLength ?? 0),
       snr,
       shape,

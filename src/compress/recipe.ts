@@ -25,10 +25,10 @@ const recipeSchema = v.strictObject({
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /**
-   * True: int8 codes of products and convolutions, not of sparse layers, are such that the byte dot of x86 before AVX-VNNI
-   * is exact: 1.2 to 1.4 times as fast there, for 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
+   * Whether int8 codes of products and convolutions, not of sparse layers, are such that the byte dot of x86 before AVX-VNNI
+   * is exact: 1.1 to 1.4 times as fast there. False saves 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
    */
-  narrow: v.optional(v.boolean(), false),
+  narrow: v.optional(v.boolean(), true),
   /**
    * 'compensated': what rounding a weight changes is made up for by the weights beside it, for inputs as calibration tells
    * them, or made-up ones (compensation.ts); the model runs on those. 'nearest': to the nearest, so that the errors of a

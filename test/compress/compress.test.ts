@@ -64,9 +64,11 @@ describe('compress', () => {
   })
 
   test.each(['channel', 32] as const)(
-    'in int8 stores narrow codes where they are asked for, and says so: block %s',
+    'in int8 stores narrow codes unless asked not to, and says so: block %s',
     async (block) => {
-      const { model: small } = await compress(file, { weights: 'int8', block, narrow: true })
+      const wide = fromContainer((await compress(file, { weights: 'int8', block, narrow: false })).model)
+      expect(wide.graph.nodes.some(({ attributes }) => attributes.narrow === 1)).toBe(false)
+      const { model: small } = await compress(file, { weights: 'int8', block })
       const { graph } = fromContainer(small)
       const products = graph.nodes.filter(({ op }) => op === 'whittle.DynamicQuantizeGemm')
       expect(products.length).toBeGreaterThan(0)
@@ -185,7 +187,7 @@ describe('compress', () => {
         ],
       }),
     )
-    const { model: small, report } = await compress(source, { weights: 'int8', narrow: true })
+    const { model: small, report } = await compress(source, 'int8')
     const said = report.layers.map(({ node: name, to, weightOnly }) => [name, to.slice(0, 4), weightOnly])
     expect(said).toEqual([
       ['own', 'int8', undefined],
