@@ -104,7 +104,7 @@ export const ops = defineOps({
 /** Real and imaginary parts by index. */
 type Complex = (i: number) => readonly [number, number]
 
-/** Products of a transform that a second is spent on. */
+/** Products of a transform that one or two seconds are spent on. */
 const mostProducts = 2 ** 28
 
 /** @throws UnsupportedError where transforms would take too long */
@@ -114,16 +114,32 @@ function checkWork(runs: number, length: number, bins: number): void {
   throw new UnsupportedError({ where: 'DFT', expected, got: String(runs * length * bins), todo: 'use shorter signals' })
 }
 
-/** The sum over i below `length` of x(i) e^(sign 2 pi i k / length), for bins k. */
-function transform(x: Complex, length: number, bins: number, sign: 1 | -1): Float64Array {
+/** e^(sign 2 pi i j / length) for j below `length`: a product takes one of these, not a sine of its own. */
+function rotations(length: number, sign: 1 | -1): { cosines: Float64Array; sines: Float64Array } {
+  const angles = Float64Array.from({ length }, (_, j) => (sign * 2 * Math.PI * j) / length)
+  return { cosines: angles.map(Math.cos), sines: angles.map(Math.sin) }
+}
+
+/** The sum over i below `length` of x(i) e^(sign 2 pi i k / length), for bins k, by the rotations of that length. */
+function transform(x: Complex, bins: number, { cosines, sines }: ReturnType<typeof rotations>): Float64Array {
+  const { length } = cosines
+  const values = new Float64Array(2 * length)
+  for (let i = 0; i < length; i++) values.set(x(i), 2 * i)
   const out = new Float64Array(2 * bins)
   for (let k = 0; k < bins; k++) {
+    let real = 0
+    let imaginary = 0
+    let j = 0
     for (let i = 0; i < length; i++) {
-      const angle = (sign * 2 * Math.PI * ((i * k) % length)) / length
-      const [re, im] = x(i)
-      out[2 * k] += re * Math.cos(angle) - im * Math.sin(angle)
-      out[2 * k + 1] += re * Math.sin(angle) + im * Math.cos(angle)
+      const re = values[2 * i]
+      const im = values[2 * i + 1]
+      real += re * cosines[j] - im * sines[j]
+      imaginary += re * sines[j] + im * cosines[j]
+      j += k
+      if (j >= length) j -= length
     }
+    out[2 * k] = real
+    out[2 * k + 1] = imaginary
   }
   return out
 }
@@ -142,6 +158,7 @@ const dft: Reference = ([x, lengthInput, axisInput], { inverse, onesided }) => {
   const result = new Float64Array(sizeOf(outDims))
   const runs = sizeOf(dims.slice(0, axis)) * inner
   checkWork(runs, length, bins)
+  const turns = rotations(length, back ? 1 : -1)
   for (let run = 0; run < runs; run++) {
     const [outer, at] = [Math.floor(run / inner), run % inner]
     const stored: Complex = (i) => {
@@ -155,7 +172,7 @@ const dft: Reference = ([x, lengthInput, axisInput], { inverse, onesided }) => {
       const [re, im] = stored(length - i)
       return [re, -im]
     }
-    const spectrum = transform(half && back ? mirrored : stored, length, bins, back ? 1 : -1)
+    const spectrum = transform(half && back ? mirrored : stored, bins, turns)
     for (let k = 0; k < bins; k++) {
       const place = ((outer * bins + k) * inner + at) * lastOut
       for (let part = 0; part < lastOut; part++) result[place + part] = spectrum[2 * k + part] / (back ? length : 1)
@@ -173,6 +190,7 @@ const stft: Reference = ([signal, stepInput, windowInput, lengthInput], { onesid
   const bins = binsOf(size, onesided === 1)
   const frames = Math.floor((total - size) / step) + 1
   checkWork(batch * frames, size, bins)
+  const turns = rotations(size, -1)
   const values = numbersOf(signal!)
   const result = new Float64Array(batch * frames * bins * 2)
   for (let b = 0; b < batch; b++) {
@@ -181,7 +199,7 @@ const stft: Reference = ([signal, stepInput, windowInput, lengthInput], { onesid
         const place = (b * total + frame * step + i) * parts
         return [values[place] * shape[i], parts === 2 ? values[place + 1] * shape[i] : 0]
       }
-      result.set(transform(x, size, bins, -1), (b * frames + frame) * bins * 2)
+      result.set(transform(x, bins, turns), (b * frames + frame) * bins * 2)
     }
   }
   return [tensorOf(signal!.type, result, [batch, frames, bins, 2])]
