@@ -135,7 +135,8 @@ function scaledCase(
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
-    exact: roundsAlike(options),
+    // few rows of 4-bit weights are folded by relaxed builds alone (src/kernels/gemm.ts)
+    exact: roundsAlike(options) && !(kind === 's8_pairs' && bits === 4 && m < 4),
     args: {
       a: input(a),
       lda,
