@@ -22,6 +22,7 @@ import {
   packedWeight,
   quantizeRows,
 } from './lower-gemm.ts'
+import { fill } from './lower-move.ts'
 import type { Lowering, Operand, Ref } from './lower.ts'
 
 export type RecurrentName = 'GRU' | 'LSTM' | 'RNN'
@@ -290,7 +291,8 @@ export function lowerRecurrent(
     (node.outputs[i] ?? '') === '' ? lowering.scratch(bytes) : lowering.output(i).ref
   const y = written(0, directions * gateSize * four)
   const cells = name === 'LSTM' ? written(2, directions * size * four) : null
-  const zeros = h0 === null || (cells !== null && c0 === null) ? lowering.table(new Float32Array(size)) : null
+  const zeros = h0 === null || (cells !== null && c0 === null) ? lowering.scratch(size * four) : null
+  if (zeros) fill(lowering, zeros, size, 0)
   const inputs = forward.prepare(x.ref, time * batch)
   for (let d = 0; d < directions; d++) {
     const projected = lowering.scratch(gates * gateSize * four)
