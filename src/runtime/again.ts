@@ -8,6 +8,7 @@ import { type Tensor, bytesOf, copyOfTensor } from '../tensor/tensor.ts'
 import type { LastRun, OpenModel } from './core.ts'
 import { runWhole } from './execute.ts'
 import type { TensorLike } from './feeds.ts'
+import { isNamed } from './fetches.ts'
 import type { KernelExports } from './instance.ts'
 import type { ProfiledProgram } from './profile.ts'
 
@@ -92,7 +93,7 @@ export class Again {
     })
     this.#contents = given.flatMap((name, i) => (done.contents.has(name) ? [this.#data[i]] : []))
     this.#then = given.flatMap((name) => [...(done.contents.get(name) ?? [])])
-    const wanted = done.results.filter(({ name }) => !fetches || Object.hasOwn(fetches, name))
+    const wanted = done.results.filter(({ name }) => !fetches || isNamed(fetches, name))
     this.#writes = wanted.flatMap(({ name, tensor }) => {
       const target = fetches?.[name]
       return target ? [bytesOf(target as Tensor), bytesOf(tensor)] : []

@@ -49,13 +49,18 @@ export class Fetcher {
   }
 }
 
+/** Whether an output is among fetches: those that a loop over them finds. */
+export function isNamed(targets: object, name: string): boolean {
+  return Object.keys(targets).includes(name)
+}
+
 function fetchInto(targets: Targets): Fetch {
   return {
     get names() {
       return Object.keys(targets)
     },
     take(name, value, isOwn) {
-      const target = Object.hasOwn(targets, name) ? targets[name] : undefined
+      const target = isNamed(targets, name) ? targets[name] : undefined
       if (target === null) return isOwn ? value : copyOfTensor(value)
       return target && write(name, value, target)
     },

@@ -11,7 +11,7 @@ import { type OpenModel, type SessionCore, disposed } from './core.ts'
 import { openModel } from './engine.ts'
 import { runWhole } from './execute.ts'
 import { type Feeds, type TensorLike, checkFeeds } from './feeds.ts'
-import { Fetcher, type Fetches } from './fetches.ts'
+import { Fetcher, type Fetches, isNamed } from './fetches.ts'
 import type { CheckedOptions } from './options.ts'
 import type { Profile } from './profile.ts'
 import { Repeat, equal } from './repeat.ts'
@@ -122,6 +122,7 @@ export class NearModel implements SessionBackend {
     const latest = this.#latest!
     const { list, words, programs, inputs, results } = latest.done
     for (const [i, { name }] of this.inputs.entries()) inputs.get(name)?.set(arrays[i])
+    this.#again = undefined
     try {
       model.last = { programs, wasm: runWhole(model.executor.entry, list, words) }
     } catch (error) {
@@ -170,7 +171,6 @@ export class NearModel implements SessionBackend {
     fetches: Fetches | undefined,
     inputs: readonly Uint8Array[],
   ): void {
-    this.#again = undefined
     const targets = fetches as Readonly<Record<string, TensorLike | null>> | undefined
     const wanted = targets && Object.values(targets)
     const tensors = [...Object.values(feeds), ...(wanted ?? [])]
@@ -178,7 +178,7 @@ export class NearModel implements SessionBackend {
     latest.tensors = tensors
     if (!isSame || inputs.length === 0 || Array.isArray(fetches) || wanted?.length === 0) return
     const isPlain = latest.done.results.every(({ name, tensor }) => {
-      const target = targets && Object.hasOwn(targets, name) ? targets[name] : null
+      const target = targets && isNamed(targets, name) ? targets[name] : null
       return target === null || target.data.constructor === tensor.data.constructor
     })
     if (isPlain) this.#again = new Again(latest.done, model, feeds, targets)

@@ -321,6 +321,31 @@ describe('a run once more, on what callers make of their tensors,', () => {
     expect(new Set(seen.map(String)).size).toBe(1)
   })
 
+  it('writes nothing into what a loop over fetches does not find', async () => {
+    await using session = await load(two, { threads: 1 })
+    const feeds = { x: { type: 'float32', data: Float32Array.of(1, 2), dims: [2] } }
+    const target = { type: 'float32', data: new Float32Array(2), dims: [2] }
+    const fetches: Fetches = Object.defineProperty({ a: null }, 'b', { value: target })
+    for (let run = 0; run < 5; run++) {
+      expect(Object.keys(await session.run(feeds, fetches))).toEqual(['a'])
+      expect([...target.data]).toEqual([0, 0])
+    }
+  })
+
+  it('profiles the run that was last, also behind one that was refused when it was done', async () => {
+    await using session = await load(two, { threads: 1 })
+    const feedsOf = (rows: number): Feeds => ({ x: { type: 'float32', data: new Float32Array(rows), dims: [rows] } })
+    const [few, many] = [feedsOf(2), feedsOf(64)]
+    const bytes = async (): Promise<number> => (await session.profile()).steps[0].bytes
+    for (const feeds of [many, few]) for (let run = 0; run < 4; run++) await session.run(feeds)
+    const before = await bytes()
+    const tooSmall = { a: { type: 'float32', data: new Float32Array(2), dims: [2] } }
+    await expect(session.run(many, tooSmall)).rejects.toThrow(InputError)
+    expect(await bytes()).toBeGreaterThan(before)
+    await session.run(few)
+    expect(await bytes()).toBe(before)
+  })
+
   it('refuses dims that are none any more', async () => {
     await using session = await load(two, { threads: 1 })
     const x: { type: string; data: Float32Array; dims: unknown } = {
