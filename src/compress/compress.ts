@@ -219,7 +219,7 @@ async function readModel(
     return graphOfOnnx(bytes, stream, { disablePasses: recipe.disablePasses, ...(signal ? { signal } : {}) })
   }
   const { graph } = fromContainer(bytes, stream.name)
-  if (graph.nodes.some(({ op }) => op.startsWith('whittle.DynamicQuantize'))) {
+  if (graph.nodes.some(({ op }) => op.startsWith('whittle.DynamicQuantize') || op === 'whittle.WeightOnlyGemm')) {
     throw new StateError({
       where: stream.name,
       expected: 'a model whose weights are still float32',

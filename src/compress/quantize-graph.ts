@@ -141,16 +141,33 @@ function singleRows(graph: Graph): ReadonlySet<Node> {
   // nodes are in the order they run in
   for (const node of graph.nodes) {
     if (node.op !== blockOp) continue
-    const from = producers.get(node.inputs[0])
+    let from = producers.get(node.inputs[0])
+    while (from !== undefined && between.includes(from.op)) from = producers.get(from.inputs[0])
     if (from !== undefined && (single.has(from) || isMeanOfImage(graph, from))) single.add(node)
   }
   return single
 }
 
-/** Whether a node is the mean over height and width; the passes put channels last. */
+/** What may lie in front of such a product: other shapes, and activations that are not part of the product before. */
+const between: readonly string[] = [
+  'Flatten',
+  'Reshape',
+  'Squeeze',
+  'Clip',
+  'HardSwish',
+  'LeakyRelu',
+  'Relu',
+  'whittle.Silu',
+]
+/** Axes of height and width, channels last and first. */
+const places: readonly string[] = ['1,2', '2,3', '-3,-2', '-2,-1']
+
+/** Whether a node is the mean over height and width. */
 function isMeanOfImage(graph: Graph, { op, inputs, attributes }: Node): boolean {
-  const axes = op === 'ReduceMean' ? (graph.constants.get(inputs[1])?.tensor?.data ?? attributes.axes) : undefined
-  return Array.from((axes ?? []) as ArrayLike<bigint | number>, Number).join() === '1,2'
+  if (op !== 'ReduceMean') return op === 'GlobalAveragePool'
+  const axes = graph.constants.get(inputs[1])?.tensor?.data ?? attributes.axes ?? []
+  const sorted = Array.from(axes as ArrayLike<bigint | number>, Number).sort((a, b) => a - b)
+  return places.includes(sorted.join())
 }
 
 /** Values that layers are rounded by. */

@@ -201,6 +201,33 @@ describe('compress', () => {
     expect(steps.filter(({ kernel }) => kernel === 'gemm_s8_scaled_f32')).toHaveLength(2)
   })
 
+  test.each([
+    ['GlobalAveragePool and Flatten', [node('GlobalAveragePool', ['x'], ['m']), node('Flatten', ['m'], ['mean'])]],
+    ['ReduceMean', [node('ReduceMean', ['x'], ['mean'], { axes: [3, 2], keepdims: 0 })]],
+    ['ReduceMean and Squeeze', [node('ReduceMean', ['x'], ['m'], { axes: [-1, -2] }), node('Squeeze', ['m'], ['mean'], { axes: [2, 3] })]], // oxfmt-ignore
+  ])('gates are found as linear layers behind %s, and their files are compressed but once', async (_, mean) => {
+    const source = writeOnnx(
+      model(
+        {
+          inputs: [valueInfo('x', 'float32', ['n', 64, 'h', 'w'])],
+          outputs: [valueInfo('gate', 'float32', ['n', 64])],
+          initializers: ['squeeze', 'excite'].map((name) => tensorRecord(name, 'float32', normal(64 * 64), [64, 64])),
+          nodes: [
+            ...mean,
+            node('Gemm', ['mean', 'squeeze'], ['few'], { transB: 1 }),
+            node('Relu', ['few'], ['positive']),
+            node('Gemm', ['positive', 'excite'], ['own'], { transB: 1 }),
+            node('Sigmoid', ['own'], ['gate']),
+          ],
+        },
+        11,
+      ),
+    )
+    const { model: small, report } = await compress(source, 'int8')
+    expect(report.layers.map(({ weightOnly }) => weightOnly)).toEqual([true, true])
+    await expect(compress(small, 'int8')).rejects.toThrow(StateError)
+  })
+
   test('takes no name that the model has, and each node’s own inputs where a weight is shared', async () => {
     const shift = normal(64).map((value) => 3 * value)
     const source = writeOnnx(
