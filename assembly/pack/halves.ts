@@ -2,7 +2,7 @@
 /**
  * Packing of 4-bit weights, two to a byte, into panels of 8 columns (layouts: src/kernels/gemm.ts). A byte of a panel
  * holds the same place of two neighbouring groups of k, so that one load and one mask give a group of the int8 layout.
- * Columns past n and depths past k are stored as 0.
+ * Columns past n and depths past k are stored as 8, which is 0 where weights have no zero point.
  */
 import { PackS4X8c2Args, PackS4X8c4Args } from '../generated/args'
 import { ceilDiv } from '../units'
@@ -37,8 +37,8 @@ function packHalves(s: PackS4X8c4Args, size: u32, from: u32, to: u32): void {
       let dst = s.dst + <usize>panel * panelBytes + j * size
       for (let i: u32 = 0; i < k; i += 2 * size) {
         for (let g: u32 = 0; g < size; ++g) {
-          const low = known && i + g < k ? halfAt(s.src, first + i + g) ^ s.flip : 0
-          const high = known && i + size + g < k ? halfAt(s.src, first + i + size + g) ^ s.flip : 0
+          const low = known && i + g < k ? halfAt(s.src, first + i + g) ^ s.flip : 8
+          const high = known && i + size + g < k ? halfAt(s.src, first + i + size + g) ^ s.flip : 8
           store<u8>(dst + g, low | (high << 4))
         }
         dst += 8 * size

@@ -89,7 +89,8 @@ const quantArgs = {
  * rowSums then, which may be null. Their scratch is 192 bytes and two panels of k x 8 int16, k rounded up to 2.
  *
  * Packed B, s4 c4: [n/8][k/8][8][4] bytes (k rounded up to 8): low halves are a group of s8 c4, high halves the next.
- * Packed B, s4 c2: [n/8][k/4][8][2] bytes (k rounded up to 4), likewise. Rows of A are as long as that, 0 behind k.
+ * Packed B, s4 c2: [n/8][k/4][8][2] bytes (k rounded up to 4), likewise. Behind n and k weights are 8. Rows of A are as long as that,
+ * 0 behind k.
  */
 const scaledArgs = {
   /** {f32 scale, i32 zero} per row. */

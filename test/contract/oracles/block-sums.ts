@@ -57,11 +57,14 @@ export function blockSums(
     }
     return { value, size }
   }
-  /** The sum of the row's bytes times the largest scale of the column. */
+  /** The sum of the row's bytes times the largest scale of the column, of blocks that are not all zeros. */
   const ofLargest = (row: number, column: number) => {
     let [sum, largest] = [0, 0]
-    for (let i = 0; i < k; i++) sum += Math.abs(a[row * lda + i]!)
-    for (let at = 0; at < blocks; at++) largest = Math.max(largest, Math.abs(scales[placeOf(column, at)]!))
+    for (let i = 0; i < k; i++) {
+      sum += Math.abs(a[row * lda + i]!)
+      const scale = Math.abs(scales[placeOf(column, Math.floor(i / block))]!)
+      if (weightAt(column, i) !== 0) largest = Math.max(largest, scale)
+    }
     return sum * largest
   }
   const args = {

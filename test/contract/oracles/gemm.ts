@@ -86,6 +86,8 @@ interface ScaledOptions extends EpilogueOptions {
   readonly bits?: 4 | 8
   /** Scales are multiples of a 256th of the largest of their column. */
   readonly shares?: boolean
+  /** The last block is zeros, by a scale far above the others. */
+  readonly idle?: boolean
 }
 
 /** Parts of a column's largest scale in which pairs count weights: each may be off by one (src/kernels/gemm.ts). */
@@ -99,7 +101,7 @@ function scaledCase(
   block: number,
   options: ScaledOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, bits = 8, shares = false } = options
+  const { mb = m, nb = n, bits = 8, shares = false, idle = false } = options
   const { group, values } = kinds[kind]
   const lda = roundUp(k, bits === 4 ? 2 * group : group)
   const a = values(random, m * lda + group)
@@ -123,6 +125,10 @@ function scaledCase(
       scales[i] = i === first ? Math.abs(scales[i]!) : (scales[first]! * Math.ceil(random() * 256)) / 256
     }
     for (let i = 0; i < w.length; i++) w[i] = i % k === 0 ? 1 : Math.max(-127, w[i]!)
+  }
+  if (idle) {
+    for (let i = 0; i < w.length; i++) if (i % k >= (blocks - 1) * block) w[i] = bits === 4 ? 8 : 0
+    for (let i = 0; i < scales.length; i++) if (Math.floor(i / 8) % blocks === blocks - 1) scales[i] = 1e6
   }
   const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const sumAt = (_: number, row: number, column: number): Sum => {
@@ -181,6 +187,9 @@ const scaledOracle =
       one([7, 19, 160], 32, { shares: true }),
       one([5, 24, 1200], 64, { shares: true, residual: true, gap: 2 }),
       one([4, 17, 700], 128),
+      one([5, 24, 65], 32, { idle: true }),
+      one([6, 11, 128], 32, { idle: true }),
+      one([9, 17, 600], 64, { extreme: true }),
     ]
   }
 

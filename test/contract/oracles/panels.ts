@@ -24,15 +24,16 @@ export type Kind = keyof typeof kinds
 /** The least multiple of `step` that is not below `value`. */
 export const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step
 
-/** Panels of 4-bit weights w [n][k], 0..15: one byte for the same place of two neighbouring groups. */
+/** Panels of 4-bit weights w [n][k], 0..15: one byte for the same place of two neighbouring groups; 8 past n and k. */
 export function halfPanels(group: 2 | 4, w: ArrayLike<number>, n: number, k: number): Uint8Array {
   const depth = roundUp(k, 2 * group)
-  const out = new Uint8Array((roundUp(n, 8) * depth) / 2)
+  const out = new Uint8Array((roundUp(n, 8) * depth) / 2).fill(0x88)
   for (let j = 0; j < n; j++) {
     for (let i = 0; i < k; i++) {
       const pair = Math.floor(i / (2 * group))
       const at = ((j >> 3) * 8 * depth) / 2 + pair * 8 * group + (j & 7) * group + (i % group)
-      out[at]! |= w[j * k + i]! << (i % (2 * group) < group ? 0 : 4)
+      const shift = i % (2 * group) < group ? 0 : 4
+      out[at] = (out[at]! & (0xf0 >> shift)) | (w[j * k + i]! << shift)
     }
   }
   return out
