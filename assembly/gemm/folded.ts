@@ -15,8 +15,8 @@ import { Epilogue, Product, RowParams, Scaled } from './views'
 
 /** Groups whose sum is an int32 for sure: 256 * 255 * 2^15 < 2^31. */
 const SUMMED: u32 = 128
-/** Rows of the product from which on making a panel is little work beside multiplying it. */
-const LEAST_ROWS: u32 = 4
+/** Rows of the product from which on making panels pays: it takes as long as multiplying ten rows by them (docs/performance.md). */
+const LEAST_ROWS: u32 = 16
 /** In scratch: a tile of 2 rows x 16 columns, the units of 16 columns, their panels. */
 const UNITS: usize = 128
 const PANELS: usize = UNITS + 64

@@ -84,7 +84,7 @@ const quantArgs = {
  * {sum of a over the block, 0} (pack: row_sums_u8); for int8 weights that and wZeros are null.
  * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum.
  *
- * The kernels of pairs, where m >= 4 (4 bits in relaxed builds: always), fold scales into weights of int16: each is then off by at
+ * The kernels of pairs, where m >= 16 (4 bits in relaxed builds: always), fold scales into weights of int16: each is then off by at
  * most the 256th (4 bits: 2048th) part of the largest scale of its column, and the sum is exact over 256 k. They read no
  * rowSums then, which may be null. Their scratch is 192 bytes and two panels of k x 8 int16, k rounded up to 2.
  *

@@ -27,7 +27,7 @@ export const blockSizes: readonly number[] = [32, 64, 128]
 export const blockNumerics = { relative: 1e-5, absolute: 1e-5, ofLargest: 1e-4 } as const
 
 /** Rows from which on those hosts fold the scales of blocks into the weights (assembly/gemm/folded.ts). */
-const foldedRows = 4
+const foldedRows = 16
 /** Bytes of a thread's scratch for a tile of 6 x 8 float32, which begins with 32. */
 const tileBytes = 32 + 6 * panelColumns * 4
 /** The same for 2 x 16 float32 and 16 more, before two panels of int16 (assembly/gemm/folded.ts). */
@@ -84,11 +84,12 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
       : packHalves(n, k, weights, names.pack, recipe.group)
   const ldq = roundUp(k, bits === 8 ? recipe.group : 2 * recipe.group)
   const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
-  const folds = recipe.pack === 'pack_s8_x8c2'
-  const sums = bits === 4 && !(folds && m >= foldedRows)
-  const rowSums = !sums ? null : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
+  const isPairs = recipe.pack === 'pack_s8_x8c2'
+  const folds = isPairs && m >= foldedRows
+  const rowSums =
+    bits === 8 || folds ? null : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
   const widened = bits === 4 ? panelColumns * ldq : 0
-  const scratchBytes = folds ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2 : tileBytes + widened
+  const scratchBytes = isPairs ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2 : tileBytes + widened
   const scratch = lowering.threadScratch(scratchBytes)
   const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
