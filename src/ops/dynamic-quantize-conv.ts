@@ -66,7 +66,7 @@ export const ops = defineOps({
       }
       const matrix = convMatrix(shape)
       if (matrix.k > mostByteDepth) return false
-      const recipe = recipeFor(lowering.host, attributes)
+      const recipe = recipeFor(lowering.host, attributes, matrix.k)
       const packing = packS8(matrix, recipe)
       const weights = packedWeight(lowering, 1, packing)
       const parts = { wScale: scale!.ref, wSum: shifted(weights, packing.sums) }

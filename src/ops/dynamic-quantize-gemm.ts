@@ -84,9 +84,9 @@ export const ops = defineOps({
       if (block === 0 && k > mostByteDepth) return false
       if (m === 0) return true
       const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
-      if (block === 0) emitRows(lowering, { m, n, k }, recipeFor(lowering.host, attributes), epilogue)
+      if (block === 0) emitRows(lowering, { m, n, k }, recipeFor(lowering.host, attributes, k), epilogue)
       else {
-        const recipe = recipeFor(lowering.host, attributes)
+        const recipe = recipeFor(lowering.host, attributes, k)
         emitBlockGemm(lowering, { m, n, k }, { ...weightsOf(w!, zero, attributes), recipe }, epilogue)
       }
       return true

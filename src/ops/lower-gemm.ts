@@ -119,9 +119,16 @@ export const byteRecipes: Readonly<Record<HostTraits['int8'], ByteRecipe>> = {
   },
 }
 
-/** The recipe for constant weights of a node. @param narrow its attribute: they are (kernels/gemm.ts) */
-export function recipeFor(host: HostTraits, { narrow }: Attributes): ByteRecipe {
-  if (narrow !== 1 || !host.narrow) return byteRecipes[host.int8]
+/** Depth from which on narrow weights pay: few bytes a row are quantised as slowly as many, 12 took up to 1.7 times as long as pairs. */
+const leastNarrowDepth = 16
+
+/**
+ * The recipe for constant weights of a node.
+ * @param narrow its attribute: they are (kernels/gemm.ts)
+ * @param k depth of the product; the recipes give the same integers
+ */
+export function recipeFor(host: HostTraits, { narrow }: Attributes, k: number): ByteRecipe {
+  if (narrow !== 1 || !host.narrow || k < leastNarrowDepth) return byteRecipes[host.int8]
   return { ...byteRecipes.u8, gemm: 'gemm_s8_narrow', conv: 'conv_s8_narrow' }
 }
 
