@@ -33,10 +33,10 @@ export class Five extends Width {
 }
 
 /**
- * No kernel has more lines. Asking for it between inputs keeps the compiler of the kernels from doing one sum after the other,
+ * More lines than memory holds. Asking for them between inputs keeps the compiler of the kernels from doing one sum after the other,
  * which waits for each of its steps and takes more registers than there are; V8 drops the questions but for the first.
  */
-const MOST_LINES: u32 = 0xffff
+const MOST_LINES: u32 = 0xfffffffe
 
 /** Outputs of a call. */
 export const SLID: u32 = 8
