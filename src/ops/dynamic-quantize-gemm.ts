@@ -7,7 +7,8 @@
  * [N, ceil(K / block)], 8 where it is left out. The attribute `narrow` says that int8 weights are (kernels/gemm.ts).
  * whittle.WeightOnlyGemm has the same inputs and leaves x as it is.
  * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
- *     * post_scale + post_shift, the inner sum in exact integers.
+ *     * post_scale + post_shift, the inner sum in exact integers; hosts with int16 pairs round w * wScale to 16 bits where there
+ * are blocks and 16 rows (kernels/gemm.ts).
  */
 import { roundUp } from '../kernels/blocks.ts'
 import { sizeOf } from '../tensor/shape.ts'
