@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Kernels of src/kernels/sparse.ts. */
-import { SpmmF32Args, SpmmRowsS8DotArgs, SpmmRowsS8PairsArgs, SpmmS8DotArgs, SpmmS8PairsArgs } from './generated/args'
+import { SpmmF32Args, SpmmRowsS8DotArgs, SpmmRowsS8PairsArgs, SpmmS8DotArgs, SpmmS8NarrowArgs, SpmmS8PairsArgs } from './generated/args'
 import { S8Dot, S8Pairs } from './gemm/mac'
 import { Epilogue } from './gemm/views'
 import { multiplyBlocks } from './sparse/blocks'
@@ -27,10 +27,15 @@ export function spmm_rows_s8_pairs(args: usize, from: u32, to: u32, thread: u32)
 
 export function spmm_s8_dot(args: usize, from: u32, to: u32, thread: u32): void {
   const epilogue = changetype<Epilogue>(args + offsetof<SpmmS8DotArgs>('bias'))
-  multiplyBlocks<S8Dot>(changetype<SpmmS8DotArgs>(args), epilogue, from, to, thread)
+  multiplyBlocks<S8Dot>(changetype<SpmmS8DotArgs>(args), epilogue, from, to, thread, false)
+}
+
+export function spmm_s8_narrow(args: usize, from: u32, to: u32, thread: u32): void {
+  const epilogue = changetype<Epilogue>(args + offsetof<SpmmS8NarrowArgs>('bias'))
+  multiplyBlocks<S8Dot>(changetype<SpmmS8DotArgs>(args), epilogue, from, to, thread, ASC_FEATURE_RELAXED_SIMD)
 }
 
 export function spmm_s8_pairs(args: usize, from: u32, to: u32, thread: u32): void {
   const epilogue = changetype<Epilogue>(args + offsetof<SpmmS8PairsArgs>('bias'))
-  multiplyBlocks<S8Pairs>(changetype<SpmmS8DotArgs>(args), epilogue, from, to, thread)
+  multiplyBlocks<S8Pairs>(changetype<SpmmS8DotArgs>(args), epilogue, from, to, thread, false)
 }

@@ -6,7 +6,7 @@
 import { SpmmS8DotArgs } from '../generated/args'
 import { storeColumns } from '../gemm/columns'
 import { finish } from '../gemm/epilogue'
-import { Mac } from '../gemm/mac'
+import { Mac, S8Narrow } from '../gemm/mac'
 import { Epilogue, RowParams } from '../gemm/views'
 import { ceilDiv } from '../units'
 
@@ -15,7 +15,7 @@ const BLOCK: usize = 64
 const SUMS: usize = 32
 
 /**
- * Units [from, to). Scratch holds the column sums of the unit's panels, then a tile. The rows of a tile go through all
+ * Units [from, to). `narrow`: of bytes, tall tiles may sum pairs in int16 (S8Narrow). Scratch holds the column sums of the unit's panels, then a tile. The rows of a tile go through all
  * panels before the next ones do: they stay in the first-level cache, where a block finds its place of them, and so do
  * the blocks where nb is chosen for it.
  */
@@ -25,8 +25,10 @@ export function multiplyBlocks<M extends Mac>(
   from: u32,
   to: u32,
   thread: u32,
+  narrow: bool,
 ): void {
   const mac = changetype<M>(0)
+  const tall = narrow ? changetype<S8Narrow>(0).rows : tallRows<M>()
   const nBlocks = ceilDiv(s.n, s.nb)
   const lda = <usize>s.lda << mac.shift
   const ldc = <usize>s.ldc << 2
@@ -42,14 +44,14 @@ export function multiplyBlocks<M extends Mac>(
       const start = starts + (<usize>(j >> 3) << 2)
       addSums(s.sums + <usize>load<u32>(start) * SUMS, countOf(start), sums + (<usize>j << 2))
     }
-    const tallest: u32 = mac.rows >= 4 && rows >= mac.rows ? mac.rows : 1
+    const tallest: u32 = rows >= tall ? tall : 1
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
     const wScale = s.wScale + (<usize>col << 2)
     for (let i: u32 = 0; i < rows; i += tallest) {
       const at = row + min(i, rows - tallest)
       const a = s.a + <usize>at * lda
       const c = s.c + <usize>at * ldc + (<usize>col << 2)
-      multiplyPanels<M>(a, lda, tallest, s.b, starts, s.depths, c, ldc, cols, tile)
+      multiplyPanels<M>(a, lda, tallest, s.b, starts, s.depths, c, ldc, cols, tile, narrow)
       const params = s.aParams + <usize>at * offsetof<RowParams>()
       const residual = epilogue.residual
         ? epilogue.residual + ((<usize>at * epilogue.ldr + <usize>col) << 2)
@@ -57,6 +59,14 @@ export function multiplyBlocks<M extends Mac>(
       finish(epilogue, c, ldc, tallest, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
     }
   }
+}
+
+/** Rows of the tallest tile. Relaxed builds multiply narrow blocks instead of pairs: those are complete there, not fast. */
+// @ts-ignore: decorator
+@inline
+function tallRows<M extends Mac>(): u32 {
+  const mac = changetype<M>(0)
+  return ASC_FEATURE_RELAXED_SIMD && mac.shift == 1 ? 1 : mac.rows
 }
 
 /** Blocks of the panel whose start is at `start`. */
@@ -78,6 +88,7 @@ function multiplyPanels<M extends Mac>(
   ldc: usize,
   cols: u32,
   tile: usize,
+  narrow: bool,
 ): void {
   const mac = changetype<M>(0)
   while (cols != 0) {
@@ -87,8 +98,9 @@ function multiplyPanels<M extends Mac>(
     const places = depths + (first << 2)
     const to = cols >= 8 ? c : tile
     const step = cols >= 8 ? ldc : 32
-    if (mac.rows == 6 && rows == 6) blocks6x8<M>(a, lda, blocks, places, count, to, step)
-    else if (mac.rows == 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
+    if (mac.shift == 0 && narrow && rows != 1) blocks4x8<S8Narrow>(a, lda, blocks, places, count, to, step)
+    else if (tallRows<M>() == 6 && rows == 6) blocks6x8<M>(a, lda, blocks, places, count, to, step)
+    else if (tallRows<M>() == 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
     else blocks1x8<M>(a, blocks, places, count, to)
     if (cols < 8) {
       for (let r: u32 = 0; r < rows; ++r) {

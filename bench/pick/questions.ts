@@ -64,7 +64,7 @@ export function questionsOf(shape: Shape, precision: Precision, kernels: KernelM
   const forms = weights && shape.kind === 'gemm' ? otherTraits(kernels, weights, host).map((one) => stageOf(one)) : []
   const unmeasured = { ...host, forms: undefined }
   if (node.op.includes('Sparse')) {
-    const sets = ['sparse', 'dense'].map((form): NodeSpec => ({ ...node, attributes: { form } }))
+    const sets = ['sparse', 'dense'].map((form): NodeSpec => ({ ...node, attributes: { ...node.attributes, form } }))
     forms.push(...sets.map((spec) => stageOf(unmeasured, ops, spec)).filter((other) => nameOf(other) !== nameOf(stage)))
   }
   ask(

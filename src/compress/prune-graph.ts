@@ -16,6 +16,8 @@ interface SparseForm {
   readonly tensors: Readonly<Record<string, Tensor>>
   /** Share of the weights that are stored. */
   readonly density: number
+  /** Whether int8 weights are narrow (quantize-weights.ts). */
+  readonly narrow: boolean
   /** What the stored weights stand for. */
   readonly after: Float32Array
 }
@@ -23,15 +25,15 @@ interface SparseForm {
 /** Density above which multiplying all weights is faster, by operator: between what docs/performance.md measured. */
 const crossovers: Readonly<Record<string, number>> = {
   'whittle.SparseGemm': 0.4,
-  'whittle.DynamicQuantizeSparseGemm': 0.4,
+  'whittle.DynamicQuantizeSparseGemm': 0.25,
   'whittle.BlockSparseGemm': 0.8,
 }
 
 /** The form that the recipe asks for. */
-function sparseForm(weight: Tensor, { sparse, weights }: FullRecipe): SparseForm {
+function sparseForm(weight: Tensor, { sparse, weights, narrow }: FullRecipe): SparseForm {
   const { kind, sparsity } = sparse!
-  if (kind === 'block') return sparseBlocks(weight, sparsity)
-  return weights === 'float32' ? sparseRows(weight, sparsity) : sparseByteRows(weight, sparsity)
+  if (kind === 'block') return sparseBlocks(weight, sparsity, narrow)
+  return weights === 'float32' ? sparseRows(weight, sparsity) : sparseByteRows(weight, sparsity, narrow)
 }
 
 /** The graph with sparse products where the recipe asks for them, and a line per layer that became one. */
@@ -54,7 +56,8 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
     layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter, weightSnr })
     // the choice where the host does not measure
     const choice = form.density > crossovers[form.op] ? 'dense' : 'sparse'
-    return { ...node, op: form.op, inputs: [x, ...names, ...rest], attributes: { ...node.attributes, form: choice } }
+    const attributes = { ...node.attributes, form: choice, ...(form.narrow ? { narrow: 1 } : {}) }
+    return { ...node, op: form.op, inputs: [x, ...names, ...rest], attributes }
   })
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
 }
@@ -67,15 +70,16 @@ function sparseRows(weight: Tensor, sparsity: number): SparseForm {
     to: 'float32, sparse rows',
     tensors: { values: new Tensor('float32', rows.values), ...placesOf(rows) },
     density: rows.values.length / (n * k),
+    narrow: false,
     after: denseOfRows(rows, n, k),
   }
 }
 
 /** Weights that round to zero are not stored either. */
-function sparseByteRows(weight: Tensor, sparsity: number): SparseForm {
+function sparseByteRows(weight: Tensor, sparsity: number, narrow: boolean): SparseForm {
   const [n, k] = weight.dims
   const kept = denseOfRows(pruneWeights(weight.data as Float32Array, n, sparsity), n, k)
-  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k })
+  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k }, { narrow })
   const rows = rowsOfDense(codes, n)
   const values = new Tensor('int8', Int8Array.from(rows.values))
   return {
@@ -83,6 +87,7 @@ function sparseByteRows(weight: Tensor, sparsity: number): SparseForm {
     to: 'int8, sparse rows',
     tensors: { values, ...placesOf(rows), scale: new Tensor('float32', scales) },
     density: rows.values.length / (n * k),
+    narrow,
     after: Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)]),
   }
 }
@@ -91,10 +96,10 @@ function placesOf({ depths, starts }: SparseRows): { depths: Tensor; starts: Ten
   return { depths: new Tensor('int32', depths), starts: new Tensor('int32', starts) }
 }
 
-function sparseBlocks(weight: Tensor, sparsity: number): SparseForm {
+function sparseBlocks(weight: Tensor, sparsity: number, narrow: boolean): SparseForm {
   const [n, k] = weight.dims
   const kept = denseOfBlocks(pruneBlocks(weight.data as Float32Array, n, sparsity), n, k)
-  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k })
+  const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k }, { narrow })
   // blocks of zeros have codes of zero, and the kept ones are never all zero but by chance: prune once more, exactly
   const blocks = pruneBlocks(Float32Array.from(codes), n, zeroShare(codes, n, k))
   const count = blocks.depths.length
@@ -106,7 +111,7 @@ function sparseBlocks(weight: Tensor, sparsity: number): SparseForm {
   }
   const after = Float32Array.from(codes, (code, i) => code * scales[Math.floor(i / k)])
   const density = (64 * count) / (n * k)
-  return { op: 'whittle.BlockSparseGemm', to: 'int8, sparse blocks', tensors, density, after }
+  return { op: 'whittle.BlockSparseGemm', to: 'int8, sparse blocks', tensors, density, narrow, after }
 }
 
 /** Share of the blocks of 8 x 8 that hold nothing but zeros. */

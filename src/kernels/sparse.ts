@@ -48,6 +48,8 @@ export const sparse = kernels({
    * C has mb rows. aParams one record per row; scratch: 4 * nb bytes, nb rounded up to 8, per thread, and 192 behind.
    */
   spmm_s8_dot: { args: blockArgs },
+  /** Of narrow weights (kernels/gemm.ts), as the dot with bias 0 does it. */
+  spmm_s8_narrow: { args: blockArgs },
   spmm_s8_pairs: { args: blockArgs },
   spread_rows_f32: { args: spreadArgs },
   spread_rows_s8: { args: byteSpreadArgs },

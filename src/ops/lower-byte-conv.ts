@@ -62,7 +62,7 @@ export function emitByteConv(lowering: Lowering, call: ByteConv): boolean {
   }
   if (way === 'gemm') {
     const [m, lda] = [images * pixels, staged.ldq]
-    emitByteGemm(lowering, { a: staged.q, lda, b, c, ldc: outC, m, n, k, epilogue: noEpilogue }, parts)
+    emitByteGemm(lowering, { a: staged.q, lda, b, c, ldc: outC, m, n, k, epilogue: noEpilogue }, parts, recipe)
     if (wZero) emitOuter(lowering, c, { rows: m, n, groups: 1 }, emitRowSums(lowering, staged, m, k), wZero)
     return true
   }

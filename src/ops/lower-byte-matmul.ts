@@ -93,6 +93,7 @@ export function emitByteMatMul(lowering: Lowering, call: ByteMatMul): boolean {
         wScale: call.float?.wScale ?? null,
         wSum: shifted(packed, packing.sums + bAt * columns),
       },
+      recipe,
     )
     for (let p = 0; bZero && p < (tall ? 1 : last.size); p++) {
       const row = (aAt + p * last.strides[0]) * m

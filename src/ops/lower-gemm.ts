@@ -220,12 +220,12 @@ export interface QuantizedParts {
   readonly wSum: Ref
 }
 
-/** Emits the byte product that suits the host. `a` holds quantised rows. */
+/** Emits a byte product by the kernel of a recipe. `a` holds rows that were quantised by it, b the panels that it packs. */
 export function emitByteGemm(
   lowering: Pick<Lowering, 'step' | 'host'>,
   call: GemmCall,
   parts: QuantizedParts,
-  { gemm: kernel }: Pick<ByteRecipe, 'gemm'> = byteRecipes[lowering.host.int8],
+  { gemm: kernel }: Pick<ByteRecipe, 'gemm'>,
 ): void {
   const { units, args } = gemmWords(lowering, call, { weightBytes: 1 })
   if (units > 0) lowering.step({ kernel, units, args: { ...args, ...parts } })

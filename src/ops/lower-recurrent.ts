@@ -111,7 +111,7 @@ function byteProducts(lowering: Lowering, input: number, scale: Ref, shape: Shap
         wScale: shifted(scale, first * n * four),
         wSum,
       }
-      emitByteGemm(lowering, { a, lda: ldq, ...b, n, k, ...call }, parts)
+      emitByteGemm(lowering, { a, lda: ldq, ...b, n, k, ...call }, parts, recipe)
     },
   }
 }

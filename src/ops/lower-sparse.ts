@@ -8,7 +8,7 @@ import { panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
 import { flatGrid } from './grid.ts'
 import { shifted } from './lower-elementwise.ts'
-import { byteRecipes, emitByteGemm, emitGemm, packS8, quantizeRows } from './lower-gemm.ts'
+import { type ByteRecipe, byteRecipes, emitByteGemm, emitGemm, packS8, quantizeRows, recipeFor } from './lower-gemm.ts'
 import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
 /** Outputs and k of a block. */
@@ -30,6 +30,8 @@ export interface SparseShape {
   readonly n: number
   readonly k: number
   readonly count: number
+  /** The attribute: 1 where weights are narrow (kernels/gemm.ts). */
+  readonly narrow: number
 }
 
 /** What steps are emitted into. */
@@ -68,7 +70,7 @@ export interface SparseFamily {
   /** Largest of the depths. */
   mostDepth(shape: SparseShape): number
   /** What the sparse kernels count a depth as: bytes of a block of rows, or of a row up to the next one. */
-  depthStep(host: HostTraits): number
+  depthStep(shape: SparseShape, host: HostTraits): number
   sparse(emit: Emitter, shape: SparseShape, operands: SparseOperands, weights: SparseWeights): void
   /** Dense panels; the layout's sources are values, depths and starts as they are. */
   spread(shape: SparseShape, host: HostTraits): SummedLayout
@@ -109,21 +111,29 @@ function emitRows(
   emit.step({ kernel, units: across * down, grain, args } as StepSpec)
 }
 
-function denseBytes(emit: Emitter, { m, n, k }: SparseShape, operands: SparseOperands, b: Ref, sums: number) {
-  const ldq = roundUp(k, byteRecipes[emit.host.int8].group)
-  const { q, params: aParams } = quantizeRows(emit, byteRecipes[emit.host.int8], { x: operands.x, m, k, ldq })
+/** How all weights are multiplied, and blocks; those of compressed rows are not narrow to each other. */
+function recipeOf({ narrow, k }: SparseShape, host: HostTraits): ByteRecipe {
+  return recipeFor(host, { narrow }, k)
+}
+
+function denseBytes(emit: Emitter, shape: SparseShape, operands: SparseOperands, b: Ref, sums: number) {
+  const { m, n, k } = shape
+  const recipe = recipeOf(shape, emit.host)
+  const ldq = roundUp(k, recipe.group)
+  const { q, params: aParams } = quantizeRows(emit, recipe, { x: operands.x, m, k, ldq })
   const call = { a: q, lda: ldq, b, c: operands.y, ldc: n, m, n, k, epilogue: operands.epilogue }
   const parts = { aParams, aParamsStride: 1, batchParams: 0, wScale: operands.wScale!, wSum: shifted(b, sums) }
-  emitByteGemm(emit, call, parts)
+  emitByteGemm(emit, call, parts, recipe)
 }
 
 /** Panels with column sums from values, depths and starts. */
 function spreadBytes(
   kernel: 'spread_rows_s8' | 'spread_blocks_s8',
-  { n, k, count }: SparseShape,
+  shape: SparseShape,
   host: HostTraits,
 ): SummedLayout {
-  const { group } = byteRecipes[host.int8]
+  const { n, k, count } = shape
+  const { group } = recipeOf(shape, host)
   const columns = roundUp(n, panelColumns)
   const sums = roundUp(columns * roundUp(k, group), 16)
   const steps = (values: Ref, dst: Ref, [depths, starts]: readonly Ref[] = []): StepSpec[] => [
@@ -167,7 +177,7 @@ const byteRows: SparseFamily = {
     return { sums: 0, layout: { key: `wide:${count}`, bytes: 2 * count, steps } }
   },
   mostDepth: ({ k }) => k - 1,
-  depthStep: (host) => vectorRows * byteRecipes[host.int8].bytes,
+  depthStep: (_, host) => vectorRows * byteRecipes[host.int8].bytes,
   sparse(emit, shape, operands, weights) {
     const recipe = byteRecipes[emit.host.int8]
     const { bytes } = recipe
@@ -182,18 +192,26 @@ const byteRows: SparseFamily = {
   },
 }
 
+/** By the kernel of a dense product. */
+const blockKernels = {
+  gemm_s8_dot: 'spmm_s8_dot',
+  gemm_s8_narrow: 'spmm_s8_narrow',
+  gemm_s8_pairs: 'spmm_s8_pairs',
+} as const
+
 const byteBlocks: SparseFamily = {
   size: side * side,
-  values({ count }, host) {
-    const one = { n: side, k: side, colStride: side, depthStride: 1, batch: count, batchSrc: side * side }
-    return packS8(one, byteRecipes[host.int8])
+  values(shape, host) {
+    const one = { n: side, k: side, colStride: side, depthStride: 1, batch: shape.count, batchSrc: side * side }
+    return packS8(one, recipeOf(shape, host))
   },
   mostDepth: ({ k }) => Math.ceil(k / side) - 1,
-  depthStep: (host) => side * byteRecipes[host.int8].bytes,
+  depthStep: (shape, host) => side * recipeOf(shape, host).bytes,
   /** k is a multiple of 8 here. */
-  sparse(emit, { m, n, k, count }, operands, { values, depths, starts }) {
-    const recipe = byteRecipes[emit.host.int8]
-    const { q, params: aParams } = quantizeRows(emit, byteRecipes[emit.host.int8], { x: operands.x, m, k, ldq: k })
+  sparse(emit, shape, operands, { values, depths, starts }) {
+    const { m, n, k, count } = shape
+    const recipe = recipeOf(shape, emit.host)
+    const { q, params: aParams } = quantizeRows(emit, recipe, { x: operands.x, m, k, ldq: k })
     const perColumn = Math.max(1, (count * side * side) / n)
     const fitting = Math.floor(blockBytes / perColumn / panelColumns) * panelColumns
     // blocks that are used once gain nothing by staying
@@ -203,7 +221,7 @@ const byteBlocks: SparseFamily = {
     const parts = Math.max(1, Math.round(m / manyBlockRows))
     const mb = alone ? roundUp(m / parts, tileRows) : blockRows
     const scratchBytes = 4 * nb + tileScratch
-    const sums = shifted(values, byteBlocks.values({ m, n, k, count }, emit.host)!.sums)
+    const sums = shifted(values, byteBlocks.values(shape, emit.host)!.sums)
     const args = {
       a: q,
       lda: k,
@@ -223,8 +241,7 @@ const byteBlocks: SparseFamily = {
       scratchBytes,
       ...operands.epilogue,
     }
-    const kernel = recipe.gemm === 'gemm_s8_dot' ? 'spmm_s8_dot' : 'spmm_s8_pairs'
-    emit.step({ kernel, units: Math.ceil(m / mb) * Math.ceil(n / nb), args })
+    emit.step({ kernel: blockKernels[recipe.gemm], units: Math.ceil(m / mb) * Math.ceil(n / nb), args })
   },
   spread: (shape, host) => spreadBytes('spread_blocks_s8', shape, host),
   dense(emit, shape, operands, b) {

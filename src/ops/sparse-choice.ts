@@ -31,7 +31,8 @@ export function chooseForm(
   shape: SparseShape,
   inFile: FormName,
 ): FormChoice {
-  const key = [family, host.int8, sizes(shape).join('x'), shape.count].join(' ')
+  const codes = shape.narrow === 1 && host.narrow ? 'narrow' : host.int8
+  const key = [family, codes, sizes(shape).join('x'), shape.count].join(' ')
   const told = host.forms?.measure(layer, key, formNames, () => trialsOf(family, trialShape(shape), host))
   if (!told) return { form: inFile, reason: 'the file says so', times: null }
   const { times, earlier } = told
@@ -78,7 +79,7 @@ export function trialsOf(family: FamilyName, shape: SparseShape, host: HostTrait
   }
   return {
     sparse: make((buffer) => {
-      const { depths, starts } = madeUpPlaces(family, shape, forms.depthStep(host))
+      const { depths, starts } = madeUpPlaces(family, shape, forms.depthStep(shape, host))
       const values = forms.values(shape, host)?.layout.bytes ?? shape.count * forms.size * 4
       const weights = {
         values: buffer(values),

@@ -12,6 +12,7 @@
  * starts[p + 1], is values[i], [output][k], of k from 8 * depths[i] on; 0 where outputs or k end before it does. x is
  * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
  * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
+ * The attribute `narrow` of the last two says that int8 weights are, zeros among them (kernels/gemm.ts).
  */
 import { roundUp } from '../kernels/blocks.ts'
 import { type Dim, add, isKnown } from '../ir/dim.ts'
@@ -33,7 +34,7 @@ import { checkResidual, checkVector, mayEqual } from './conv-types.ts'
 import { epilogueArgs, epilogueAttributes, epilogueOf } from './epilogue.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { isFloat32 } from './lower-elementwise.ts'
-import { mostByteDepth, packedWeight } from './lower-gemm.ts'
+import { mostByteDepth, narrowAttribute, packedWeight } from './lower-gemm.ts'
 import { copyElements, fill } from './lower-move.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import {
@@ -47,7 +48,7 @@ import {
 import { numbersOf, tensorOf } from './numeric.ts'
 import { rowProducts } from './product.ts'
 import { quantizeRuns } from './quantize.ts'
-import { floats, integers } from './sample-tensors.ts'
+import { floats, integers, narrowWeights } from './sample-tensors.ts'
 import { type FormName, chooseForm, formNames } from './sparse-choice.ts'
 
 const attributes = {
@@ -55,6 +56,9 @@ const attributes = {
   /** 'sparse' or 'dense': how to multiply where the host does not measure which is faster. */
   form: { kind: 'string', default: 'sparse' },
 } as const satisfies Record<string, AttributeSpec>
+
+/** Of bytes. */
+const byteAttributes = { ...attributes, ...narrowAttribute }
 
 /** @throws GraphError naming the node when depths, starts, bias or residual do not fit */
 function inferSparse(
@@ -120,7 +124,7 @@ function emitSparse(
     packed(index, clippedLayout(lowering.input(index)!.size, most, times))
   const weights = {
     values: stored ? packed(1, stored.layout) : lowering.input(1)!.ref,
-    depths: clipped(2, forms.mostDepth(shape), forms.depthStep(lowering.host)),
+    depths: clipped(2, forms.mostDepth(shape), forms.depthStep(shape, lowering.host)),
     starts: clipped(3, shape.count),
   }
   forms.sparse(lowering, shape, operands, weights)
@@ -156,7 +160,8 @@ function lowerRows(lowering: Lowering, attributes: Attributes, family: 'rows' | 
   const [bias, residual] = (bytes ? [5, 6] : [4, 5]).map((i) => lowering.input(i))
   const y = lowering.output(0)
   const k = x!.dims[x!.dims.length - 1]
-  const shape = { m: sizeOf(x!.dims.slice(0, -1)), n: starts!.size - 1, k, count: values!.size }
+  const narrow = bytes ? (attributes.narrow as number) : 0
+  const shape = { m: sizeOf(x!.dims.slice(0, -1)), n: starts!.size - 1, k, count: values!.size, narrow }
   if (!isFloat32(x, scale, bias, residual, bytes ? null : values) || shape.count * k === 0) return false
   if (bytes && k > mostByteDepth) return false
   if (shape.m * shape.n === 0) return true
@@ -176,7 +181,7 @@ export const ops = defineOps({
   },
   'whittle.DynamicQuantizeSparseGemm': {
     inputs: [5, 7],
-    attributes,
+    attributes: byteAttributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
     infer: (inputs, context) => inferRows(context, inputs, 'int8'),
     lower: (lowering, { attributes }) => lowerRows(lowering, attributes, 'byteRows'),
@@ -184,7 +189,7 @@ export const ops = defineOps({
   },
   'whittle.BlockSparseGemm': {
     inputs: [5, 7],
-    attributes,
+    attributes: byteAttributes,
     numerics: { relative: 1e-5, absolute: 1e-5 },
     infer(inputs, context) {
       const [, values, , starts, scale] = inputs
@@ -211,7 +216,8 @@ export const ops = defineOps({
       const rows = whole === k ? x!.ref : paddedRows(lowering, x!.ref, [m, k], whole)
       const epilogue = epilogueArgs(attributes, bias, residual, n, 0)
       const operands = { x: rows, y: y.ref, wScale: scale!.ref, epilogue }
-      emitSparse(lowering, 'byteBlocks', { m, n, k: whole, count: values!.dims[0] }, operands, attributes)
+      const shape = { m, n, k: whole, count: values!.dims[0], narrow: attributes.narrow as number }
+      emitSparse(lowering, 'byteBlocks', shape, operands, attributes)
       return true
     },
     measured: true,
@@ -308,14 +314,16 @@ function sample(random: Random, x: number[], n: number, attributes: Attributes, 
 function byteSample(random: Random, x: number[], n: number, attributes: Attributes, residual = false): Sample {
   const { inputs } = sample(random, x, n, attributes, true, residual)
   const [rows, values, depths, starts, ...more] = inputs
-  const bytes = integers(random, values!.dims as number[], -127, 127, 'int8')
+  const largest = attributes.narrow === 1 ? 64 : 127
+  const bytes = integers(random, values!.dims as number[], -largest, largest, 'int8')
   return { inputs: [rows, bytes, depths, starts, floats(random, [n], 0.001, 0.02), ...more], attributes }
 }
 
 function blockSample(random: Random, x: number[], n: number, attributes: Attributes, residual = false): Sample {
   const k = x[x.length - 1]
   const { count, depths, starts } = placesOf(random, Math.ceil(n / side), Math.ceil(k / side))
-  const values = integers(random, [count, side, side], -127, 127, 'int8')
+  const dims = [count, side, side]
+  const values = attributes.narrow === 1 ? narrowWeights(random, dims, side) : integers(random, dims, -127, 127, 'int8')
   const more = [floats(random, [n]), residual ? floats(random, [...x.slice(0, -1), n]) : null]
   return { inputs: [floats(random, x), values, depths, starts, floats(random, [n], 0.001, 0.02), ...more], attributes }
 }
@@ -333,11 +341,14 @@ export const samples = {
     byteSample(random, [1, 13], 10, {}),
     byteSample(random, [7, 25], 13, { activation: 'Relu', form: 'dense' }),
     byteSample(random, [2, 20, 31], 140, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),
+    byteSample(random, [9, 33], 20, { narrow: 1, form: 'dense' }),
     byteSample(random, [0, 9], 3, {}),
   ],
   'whittle.BlockSparseGemm': (random) => [
     blockSample(random, [9, 52], 21, { form: 'dense' }, true),
     blockSample(random, [1, 64], 16, {}),
+    blockSample(random, [13, 50], 21, { narrow: 1 }),
+    blockSample(random, [9, 48], 24, { narrow: 1, form: 'dense' }),
     blockSample(random, [7, 40], 24, { activation: 'Relu' }),
     blockSample(random, [2, 31, 64], 144, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),
     blockSample(random, [0, 32], 16, {}),

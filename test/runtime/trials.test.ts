@@ -80,7 +80,7 @@ test('layers of one shape and density are timed once, and each keeps what it was
   let made = 0
   const make = (): Record<string, Trial> => {
     made++
-    return trialsOf('byteRows', { m: 5, n: 9, k: 11, count: 20 }, host)
+    return trialsOf('byteRows', { m: 5, n: 9, k: 11, count: 20, narrow: 0 }, host)
   }
   const first = trials.measure('a', 'key', formNames, make)
   expect(Object.keys(first!.times)).toEqual(['sparse', 'dense'])
@@ -96,7 +96,7 @@ test('where the clock stands still the choice of the file stands', () => {
     clockOf(() => 1, false),
   )
   const host: HostTraits = { int8: kernels.int8, threads: 1, forms }
-  const shape = { m: 5, n: 9, k: 11, count: 20 }
+  const shape = { m: 5, n: 9, k: 11, count: 20, narrow: 0 }
   expect(chooseForm(host, 'a', 'rows', shape, 'dense')).toEqual({
     form: 'dense',
     reason: 'the file says so',
@@ -111,7 +111,7 @@ test('no more is timed when that has taken its time', () => {
     clockOf(() => 500),
   )
   const host: HostTraits = { int8: kernels.int8, threads: 1 }
-  const make = () => trialsOf('rows', { m: 5, n: 9, k: 11, count: 20 }, host)
+  const make = () => trialsOf('rows', { m: 5, n: 9, k: 11, count: 20, narrow: 0 }, host)
   expect(trials.measure('a', 'a', formNames, make)).not.toBeNull()
   expect(trials.measure('b', 'b', formNames, make)).toBeNull()
 })
@@ -119,7 +119,7 @@ test('no more is timed when that has taken its time', () => {
 test('the faster form is chosen, whatever the file says', () => {
   const measure = () => ({ times: { sparse: 2, dense: 1 } })
   const host: HostTraits = { int8: 'pairs', threads: 1, forms: { measure } }
-  const choice = chooseForm(host, 'a', 'rows', { m: 5, n: 9, k: 11, count: 20 }, 'sparse')
+  const choice = chooseForm(host, 'a', 'rows', { m: 5, n: 9, k: 11, count: 20, narrow: 0 }, 'sparse')
   expect(choice).toEqual({
     form: 'dense',
     reason: 'it was the faster one, measured for this session on this host',
@@ -130,7 +130,7 @@ test('the faster form is chosen, whatever the file says', () => {
 test('what an earlier session measured is not timed again, and the choice says when that was', async () => {
   const texts: string[] = []
   const store = { get: () => texts.at(-1), set: (text: string) => void texts.push(text) }
-  const shape = { m: 5, n: 9, k: 11, count: 20 }
+  const shape = { m: 5, n: 9, k: 11, count: 20, narrow: 0 }
   let looks = 0
   const choose = async (text?: string) => {
     const measurements = new Measurements('host', store, text)

@@ -4,7 +4,7 @@ import type { Activation } from '../../../src/kernels/gemm.ts'
 import { exact, input, type KernelCase, type Oracle, output, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised } from './epilogue.ts'
-import { makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
 import { kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -27,7 +27,7 @@ interface Options extends EpilogueOptions {
   readonly density?: number
 }
 
-type ByteKind = 's8_dot' | 's8_pairs'
+type ByteKind = 's8_dot' | 's8_narrow' | 's8_pairs'
 
 /** Scratch bytes of a thread. */
 const rowsScratch = (k: number, nb: number, width: number): number => 32 * (k + 1) * width + 2048 + 132 * roundUp(nb, 4)
@@ -231,14 +231,14 @@ const widenOracle: Oracle = (random) =>
   })
 
 /** Blocks of 8 columns x 8 k, and the same dense, of whole panels and blocks: [columns][lda]. */
-function sparseBlocks(random: Random, n: number, k: number, density: number, extreme = false) {
+function sparseBlocks(random: Random, n: number, k: number, density: number, adapt?: (stored: Int8Array) => void) {
   const columns = roundUp(n, 8)
   const lda = roundUp(k, 8)
   const { starts, depths } = joined(
     Array.from({ length: columns / 8 }, () => someOf(random, Math.ceil(k / 8), density)),
   )
   const stored = randomIntegers(Int8Array, random, depths.length * 64, -128, 127)
-  if (extreme) makeWeightsExtreme(stored, 64)
+  adapt?.(stored)
   const w = new Int8Array(columns * lda)
   for (let p = 0; p < columns / 8; p++) {
     for (let at = starts[p]!; at < starts[p + 1]!; at++) {
@@ -260,7 +260,10 @@ function blocksCase(
 ): KernelCase {
   const { nb = n, mb = m, density = 0.4, integers = false } = options
   // dense weights of whole panels and whole blocks of k, which the sums and the zero points are taken of
-  const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, density, options.extreme)
+  const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, density, (codes) => {
+    if (options.extreme) makeWeightsExtreme(codes, 64)
+    if (kind === 's8_narrow') makeNarrow(codes, 8)
+  })
   const blocks = depths.length
   const a = kinds[kind].values(random, m * lda)
   if (options.extreme) makeRowsExtreme(a, lda, k)
@@ -313,6 +316,7 @@ const blocksOracle =
 export const oracles: Readonly<Record<string, Oracle>> = {
   spmm_f32: rowsOracle,
   spmm_s8_dot: blocksOracle('s8_dot'),
+  spmm_s8_narrow: blocksOracle('s8_narrow'),
   spmm_s8_pairs: blocksOracle('s8_pairs'),
   spmm_rows_s8_dot: byteRowsOracle('s8_dot'),
   spmm_rows_s8_pairs: byteRowsOracle('s8_pairs'),
