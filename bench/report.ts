@@ -109,6 +109,18 @@ function overDense({ cases }: GroupResult): string[] {
   })
 }
 
+/** Runs on several threads beside those on one, and the geometric mean of a group. */
+function overAlone({ title, cases }: GroupResult): string[] {
+  const gains = cases.flatMap((one) => {
+    const [own, alone] = [medianOf(one, 'whittle'), medianOf(one, 'whittle alone')]
+    return own === null || alone === null ? [] : [{ name: one.name, gain: alone / own }]
+  })
+  if (gains.length === 0) return []
+  const mean = geometricMean(gains.map(({ gain }) => gain))
+  const each = gains.map(({ name, gain }) => `${name} ${gain.toFixed(2)}`).join(', ')
+  return [`${title}: ${mean.toFixed(2)} times own on one thread (geometric mean of ${each})`]
+}
+
 interface Bars {
   readonly title: string
   readonly setting: string
@@ -156,6 +168,7 @@ const results = await Promise.all(files.map(async (file) => JSON.parse(await rea
 for (const result of results) console.log(table(result))
 for (const line of results.flatMap(means)) console.log(line)
 for (const line of results.flatMap(overDense)) console.log(line)
+for (const line of results.flatMap(overAlone)) console.log(line)
 for (const line of results.flatMap(splits)) console.log(line)
 for (const line of results.flatMap(gaps)) console.log(line)
 const library = await readFile(

@@ -65,7 +65,8 @@ const products: readonly { readonly precision: string; readonly form: ProductFor
   { precision: 'int4', form: 'MatMulNBits', recipe: 'int4' },
 ]
 
-function productCases(shapes: readonly (readonly [number, number, number])[]): Case[] {
+/** @param alone whether whittle is there on one thread, too, beside more */
+function productCases(shapes: readonly (readonly [number, number, number])[], alone = false): Case[] {
   return shapes.flatMap(([m, k, n]) => {
     const shape: ProductShape = { m, k, n }
     return products.map(({ precision, form, recipe }): Case => {
@@ -78,6 +79,7 @@ function productCases(shapes: readonly (readonly [number, number, number])[]): C
           { name: 'onnxruntime-web', engine: 'onnxruntime-web', model: peer },
           { name: 'onnxruntime-node', engine: 'onnxruntime-node', model: peer },
           { name: 'whittle', engine: 'whittle', model: own },
+          ...(alone ? [{ name: 'whittle alone', engine: 'whittle on one thread', model: own } as const] : []),
         ],
         input: () => ({ data: productInput(shape), dims: [m, k] }),
       }
@@ -240,7 +242,7 @@ export const groups: readonly Group[] = [
     name: 'gemm-2-threads',
     title: 'Matrix products, two threads',
     threads: 2,
-    cases: () => Promise.resolve(productCases(gemmShapes.slice(-1))),
+    cases: () => Promise.resolve(productCases(gemmShapes.slice(-1), true)),
   },
   { name: 'recogniser', title: 'PP-OCRv4 recogniser', threads: 1, cases: recogniserCases },
   { name: 'recogniser-2-threads', title: 'PP-OCRv4 recogniser, two threads', threads: 2, cases: recogniserCases },

@@ -76,7 +76,7 @@ export async function openOnnxRuntime(
   return { run: back.length === 0 ? () => session.run(feeds) : run, close: () => session.release() }
 }
 
-export type PortableEngine = 'whittle' | 'whittle without worker' | 'onnxruntime-web'
+export type PortableEngine = 'whittle' | 'whittle on one thread' | 'whittle without worker' | 'onnxruntime-web'
 
 async function openWhittle(bytes: Uint8Array, input: Input, options: LoadOptions): Promise<OpenedModel> {
   const session = await load(bytes, options)
@@ -98,6 +98,7 @@ async function openWhittle(bytes: Uint8Array, input: Input, options: LoadOptions
 
 export const portableEngines: Readonly<Record<PortableEngine, Open>> = {
   whittle: (bytes, input, threads) => openWhittle(bytes, input, { threads }),
+  'whittle on one thread': (bytes, input) => openWhittle(bytes, input, { threads: 1 }),
   /** In a page: in its own thread, as onnxruntime-web runs there. */
   'whittle without worker': (bytes, input) => openWhittle(bytes, input, { worker: false }),
   /** Its threads are set for the whole process. */
