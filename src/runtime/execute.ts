@@ -192,8 +192,8 @@ export class Executor {
     let begun: Uint8Array | undefined
     const lead = (): void => {
       const place = this.#place(program.types.get(early!.name)!, resolve)
-      begun = new Uint8Array(place.length)
-      begun.set(place.subarray(0, early!.bytes))
+      // all of it, since an array that copies is not cleared first; what is not done yet comes later
+      begun = new Uint8Array(place)
     }
     const values = new Map(inputs)
     const value = (name: string): Tensor | undefined => {
