@@ -83,8 +83,7 @@ export class F32 extends Mac {
  * or signed, see simd/dot); a build that emulates the dot reads it unsigned.
  */
 @unmanaged
-@final
-export class S8Dot extends Mac {
+abstract class Bytes extends Mac {
   @inline
   get shift(): u32 {
     return 0
@@ -114,12 +113,17 @@ export class S8Dot extends Mac {
     return v128.load(b, 48)
   }
   @inline
-  get rows(): u32 {
-    return DOT_IS_ONE ? 6 : 1
-  }
-  @inline
   get offset(): i32 {
     return 0
+  }
+}
+
+@unmanaged
+@final
+export class S8Dot extends Bytes {
+  @inline
+  get rows(): u32 {
+    return DOT_IS_ONE ? 6 : 1
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
@@ -127,45 +131,13 @@ export class S8Dot extends Mac {
   }
 }
 
-/** The same for narrow weights on hosts whose dot adds two products in int16: tall tiles only, dotU8 is exact there too. */
+/** Narrow weights on hosts whose dot adds two products in int16: tall tiles only, dotU8 is exact there too. */
 @unmanaged
 @final
-export class S8Narrow extends Mac {
-  @inline
-  get shift(): u32 {
-    return 0
-  }
-  @inline
-  groups(k: u32): u32 {
-    return changetype<S8Dot>(0).groups(k)
-  }
-  @inline
-  get step(): u32 {
-    return 32
-  }
-  @inline
-  low(b: usize): v128 {
-    return v128.load(b)
-  }
-  @inline
-  high(b: usize): v128 {
-    return v128.load(b, 16)
-  }
-  @inline
-  nextLow(b: usize): v128 {
-    return v128.load(b, 32)
-  }
-  @inline
-  nextHigh(b: usize): v128 {
-    return v128.load(b, 48)
-  }
+export class S8Narrow extends Bytes {
   @inline
   get rows(): u32 {
     return 4
-  }
-  @inline
-  get offset(): i32 {
-    return 0
   }
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
