@@ -53,7 +53,8 @@ async function runFor(time: number, executor: Runner, bound: BoundProgram, steps
     for (let step = 0; step < steps; step++) {
       const segments = [{ kind: 'stretch', from: step, to: step + 1 } as const]
       const arenaInputs = step === 0 ? program.arenaInputs : []
-      await executor.run({ ...rest, program: { ...program, segments, arenaInputs, results: [] } }, inputs, () => [])
+      const one = { ...rest, overlap: undefined, program: { ...program, segments, arenaInputs, results: [] } }
+      await executor.run(one, inputs, () => [])
       if (now() - start > time) return
     }
   }
