@@ -20,8 +20,8 @@ export const efforts: Readonly<Record<string, Effort>> = {
   quick: { warmUp: 150, time: 200, samples: [5, 21] },
 }
 
-/** Longer than the thread pools of the peers look for work before they sleep. */
-const restBetweenPools = 20
+/** Milliseconds; longer than the thread pools of the peers look for work before they sleep, which onnxruntime-web's do for 45. */
+const restBetweenPools = 100
 
 /** Times all that can run; a contender that cannot is noted with its reason. */
 export async function measure(
