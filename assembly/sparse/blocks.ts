@@ -13,6 +13,8 @@ import { ceilDiv } from '../units'
 /** Bytes of a block, and of its column sums. */
 const BLOCK: usize = 64
 const SUMS: usize = 32
+/** Rows that are finished together. */
+const FINISHED: u32 = 24
 
 /**
  * Units [from, to). `narrow`: of bytes, tall tiles may sum pairs in int16 (S8Narrow). Scratch holds the column sums of the unit's panels, then a tile. The rows of a tile go through all
@@ -47,16 +49,22 @@ export function multiplyBlocks<M extends Mac>(
     const tallest: u32 = rows >= tall ? tall : 1
     const bias = epilogue.bias ? epilogue.bias + (<usize>col << 2) : 0
     const wScale = s.wScale + (<usize>col << 2)
-    for (let i: u32 = 0; i < rows; i += tallest) {
-      const at = row + min(i, rows - tallest)
-      const a = s.a + <usize>at * lda
-      const c = s.c + <usize>at * ldc + (<usize>col << 2)
-      multiplyPanels<M>(a, lda, tallest, s.b, starts, s.depths, c, ldc, cols, tile, narrow)
-      const params = s.aParams + <usize>at * offsetof<RowParams>()
+    for (let i: u32 = 0; i < rows; ) {
+      const first = row + min(i, rows - tallest)
+      const c = s.c + <usize>first * ldc + (<usize>col << 2)
+      let height: u32 = 0
+      while (i < rows && height < FINISHED) {
+        const at = row + min(i, rows - tallest)
+        height = at - first
+        multiplyPanels<M>(s.a + <usize>at * lda, lda, tallest, s.b, starts, s.depths, c + <usize>height * ldc, ldc, cols, tile, narrow)
+        height += tallest
+        i += tallest
+      }
+      const params = s.aParams + <usize>first * offsetof<RowParams>()
       const residual = epilogue.residual
-        ? epilogue.residual + ((<usize>at * epilogue.ldr + <usize>col) << 2)
+        ? epilogue.residual + ((<usize>first * epilogue.ldr + <usize>col) << 2)
         : 0
-      finish(epilogue, c, ldc, tallest, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
+      finish(epilogue, c, ldc, height, cols, params, offsetof<RowParams>(), wScale, sums, bias, residual)
     }
   }
 }

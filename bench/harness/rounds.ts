@@ -16,7 +16,7 @@ export interface Effort {
   /** Milliseconds of samples per contender, and the fewest and most samples that may become. */
   readonly time: number
   readonly samples: readonly [least: number, most: number]
-  /** Milliseconds of rest before each turn, and then a run that does not count: threads of the one before still spin. */
+  /** Milliseconds of rest before each turn: threads of the one before still spin. */
   readonly rest?: number
 }
 
@@ -48,10 +48,9 @@ export async function timeInRounds(contenders: readonly Contender[], effort: Eff
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < lanes.length; i++) {
       const { contender, batch, times } = lanes[(i + round) % lanes.length]
-      if (effort.rest !== undefined) {
-        await new Promise((resolve) => setTimeout(resolve, effort.rest))
-        await contender.run()
-      }
+      if (effort.rest !== undefined) await new Promise((resolve) => setTimeout(resolve, effort.rest))
+      // does not count: caches hold what the one before worked on, which a caller that runs one model does not see
+      await contender.run()
       times.push(await timeBatch(contender, batch))
     }
   }
