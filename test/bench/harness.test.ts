@@ -22,7 +22,7 @@ describe('statistics', () => {
   })
 })
 
-test('contenders take turns, and each has the first place of a round in turn', async () => {
+test('contenders take turns of a run that does not count and one that does, and each has the first place of a round in turn', async () => {
   const order: string[] = []
   const contender = (name: string): Contender => ({
     name,
@@ -38,7 +38,7 @@ test('contenders take turns, and each has the first place of a round in turn', a
     ['a', 3, 1],
     ['b', 3, 1],
   ])
-  expect(order.slice(6).join('')).toBe('abbaab')
+  expect(order.slice(6).join('')).toBe('aabbbbaaaabb')
 })
 
 describe('models of one operator', () => {
