@@ -13,9 +13,9 @@ import { gzipSync } from 'node:zlib'
 import { usualOps } from './facets-plugin.mjs'
 import { root } from './load-source.mjs'
 
-/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, products at the ends of a model, comparison, ONNX, references, kernels and weights that few models have, files, profiles, conditions, and options that it does not use. */
+/** Sources behind an `import()` that a page with a `.whittle` model does not take: the engine outside of a worker, measuring the host, comparison, ONNX, references, kernels and weights that few models have, files, profiles, conditions, and options that it does not use. */
 const elsewhere =
-  /^src\/(compress|cli|passes|kernels\/others|ops\/references|format\/onnx|model\/.*onnx|platform\/file-source|format\/detect\.ts|runtime\/(branches|compare|engine|fetches|handed-source|host-calls|instances|joint-packing|measured-host|near|onnx-load|onnx-source|overlap|probe|profile|rare-options|refetch)\.ts)/
+  /^src\/(compress|cli|passes|kernels\/others|ops\/references|format\/onnx|model\/.*onnx|platform\/file-source|format\/detect\.ts|runtime\/(branches|compare|engine|fetches|handed-source|host-calls|instances|joint-packing|measured-host|near|onnx-load|onnx-source|probe|profile|rare-options|refetch)\.ts)/
 
 /** Operators of the recogniser as the int8 recipe leaves it. */
 const operators = [

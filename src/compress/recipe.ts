@@ -25,7 +25,7 @@ const recipeSchema = v.strictObject({
    */
   block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
   /**
-   * Whether int8 codes of products and convolutions, not of sparse layers, are such that the byte dot of x86 before AVX-VNNI
+   * Whether int8 codes of products and convolutions, sparse ones too, are such that the byte dot of x86 before AVX-VNNI
    * is exact: 1.1 to 1.4 times as fast there. False saves 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
    */
   narrow: v.optional(v.boolean(), true),

@@ -19,8 +19,6 @@ export interface ArenaQuestion {
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   readonly aliases: ReadonlyMap<string, Ref>
-  /** A buffer that lives at least to that tick. */
-  readonly kept?: { readonly id: string; readonly until: number }
   /** Size of a buffer; undefined for what does not lie in the arena (weights, tables). */
   bytesOf(id: string): number | undefined
 }
@@ -57,9 +55,6 @@ export function planArena(question: ArenaQuestion): MemoryPlan {
       for (const id of tick.touches) touch({ id, offset: 0 }, i + 1)
     }
   }
-  const { kept } = question
-  const life = kept && lives.get(rootOf({ id: kept.id, offset: 0 }, aliases).id)
-  if (life) life.last = Math.max(life.last, kept.until)
   for (const id of outputs) touch({ id, offset: 0 }, ticks.length + 1)
   return planMemory([...lives.values()], sharings)
 }

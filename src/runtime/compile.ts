@@ -19,7 +19,6 @@ import type { Tensor } from '../tensor/tensor.ts'
 import { type Tick, planArena } from './arena.ts'
 import { type LoweredNode, type WeightRequest, knownTensor, lowerNode, refIds } from './lowering.ts'
 import type { MemoryPlan } from './memory.ts'
-import type { LateRows } from './overlap.ts'
 import { SharedSteps } from './share-steps.ts'
 
 /** A run of Wasm steps [from, to), or one node on the host. */
@@ -66,8 +65,6 @@ export interface Program {
   /** Bytes of the buffers steps refer to, by id: values, scratch, weights and tables. */
   readonly sizes: ReadonlyMap<string, number>
   readonly rest?: Rest
-  /** With helpers, of a large input. */
-  readonly late?: LateRows
 }
 
 /** What is left when a shape depends on data. */
@@ -87,8 +84,6 @@ export interface CompileRequest {
   readonly ops: OpSet
   readonly host: HostTraits
   intern(bytes: Uint8Array): string
-  /** Finds an input that is to be copied in beside work. */
-  readonly lateRows?: typeof import('./overlap.ts').lateRows
 }
 
 /** Compiles. @throws GraphError for a graph that contradicts itself, UnsupportedError from inference's callees */
@@ -205,16 +200,18 @@ class ProgramBuilder {
     const arenaInputs = graph.inputs.map(({ name }) => name).filter((name) => inArena.has(name))
     const types = new Map<string, Slot>()
     for (const [name, { dtype, dims }] of infos) if (dims && areKnown(dims)) types.set(name, { name, dtype, dims })
-    const parts = { segments, steps: this.#steps, aliases: this.#aliases, sizes: this.#sizes(), arenaInputs, results }
-    const late = this.#request.lateRows?.(parts)
     return {
-      ...parts,
+      segments,
+      steps: this.#steps,
       owners: this.#owners,
       choices: this.#choices,
+      arenaInputs,
+      results,
       types,
       known: this.#known,
-      arena: this.#plan(segments, arenaInputs, results, late),
-      ...(late ? { late } : {}),
+      aliases: this.#aliases,
+      arena: this.#plan(segments, arenaInputs, results),
+      sizes: this.#sizes(),
       weights: this.#weights,
       tables: this.#tables,
       ...(rest ? { rest } : {}),
@@ -270,12 +267,7 @@ class ProgramBuilder {
     return byteLengthOf(info.dtype, sizeOf(info.dims))
   }
 
-  #plan(
-    segments: readonly Segment[],
-    inputs: readonly string[],
-    results: readonly string[],
-    late: LateRows | undefined,
-  ): MemoryPlan {
+  #plan(segments: readonly Segment[], inputs: readonly string[], results: readonly string[]): MemoryPlan {
     const { graph } = this.#request
     const atHand = new Set(segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.node.outputs : [])))
     for (const name of [...graph.inputs.map((input) => input.name), ...graph.constants.keys(), ...this.#known.keys()])
@@ -292,8 +284,6 @@ class ProgramBuilder {
       inputs: ids(inputs),
       outputs: ids(results.filter(lies)),
       aliases: this.#aliases,
-      // its last rows are copied in and read when the first have come to the end of these steps
-      ...(late ? { kept: { id: refIds.value(late.name), until: late.units.length } } : {}),
       bytesOf: (id) => {
         const scratch = this.#scratches.get(id)
         if (scratch !== undefined) return scratch

@@ -14,10 +14,10 @@ import { bytesOf, copyOfTensor, tensorFromBytes } from '../tensor/tensor.ts'
 import { type Heap, controlAddress } from './address.ts'
 import { rootOf } from './arena.ts'
 import type { HostCall, Program, Slot } from './compile.ts'
+import { type EarlyRows, cutLast, earlyRows } from './early-copy.ts'
 import { type KernelRows, encodeSteps, rowsOf } from './encode.ts'
 import type { KernelExports } from './instance.ts'
 import { refIds } from './lowering.ts'
-import type { Overlap } from './overlap.ts'
 import type { Fetch } from './session.ts'
 import type { ThreadSearch } from './thread-search.ts'
 import type { WeightStore } from './weights.ts'
@@ -32,15 +32,10 @@ export interface BoundProgram {
   readonly starts: Uint32Array
   /** The arena the words were written for. */
   arena: number
-  /** With helpers: how copies go on beside work, and the list for that. */
-  readonly overlap: (Overlap & Memory) | undefined
+  /** Of a large result, with helpers. */
+  readonly early: EarlyRows | undefined
   /** Where threads are searched for: how many it is to run with. */
   readonly search?: ThreadSearch
-}
-
-interface Memory {
-  readonly address: number
-  readonly bytes: number
 }
 
 /** Threads of a session: all there are, and, where each program is to find out how many of them it runs best with, what does. */
@@ -124,11 +119,8 @@ export class Executor {
     }
   }
 
-  /**
-   * Gives a program its place; weights and tables it needs are brought in.
-   * @param overlap how copies of its runs go on beside work
-   */
-  async bind(program: Program, overlap?: Overlap): Promise<BoundProgram> {
+  /** Gives a program its place; weights and tables it needs are brought in. */
+  async bind(program: Program): Promise<BoundProgram> {
     const raws = program.segments.flatMap((segment) => (segment.kind === 'host' ? segment.call.reads : []))
     const requests = [...program.weights.values()]
     for (const name of [...raws, ...program.results]) {
@@ -139,27 +131,18 @@ export class Executor {
     const rows = await rowsOf(program.steps)
     this.#weights.retainTables(program.tables.keys())
     this.#reserveArena(program.arena.bytes)
-    const { search } = this.#threads
-    const encoded = encodeSteps(program.steps, this.#resolver(program), rows)
-    const { words, starts } = encoded
+    const { count, search } = this.#threads
+    const early = count > 1 ? earlyRows(program) : undefined
+    const { words, starts } = this.#encode(program, rows, early)
     const list = this.#heap.allocate(words.byteLength)
     this.#write(list, words)
-    const cut = overlap && this.#bindCut(encoded, overlap)
-    const bound = { program, rows, overlap: cut, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
+    const bound = { program, rows, early, list, listBytes: words.byteLength, starts, arena: this.#arena.address }
     return search ? { ...bound, search: search(program) } : bound
   }
 
-  #bindCut(encoded: ReturnType<typeof encodeSteps>, overlap: Overlap): Overlap & Memory {
-    const words = overlap.cut(encoded)
-    const address = this.#heap.allocate(words.byteLength)
-    this.#write(address, words)
-    return { ...overlap, address, bytes: words.byteLength }
-  }
-
   /** Gives a bound program's memory back. */
-  unbind({ program, list, listBytes, overlap }: BoundProgram): void {
+  unbind({ program, list, listBytes }: BoundProgram): void {
     this.#heap.release(list, listBytes)
-    if (overlap) this.#heap.release(overlap.address, overlap.bytes)
     this.#weights.releaseTables(program.tables.keys())
   }
 
@@ -203,14 +186,11 @@ export class Executor {
     evaluate: EvaluateHost,
     { timings, fetch }: RunOptions,
   ): Promise<Map<string, Tensor>> {
-    const { program } = bound
+    const { program, early } = bound
     this.refresh(bound)
     const resolve = this.#resolver(program)
-    const overlap = timings || this.#active === 1 ? undefined : bound.overlap
-    const { late, early } = overlap ?? {}
     let begun: Uint8Array | undefined
-    const copyRest = (): void => this.#copyIn(program, resolve, late!.name, values.get(late!.name), late!.bytes)
-    const copyOut = (): void => {
+    const lead = (): void => {
       const place = this.#place(program.types.get(early!.name)!, resolve)
       // all of it, since an array that copies is not cleared first; what is not done yet comes later
       begun = new Uint8Array(place)
@@ -222,15 +202,10 @@ export class Executor {
       const view = this.#view(program, resolve, name)
       return view && copyOfTensor(view)
     }
-    for (const name of program.arenaInputs)
-      this.#copyIn(program, resolve, name, values.get(name), 0, name === late?.name ? late.bytes : undefined)
-    if (overlap) {
-      const leads = [...(late ? [copyRest] : []), ...(early && !fetch ? [copyOut] : [])]
-      await this.#walk(overlap.address, overlap.bytes / 4, leads)
-    }
-    for (const segment of overlap ? [] : program.segments) {
+    for (const name of program.arenaInputs) this.#copyIn(program, resolve, name, values.get(name))
+    for (const segment of program.segments) {
       if (segment.kind === 'stretch') {
-        await this.#runStretch(bound, segment.from, segment.to, timings)
+        await this.#runStretch(bound, segment.from, segment.to, timings, fetch ? undefined : lead)
         continue
       }
       const start = now()
@@ -263,8 +238,9 @@ export class Executor {
     from: number,
     to: number,
     timings: Timings | undefined,
+    lead: (() => void) | undefined,
   ): Promise<void> {
-    if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from])
+    if (!timings) return this.#walk(list + starts[from] * 4, starts[to] - starts[from], lead)
     for (let step = from; step < to; step++) {
       const start = now()
       await this.#walk(list + starts[step] * 4, starts[step + 1] - starts[step])
@@ -274,16 +250,22 @@ export class Executor {
 
   /**
    * Does steps. While a helper keeps it waiting, the host gets to see whether that one died.
-   * @param leads called one after the other, each when a step that leads is done, while helpers are at the next
+   * @param lead called when a step that leads is done, while helpers are at the next
    */
-  async #walk(list: number, words: number, leads: readonly (() => void)[] = []): Promise<void> {
-    let done = 0
+  async #walk(list: number, words: number, lead?: () => void): Promise<void> {
     let code = words === 0 ? finished : this.#call(list, words)
+    let failed: { readonly error: unknown } | undefined
     while (code === underWay || code === led) {
-      if (code === led) leads[done++]?.()
-      else await nextTask()
+      try {
+        if (code === led) lead?.()
+        else await nextTask()
+      } catch (error) {
+        // helpers are in the run, which has to end before anything else begins
+        failed = { error }
+      }
       code = this.#call(0, 0)
     }
+    if (failed) throw failed.error
     if (code === finished) return
     throw failure(failures[code] ?? `code ${code}`)
   }
@@ -312,11 +294,14 @@ export class Executor {
   refresh(bound: BoundProgram): void {
     if (bound.arena === this.#arena.address) return
     this.#reserveArena(bound.program.arena.bytes)
-    const { program, rows, overlap } = bound
-    const encoded = encodeSteps(program.steps, this.#resolver(program), rows)
-    this.#write(bound.list, encoded.words)
-    if (overlap) this.#write(overlap.address, overlap.cut(encoded))
+    const { program, rows, early } = bound
+    this.#write(bound.list, this.#encode(program, rows, early).words)
     bound.arena = this.#arena.address
+  }
+
+  #encode(program: Program, rows: KernelRows, early: EarlyRows | undefined): ReturnType<typeof encodeSteps> {
+    const encoded = encodeSteps(program.steps, this.#resolver(program), rows)
+    return early ? cutLast(encoded, early) : encoded
   }
 
   #write(list: number, words: Uint32Array): void {
@@ -333,22 +318,15 @@ export class Executor {
     }
   }
 
-  /** Copies bytes [from, to) of a value to where steps read it. */
-  #copyIn(
-    program: Program,
-    resolve: (ref: Ref) => number,
-    name: string,
-    tensor: Tensor | undefined,
-    from = 0,
-    to?: number,
-  ): void {
+  #copyIn(program: Program, resolve: (ref: Ref) => number, name: string, tensor: Tensor | undefined): void {
     const slot = program.types.get(name)
     if (!tensor || !slot || tensor.type !== slot.dtype || tensor.size !== sizeOf(slot.dims)) {
       const got = tensor ? `${tensor.type}[${tensor.dims.join(', ')}]` : 'nothing'
       const expected = slot ? `${slot.dtype}[${slot.dims.join(', ')}]` : 'no value'
       throw new GraphError({ where: `value '${name}'`, expected, got })
     }
-    this.#place(slot, resolve).set(bytesOf(tensor).subarray(from, to), from)
+    const bytes = bytesOf(tensor)
+    this.#place(slot, resolve).set(bytes)
   }
 
   /** A value that is not at hand: known, constant, or in the arena, of whose memory it is a view. */

@@ -145,15 +145,13 @@ export class Stages {
     const behind = cut && { nodes: cut.tail, outputs: whole.outputs }
     const infos = inferGraph(graph, ops, { inputs })
     const intern = (bytes: Uint8Array): string => this.#executor.weights.intern(bytes)
-    const overlap = this.#host.threads > 1 && hasProductAtEnd(graph) ? await import('./overlap.ts') : undefined
-    const more = { ...(behind ? { behind } : {}), ...(overlap ? { lateRows: overlap.lateRows } : {}) }
-    const program = compile({ graph, infos, ops, host: this.#host, intern, ...more })
+    const program = compile({ graph, ...(behind ? { behind } : {}), infos, ops, host: this.#host, intern })
     const hostNodes = program.segments.flatMap((segment) => (segment.kind === 'host' ? [segment.call.node] : []))
     const evaluate =
       hostNodes.length > 0
         ? await (await import('./host-calls.ts')).hostEvaluator(hostNodes, graph.opset, ops)
         : noHostCalls
-    const bound = await this.#executor.bind(program, overlap?.overlapOf(program))
+    const bound = await this.#executor.bind(program)
     const isCut = cut !== undefined && cut.tail.length === program.rest?.graph.nodes.length
     const follows = (name: string): boolean => !isCut || cut.conditions.includes(name)
     const next = program.rest && { ...program.rest, follows, programs: new Map<string, CompiledStage>() }
@@ -184,11 +182,6 @@ export class Stages {
 /** Only such graphs need branches.ts. */
 function hasChoices({ nodes }: Graph): boolean {
   return nodes.some(({ op }) => op === 'whittle.Select')
-}
-
-/** Whether copies may go on beside the first or the last node. */
-function hasProductAtEnd({ nodes }: Graph): boolean {
-  return [nodes[0], nodes.at(-1)].some((node) => /gemm|matmul/i.test(node?.op ?? ''))
 }
 
 function keyOf(infos: ReadonlyMap<string, ValueInfo>): string {

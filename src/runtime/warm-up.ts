@@ -53,8 +53,7 @@ async function runFor(time: number, executor: Runner, bound: BoundProgram, steps
     for (let step = 0; step < steps; step++) {
       const segments = [{ kind: 'stretch', from: step, to: step + 1 } as const]
       const arenaInputs = step === 0 ? program.arenaInputs : []
-      const one = { ...rest, overlap: undefined, program: { ...program, segments, arenaInputs, results: [] } }
-      await executor.run(one, inputs, () => [])
+      await executor.run({ ...rest, program: { ...program, segments, arenaInputs, results: [] } }, inputs, () => [])
       if (now() - start > time) return
     }
   }

@@ -3,7 +3,8 @@
 import { expect, test } from 'vitest'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
 import { compressGraph } from '../../src/compress/compress.ts'
-import { denseOfRows, pruneWeights } from '../../src/compress/prune-weights.ts'
+import { denseOfBlocks, denseOfRows, pruneWeights } from '../../src/compress/prune-weights.ts'
+import { areNarrow } from '../../src/compress/quantize-weights.ts'
 import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { load } from '../../src/index.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
@@ -54,6 +55,30 @@ test('sparse-block-75 keeps a quarter of the blocks in int8', async () => {
   const got = await outputOf(sparse)
   expect(got.every(Number.isFinite)).toBe(true)
   expect(report.bytesAfter).toBeLessThan(0.2 * report.bytesBefore + 6000)
+})
+
+test.each([
+  ['block', true],
+  ['block', false],
+  ['unstructured', true],
+  ['unstructured', false],
+] as const)('int8 codes of %s zeros are narrow where the recipe says so: %s', async (kind, narrow) => {
+  // neighbours of one sign near the largest, which whole codes do not keep below 128 together
+  const alike = rows.map((value) => 4 + Math.abs(value))
+  const recipe = { weights: 'int8', narrow, sparse: { kind, sparsity: 0.25 } } as const
+  const { graphs } = await compressGraph(file(alike), recipe)
+  const [layer] = graphs.after.nodes
+  const [values, depths, starts] = layer.inputs
+    .slice(1, 4)
+    .map((name) => graphs.after.constants.get(name)!.tensor!.data)
+  const stored = {
+    values: Float32Array.from(values as Int8Array),
+    depths: depths as Int32Array,
+    starts: starts as Int32Array,
+  }
+  const dense = kind === 'block' ? denseOfBlocks(stored, n, k) : denseOfRows(stored, n, k)
+  expect(areNarrow(Int8Array.from(dense), k)).toBe(narrow)
+  expect(layer.attributes.narrow).toBe(narrow ? 1 : undefined)
 })
 
 test('with int8 weights single values are kept in int8, and what rounds to zero is not stored', async () => {

@@ -10,8 +10,8 @@ import { crc32 } from '../../src/base/crc.ts'
 import { seededRandom } from '../../src/base/rng.ts'
 import { type KernelName, kernelNames, kernelTable } from '../../src/kernels/table.ts'
 import { instantiateKernels } from '../../src/runtime/instance.ts'
-import { cutWords } from '../../src/runtime/overlap.ts'
 import { Pool } from '../../src/runtime/pool.ts'
+import { cutLast } from '../../src/runtime/early-copy.ts'
 import { stepWords } from '../../src/runtime/encode.ts'
 import { type Build, type Dispatch, type Oracle, buildNames, checkCase } from './kernel.ts'
 
@@ -115,7 +115,7 @@ function walker({ memory, exports }: Build, threads: number): Dispatch {
       step.set([kernelNames.indexOf(kernel), step.length, units, 1])
       step.set(new Uint32Array(memory.buffer, args, count), headerWords)
       const encoded = { words: step, starts: Uint32Array.of(0, step.length) }
-      const words = threads === 3 && units >= 4 ? cutWords(encoded, { early: { units: units >> 1 } }) : step
+      const { words } = threads === 3 && units >= 4 ? cutLast(encoded, { units: units >> 1 }) : encoded
       new Uint32Array(memory.buffer, list, words.length).set(words)
       let code = run(list, words.length, control, 0, threads)
       while (code === underWay || code === led) code = resume(control, 0, threads)

@@ -50,39 +50,13 @@ async function open(
   })
 }
 
-function input(rows: number, seed = 0): Tensor {
+function input(rows: number): Tensor {
   return new Tensor(
     'float32',
-    Float32Array.from({ length: rows * 64 }, (_, i) => Math.cos((i + seed) * 0.3)),
+    Float32Array.from({ length: rows * 64 }, (_, i) => Math.cos(i * 0.3)),
     [rows, 64],
   )
 }
-
-/** One product, of float32, of quantised rows, and of those and sums over blocks of them. */
-const codes = (count: number): string => Array.from({ length: count }, (_, i) => ((i * 37) % 255) - 127).join(' ')
-const products = [
-  ['float32', network(256).replace(/h = MatMul[^]*/, 'y = MatMul(x, w) output y: float32[n, 256] }')],
-  [
-    'int8',
-    `graph main opset 17 {
-      input x: float32[n, 64]
-      const w: int8[256, 64] = ${codes(256 * 64)}
-      const scale: float32[256] = ${Array.from({ length: 256 }, (_, i) => Math.fround(0.01 + i / 9999)).join(' ')}
-      y = whittle.DynamicQuantizeGemm(x, w, scale)
-      output y: float32[n, 256]
-    }`,
-  ],
-  [
-    'int8 in blocks',
-    `graph main opset 17 {
-      input x: float32[n, 64]
-      const w: int8[256, 64] = ${codes(256 * 64)}
-      const scale: float32[256, 2] = ${Array.from({ length: 512 }, (_, i) => Math.fround(0.01 + i / 9999)).join(' ')}
-      y = whittle.DynamicQuantizeGemm(x, w, scale) {block: 32}
-      output y: float32[n, 256]
-    }`,
-  ],
-] as const
 
 describe.skipIf(missing !== undefined)('threads', () => {
   it.each(['auto', 'simd'] as const)('give the bits of one thread (%s)', async (choice) => {
@@ -106,23 +80,6 @@ describe.skipIf(missing !== undefined)('threads', () => {
     try {
       for (const rows of [180, 300, 1000, 300]) {
         const [one, ...others] = await Promise.all(sessions.map((session) => session.run({ x: input(rows) })))
-        for (const other of others) {
-          const bytes = Buffer.from((other.y.data as Float32Array).buffer)
-          expect(bytes.equals(Buffer.from((one.y.data as Float32Array).buffer))).toBe(true)
-        }
-      }
-    } finally {
-      await Promise.all(sessions.map((session) => session.dispose()))
-    }
-  })
-
-  it.each(products)('work while large inputs are copied in (%s)', async (_, text) => {
-    const sessions = await Promise.all([1, 2, 3].map((threads) => open(threads, 'auto', undefined, text)))
-    try {
-      // what an earlier run left in memory is not what a later one reads
-      for (const [seed, rows] of [2000, 2000, 700, 2000, 2000].entries()) {
-        const feeds = { x: input(rows, seed) }
-        const [one, ...others] = await Promise.all(sessions.map((session) => session.run(feeds)))
         for (const other of others) {
           const bytes = Buffer.from((other.y.data as Float32Array).buffer)
           expect(bytes.equals(Buffer.from((one.y.data as Float32Array).buffer))).toBe(true)

@@ -310,6 +310,10 @@ const blocksOracle =
     blocksCase(kind, random, [4, 19, 24], { activation: 'HardSwish' as Activation }),
     blocksCase(kind, random, [20, 40, 100], { density: 0.2, mb: 12, nb: 24, activation: 'Relu' }),
     blocksCase(kind, random, [7, 9, 16], { density: 0 }),
+    // rows are finished 24 at once; the last tile of a unit reaches back
+    blocksCase(kind, random, [25, 9, 16], { residual: true, gap: 3 }),
+    blocksCase(kind, random, [50, 12, 24], { integers: true }),
+    blocksCase(kind, random, [59, 11, 16], { activation: 'Relu', mb: 48, nb: 8 }),
     blocksCase(kind, random, [9, 24, 64], { extreme: true, density: 1, integers: true }),
   ]
 
