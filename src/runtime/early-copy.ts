@@ -22,15 +22,21 @@ export interface EarlyRows {
 /** Bytes of a result from which on two parts cost less than they give: copying as many takes some ten microseconds. */
 const leastBytes = 128 * 1024
 
+/** Multiply-adds that a thread does, at most, while it could copy a float32 of a large tensor, which takes 1.2 ns (docs/performance.md). */
+const copiedWork = 48
+/** Units that are left, so that all threads have some. */
+const leastUnits = 4
+
 /** Undefined where nothing is to be cut. */
 export function earlyRows({ steps, results, sizes, aliases }: Program): EarlyRows | undefined {
   // units of whatever is cut into blocks of mb x nb go by rows (kernels/gemm.ts)
-  const { c, m, n, mb, nb } = (steps.at(-1)?.args ?? {}) as { readonly c: Ref } & Readonly<
-    Record<'m' | 'n' | 'mb' | 'nb', number>
-  >
-  const blocks = Math.ceil(m / mb)
-  // three of four: what is left keeps helpers busy for longer than copying these takes
-  const ahead = blocks - Math.max(2, Math.ceil(blocks / 4))
+  const args = (steps.at(-1)?.args ?? {}) as { readonly c: Ref } & Readonly<Record<'m' | 'n' | 'mb' | 'nb', number>>
+  const { c, m, n, mb, nb } = args
+  const { k = 0 } = args as { readonly k?: number }
+  const [blocks, across] = [Math.ceil(m / mb), Math.ceil(n / nb)]
+  // what is left keeps helpers busy for longer than copying the others takes: the deeper, the fewer rows
+  const share = Math.min(1 / 4, copiedWork / (copiedWork + k))
+  const ahead = blocks - Math.max(Math.ceil(leastUnits / across), Math.ceil(blocks * share))
   const bytes = m * n * 4
   if (!(ahead > 0 && bytes >= leastBytes)) return undefined
   const target = rootOf(c, aliases)
@@ -39,7 +45,7 @@ export function earlyRows({ steps, results, sizes, aliases }: Program): EarlyRow
     const root = rootOf({ id, offset: 0 }, aliases)
     return root.id === target.id && root.offset === target.offset && sizes.get(id) === bytes
   })
-  return name === undefined ? name : { name, bytes: ahead * mb * n * 4, units: ahead * Math.ceil(n / nb) }
+  return name === undefined ? name : { name, bytes: ahead * mb * n * 4, units: ahead * across }
 }
 
 /** Words with the last step in its two parts, which count as one (docs/steps.md). */

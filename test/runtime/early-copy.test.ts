@@ -9,27 +9,31 @@ import { loadOps } from '../../src/ops/table.ts'
 import { compile } from '../../src/runtime/compile.ts'
 import { type EarlyRows, cutLast, earlyRows } from '../../src/runtime/early-copy.ts'
 
-const weights = Array.from({ length: 8 * 64 }, () => '1').join(' ')
-
-/** What is found for a graph of x float32[rows, 8]. */
-async function found(body: string, rows: number): Promise<EarlyRows | undefined> {
+/** What is found for a graph of x float32[rows, k]. */
+async function found(body: string, rows: number, k = 8): Promise<EarlyRows | undefined> {
+  const weights = Array.from({ length: k * 64 }, () => '1').join(' ')
   const graph = parseGraph(
-    `graph main opset 17 { input x: float32[n, 8] const w: float32[8, 64] = ${weights} ${body} }`,
+    `graph main opset 17 { input x: float32[n, ${k}] const w: float32[${k}, 64] = ${weights} ${body} }`,
   )
   const ops = await loadOps(operatorsOf(graph))
-  const x: ValueInfo = { dtype: 'float32', dims: [rows, 8] }
+  const x: ValueInfo = { dtype: 'float32', dims: [rows, k] }
   const infos = inferGraph(graph, ops, { inputs: new Map([['x', x]]) })
   const host = { int8: 'pairs', threads: 2 } as const
   return earlyRows(compile({ graph, infos, ops, host, intern: (bytes) => `table ${bytes.join()}` }))
 }
 
 describe('earlyRows', () => {
-  it('takes whole blocks of rows, some three of four, of a large last product', async () => {
-    const early = (await found('y = MatMul(x, w) output y: float32[n, 64]', 4096))!
-    const { mb, nb } = blocksOf({ m: 4096, n: 64, k: 8 }, { weightBytes: 4, threads: 2 })
+  it.each([
+    [8, 1 / 4],
+    [256, 48 / (48 + 256)],
+  ])('leaves blocks of rows that take longer than copying the others, of a depth of %i', async (k, share) => {
+    const rows = 16384
+    const early = (await found('y = MatMul(x, w) output y: float32[n, 64]', rows, k))!
+    const { mb, nb } = blocksOf({ m: rows, n: 64, k }, { weightBytes: 4, threads: 2 })
     const blocks = early.units / Math.ceil(64 / nb)
+    const all = Math.ceil(rows / mb)
     expect(early.name).toBe('y')
-    expect(blocks).toBe(Math.floor(Math.ceil(4096 / mb) * 0.75))
+    expect(blocks).toBe(all - Math.ceil(all * share))
     expect(early.bytes).toBe(blocks * mb * 64 * 4)
   })
 
