@@ -118,6 +118,7 @@ abstract class Bytes extends Mac {
   }
 }
 
+/** By the host's dot. */
 @unmanaged
 @final
 export class S8Dot extends Bytes {

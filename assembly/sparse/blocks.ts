@@ -17,9 +17,9 @@ const SUMS: usize = 32
 const FINISHED: u32 = 24
 
 /**
- * Units [from, to). `narrow`: of bytes, tall tiles may sum pairs in int16 (S8Narrow). Scratch holds the column sums of the unit's panels, then a tile. The rows of a tile go through all
- * panels before the next ones do: they stay in the first-level cache, where a block finds its place of them, and so do
- * the blocks where nb is chosen for it.
+ * Units [from, to). `narrow`: of bytes, tall tiles may sum pairs in int16 (S8Narrow). Scratch holds the column sums of the
+ * unit's panels, then a tile. The rows of a tile go through all panels before the next ones do: they stay in the first-level
+ * cache, where a block finds its place of them, and so do the blocks where nb is chosen for it.
  */
 export function multiplyBlocks<M extends Mac>(
   s: SpmmS8DotArgs,

@@ -20,7 +20,7 @@ export const efforts: Readonly<Record<string, Effort>> = {
   quick: { warmUp: 150, time: 200, samples: [5, 21] },
 }
 
-/** Milliseconds; longer than the thread pools of the peers look for work before they sleep, which onnxruntime-web's do for 45. */
+/** Milliseconds: longer than the threads of the peers look for work before they sleep, up to 45 in onnxruntime-web. */
 const restBetweenPools = 100
 
 /** Times all that can run; a contender that cannot is noted with its reason. */

@@ -112,7 +112,7 @@ function emitRows(
 }
 
 /** How all weights are multiplied, and blocks; those of compressed rows are not narrow to each other. */
-function recipeOf({ narrow, k }: SparseShape, host: HostTraits): ByteRecipe {
+export function recipeOf({ narrow, k }: SparseShape, host: HostTraits): ByteRecipe {
   return recipeFor(host, { narrow }, k)
 }
 

@@ -8,7 +8,7 @@ import type { FormChoice, Trial } from '../ir/lowering.ts'
 import { seededRandom } from '../base/rng.ts'
 import { noEpilogue } from './epilogue.ts'
 import type { Emitter, FamilyName, SparseShape } from './lower-sparse.ts'
-import { families, side } from './lower-sparse.ts'
+import { families, recipeOf, side } from './lower-sparse.ts'
 import type { HostTraits, Ref, StepSpec } from './lower.ts'
 
 /** Multiply-adds of a dense trial: some hundred microseconds. */
@@ -31,8 +31,7 @@ export function chooseForm(
   shape: SparseShape,
   inFile: FormName,
 ): FormChoice {
-  const codes = shape.narrow === 1 && host.narrow ? 'narrow' : host.int8
-  const key = [family, codes, sizes(shape).join('x'), shape.count].join(' ')
+  const key = [family, recipeOf(shape, host).gemm, sizes(shape).join('x'), shape.count].join(' ')
   const told = host.forms?.measure(layer, key, formNames, () => trialsOf(family, trialShape(shape), host))
   if (!told) return { form: inFile, reason: 'the file says so', times: null }
   const { times, earlier } = told
