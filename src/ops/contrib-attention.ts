@@ -2,9 +2,9 @@
 /** What inference of ONNX Runtime's attention operators shares: checks of operands, and refusals of what they may ask for. */
 import { UnsupportedError } from '../base/errors.ts'
 import { describeNode } from '../ir/attributes.ts'
-import { type Dim, floorDiv, isKnown, print } from '../ir/dim.ts'
+import { type Dim, add, floorDiv, isKnown, mul, print } from '../ir/dim.ts'
 import type { Dtype } from '../tensor/dtype.ts'
-import type { OpContext, ValueInfo } from './define.ts'
+import type { AttributeSpec, OpContext, ValueInfo } from './define.ts'
 import { mayEqual } from './conv-types.ts'
 import { complaint, printDims } from './infer.ts'
 
@@ -76,4 +76,32 @@ export function headCount(context: OpContext, name: string): number {
 /** Both of two operands or neither. @throws GraphError naming the node */
 export function checkPair(context: OpContext, names: string, a: unknown, b: unknown): void {
   if (!a !== !b) throw complaint(context, `${names} both or neither`, 'one of them')
+}
+
+/** Attributes of operators with a mask and heads that all have keys of their own. */
+export const maskedAttributes: Readonly<Record<string, AttributeSpec>> = {
+  mask_filter_value: { kind: 'float', default: -10000 },
+  num_heads: { kind: 'int', required: true },
+  scale: { kind: 'float', default: 0 },
+  unidirectional: { kind: 'int', default: 0 },
+}
+
+/**
+ * A mask over `dims`, B, S queries and T keys: [B, T] or [B, S, T], more than 0 where a key is seen; or [B], the keys of each
+ * sequence, [2 B], the same and their first ones behind all of these, or [3 B + 2], which begins as [B]. Where it masks,
+ * mask_filter_value is added to the score.
+ * @throws GraphError naming the node
+ */
+export function checkMask(
+  context: OpContext,
+  mask: ValueInfo | null | undefined,
+  dims: readonly [Dim, Dim, Dim],
+): void {
+  const [batch, sequence, total] = dims
+  const rank = mask?.dims?.length
+  if (rank === undefined) checkOperand(context, 'a mask', mask, 'int32')
+  else if (rank === 2) checkOperand(context, 'a mask', mask, 'int32', [batch, total])
+  else if (rank === 3) checkOperand(context, 'a mask', mask, 'int32', [batch, sequence, total])
+  else if (rank === 1) checkOperand(context, 'a mask', mask, 'int32', [[batch, mul(batch, 2), add(mul(batch, 3), 2)]])
+  else throw complaint(context, 'a mask of rank 1, 2 or 3', printDims(mask!.dims))
 }

@@ -58,3 +58,17 @@ export function narrowWeights(random: Random, dims: readonly number[], k: number
   })
   return new Tensor('int8', codes, dims)
 }
+
+/** int32 values of these dims. */
+export function ints(values: readonly number[], ...dims: number[]): Tensor {
+  return new Tensor('int32', values, dims)
+}
+
+/** A mask of 0 and 1, with a 1 in front of each row. */
+export function openMask(random: Random, dims: readonly number[]): Tensor {
+  const { data } = integers(random, dims, 0, 1)
+  return ints(
+    Array.from(data as Int32Array, (value, i) => (i % dims.at(-1)! === 0 ? 1 : value)),
+    ...dims,
+  )
+}
