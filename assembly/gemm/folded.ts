@@ -17,6 +17,8 @@ import { Epilogue, Product, RowParams, Scaled } from './views'
 const SUMMED: u32 = 128
 /** Rows of the product from which on making panels pays: it takes as long as multiplying ten rows by them (docs/performance.md). */
 const LEAST_ROWS: u32 = 16
+/** Rows that are finished together, an even number: their results are in the first-level cache then. */
+const FINISHED: u32 = 64
 /** In scratch: a tile of 2 rows x 16 columns, the units of 16 columns, their panels. */
 const UNITS: usize = 128
 const PANELS: usize = UNITS + 64
@@ -59,11 +61,16 @@ export function multiplyFolded<M extends Mac>(
             s.wScale + at, side, s.wZeros ? s.wZeros + at : 0, scratch + UNITS + (half << 5),
           )
         }
-        const c = p.c + (<usize>(col + j) << 2)
-        for (let i = row; i < end; i += 2) {
-          multiplyRows(s, p.a + <usize>i * lda, lda, i, min<u32>(2, end - i), groups, c + <usize>i * ldc, ldc, col + j, left, scratch)
+        for (let i = row; i < end; ) {
+          const first = i
+          const c = p.c + <usize>i * ldc + (<usize>(col + j) << 2)
+          let to = c
+          for (const stop = min(i + FINISHED, end); i < stop; i += 2) {
+            multiplyRows(s, p.a + <usize>i * lda, lda, i, min<u32>(2, stop - i), groups, to, ldc, col + j, left, scratch)
+            to += 2 * ldc
+          }
+          finishScaled(s, epilogue, c, ldc, first, min(i, end) - first, col + j, left)
         }
-        finishScaled(s, epilogue, c + <usize>row * ldc, ldc, row, end - row, col + j, left)
       }
       continue
     }

@@ -193,6 +193,7 @@ const scaledOracle =
       one([17, 19, 160], 32, { shares: true }),
       one([18, 24, 1200], 64, { shares: true, residual: true, gap: 2 }),
       one([20, 17, 700], 128),
+      one([131, 21, 40], 32, { residual: true, gap: 3, zeros: true, activation: 'Relu' }),
       one([17, 24, 65], 32, { idle: true }),
       one([16, 11, 128], 32, { idle: true }),
       one([19, 11, 128], 64, { extreme: true }),
