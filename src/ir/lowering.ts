@@ -29,16 +29,27 @@ export interface Operand {
 /**
  * How a weight is to lie in memory. `kernel` is a row of the pack family, called once when the model is loaded with
  * `args(source, target)`; one packed copy is kept per (constant, key) and serves every shape, so neither may depend
- * on activation shapes. Packing may be split: `rows` source rows (of `rowBytes` bytes each) at a time, so that a
- * stream is packed through a small staging buffer.
+ * on activation shapes.
  */
 export interface WeightLayout {
   /** Distinguishes layouts of one constant: 'f32x8', 's8x8c4', … */
   readonly key: string
   /** Bytes of the packed form. */
   readonly bytes: number
-  /** @param beside the other constants that are packed together with the first */
-  steps(source: Ref, target: Ref, beside?: readonly Ref[]): StepSpec[]
+  /** Left out: packed in one go. */
+  readonly parts?: PackingParts
+  /**
+   * @param beside the other constants that are packed together with the first
+   * @param from, to the parts to pack, where not all: the sources hold nothing but their shares of these
+   */
+  steps(source: Ref, target: Ref, beside?: readonly Ref[], from?: number, to?: number): StepSpec[]
+}
+
+/** Parts that a weight can be packed in, so that little of its constants is in Wasm memory at a time. */
+export interface PackingParts {
+  readonly count: number
+  /** By source: the lines it consists of, and the bytes of a line that a part reads; the last part's may be fewer. */
+  readonly shares: readonly { readonly lines: number; readonly bytes: number }[]
 }
 
 /** One kernel call as plain data. Pointers are Refs; numbers are encoded as the table's row says. */

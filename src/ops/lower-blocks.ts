@@ -18,7 +18,7 @@ import {
   packedWeight,
   quantizeRows,
 } from './lower-gemm.ts'
-import type { HostTraits, Lowering, Ref, WeightLayout } from './lower.ts'
+import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
 /** Sizes of a block of K that may have a scale of its own: sums over one fit int16 (kernels/gemm.ts). */
 export const blockSizes: readonly number[] = [32, 64, 128]
@@ -181,17 +181,20 @@ function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWe
   const layout: WeightLayout = {
     key: [panels.layout.key, block, scales.key, zeros?.key].join('|'),
     bytes: wZeros + (zeros?.bytes ?? 0),
-    steps(src, target, [scaleSrc, zeroSrc] = []) {
-      const units = Math.ceil(n / panelColumns)
-      const sums = { src, scales: scaleSrc, sums: shifted(target, wSum), n, k, block, colStride: rowStride }
+    ...partsOf([panels.layout, scales, ...(zeros ? [zeros] : [])]),
+    steps(src, target, [scaleSrc, zeroSrc] = [], from = 0, to = Math.ceil(n / panelColumns)) {
+      const at = wSum + from * panelColumns * 4
+      const columns = Math.min(n, to * panelColumns) - from * panelColumns
+      const sums = { src, scales: scaleSrc, sums: shifted(target, at), n: columns, k, block, colStride: rowStride }
       const halves = { flip: flipOf(signed), zeros: zeroSrc ?? null, zeroStride }
+      const part = [[], from, to] as const
       return [
-        ...panels.layout.steps(src, target),
+        ...panels.layout.steps(src, target, ...part),
         bits === 8
-          ? { kernel: 'block_sums_s8', units, args: sums }
-          : { kernel: 'block_sums_s4', units, args: { ...sums, ...halves } },
-        ...scales.steps(scaleSrc, shifted(target, wScale)),
-        ...(zeros ? zeros.steps(zeroSrc, shifted(target, wZeros)) : []),
+          ? { kernel: 'block_sums_s8', units: to - from, args: sums }
+          : { kernel: 'block_sums_s4', units: to - from, args: { ...sums, ...halves } },
+        ...scales.steps(scaleSrc, shifted(target, wScale), ...part),
+        ...(zeros ? zeros.steps(zeroSrc, shifted(target, wZeros), ...part) : []),
       ]
     },
   }
@@ -201,6 +204,14 @@ function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWe
     layout,
   )
   return { b, wScale: shifted(b, wScale), wSum: shifted(b, wSum), wZeros: zeros && shifted(b, wZeros) }
+}
+
+/** The parts of layouts that are packed together, if each has as many. */
+function partsOf(layouts: readonly WeightLayout[]): Pick<WeightLayout, 'parts'> {
+  const all = layouts.map(({ parts }) => parts)
+  const count = all[0]?.count
+  if (count === undefined || !all.every((parts) => parts?.count === count)) return {}
+  return { parts: { count, shares: all.flatMap((parts) => parts!.shares) } }
 }
 
 /** Inputs packed as one weight: once where all are constant. */
@@ -226,25 +237,42 @@ function packHalves(
   kernel: 'pack_s4_x8c4' | 'pack_s4_x8c2',
   group: number,
 ): Packing {
-  const sums = roundUp((roundUp(n, panelColumns) * roundUp(k, 2 * group)) / 2, 16)
+  const panelBytes = (panelColumns * roundUp(k, 2 * group)) / 2
+  const sums = roundUp(Math.ceil(n / panelColumns) * panelBytes, 16)
   const flip = flipOf(signed)
-  const layout: WeightLayout = {
-    key: [kernel, n, k, rowStride, flip].join(':'),
-    bytes: sums,
-    steps: (src, dst) => [
-      { kernel, units: Math.ceil(n / panelColumns), args: { src, dst, n, k, colStride: rowStride, flip } },
-    ],
-  }
-  return { batchBytes: 0, sums, layout }
+  const key = [kernel, n, k, rowStride, flip].join(':')
+  return halfPanels(key, n, rowStride, panelBytes, sums, (src, dst, columns, units) => {
+    return { kernel, units, args: { src, dst, n: columns, k, colStride: rowStride, flip } }
+  })
 }
 
 /** Zero points of 4-bit weights. */
 function packZeros(n: number, blocks: number, { zeroStride = blocks }: BlockWeights): Packing {
-  const units = Math.ceil(n / panelColumns)
+  const panelBytes = blocks * panelColumns * 4
+  const key = ['zeros4', n, blocks, zeroStride].join(':')
+  return halfPanels(key, n, zeroStride, panelBytes, 0, (src, dst, columns, units) => {
+    return { kernel: 'pack_zeros_s4', units, args: { src, dst, n: columns, blocks, colStride: zeroStride } }
+  })
+}
+
+/** Panels of rows of halves of bytes, which are `rowStride` halves apart; no bytes: as many as the panels have. */
+function halfPanels(
+  key: string,
+  n: number,
+  rowStride: number,
+  panelBytes: number,
+  bytes: number,
+  step: (src: Ref, dst: Ref, columns: number, units: number) => StepSpec,
+): Packing {
+  const count = Math.ceil(n / panelColumns)
   const layout: WeightLayout = {
-    key: ['zeros4', n, blocks, zeroStride].join(':'),
-    bytes: units * blocks * panelColumns * 4,
-    steps: (src, dst) => [{ kernel: 'pack_zeros_s4', units, args: { src, dst, n, blocks, colStride: zeroStride } }],
+    key,
+    bytes: bytes || count * panelBytes,
+    parts: { count, shares: [{ lines: 1, bytes: (panelColumns / 2) * rowStride }] },
+    steps(src, dst, _, from = 0, to = count) {
+      const columns = Math.min(n, to * panelColumns) - from * panelColumns
+      return [step(src, shifted(dst, from * panelBytes), columns, to - from)]
+    },
   }
-  return { batchBytes: 0, sums: 0, layout }
+  return { batchBytes: 0, sums: bytes, layout }
 }

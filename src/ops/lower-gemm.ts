@@ -33,46 +33,81 @@ export interface Packing {
   readonly sums: number
 }
 
+/** Panels of a matrix: as many parts as it has matrices, or panels where it is one, if these lie one behind the other or side by side. */
 function packing(
   name: string,
   matrix: SourceMatrix,
-  batchBytes: number,
+  elementBytes: number,
+  depth: number,
   sumBytes: number,
-  step: (source: Ref, target: Ref, sums: Ref) => StepSpec,
+  step: (source: Ref, target: Ref, sums: Ref, part: Required<SourceMatrix>, units: number) => StepSpec,
 ): Packing {
   const { n, k, colStride, depthStride, batch = 1, batchSrc = 0, flip = 0 } = matrix
+  const panels = Math.ceil(n / panelColumns)
+  const panelBytes = panelColumns * depth * elementBytes
+  const batchBytes = panels * panelBytes
   const sums = roundUp(batch * batchBytes, 16)
+  const [stacked, sideBySide] = [colStride === k && depthStride === 1, colStride === 1 && depthStride === n]
+  const isOne = batch === 1
+  const shares = [
+    isOne && sideBySide
+      ? { lines: k, bytes: panelColumns * elementBytes }
+      : { lines: 1, bytes: (isOne ? panelColumns * k : batchSrc) * elementBytes },
+  ]
+  const count = isOne ? panels : batch
   return {
     batchBytes,
     sums,
     layout: {
       key: [name, n, k, colStride, depthStride, batch, batchSrc, flip].join(':'),
-      bytes: sums + sumBytes,
-      steps: (source, target) => [step(source, target, shifted(target, sums))],
+      bytes: sums + batch * sumBytes,
+      ...((isOne || batchSrc === n * k) && (stacked || sideBySide) ? { parts: { count, shares } } : {}),
+      steps(source, target, _, from = 0, to = count) {
+        const part = { ...matrix, batch: 1, batchSrc, flip }
+        if (isOne) {
+          part.n = Math.min(n, to * panelColumns) - from * panelColumns
+          if (sideBySide) part.depthStride = part.n
+        } else part.batch = to - from
+        const columns = from * (isOne ? 1 : panels)
+        const at = sums + columns * panelColumns * 4
+        return [
+          step(
+            source,
+            shifted(target, columns * panelBytes),
+            shifted(target, at),
+            part,
+            (to - from) * (isOne ? 1 : panels),
+          ),
+        ]
+      },
     },
   }
 }
 
 /** float32 panels for gemm_f32 and conv_f32. */
 export function packF32(matrix: SourceMatrix): Packing {
-  const { n, k, batch = 1, batchSrc = 0 } = matrix
-  const columns = roundUp(n, panelColumns)
-  const batchBytes = columns * k * 4
-  return packing('f32x8', matrix, batchBytes, 0, (src, dst) => ({
-    kernel: 'pack_f32_x8',
-    units: (batch * columns) / panelColumns,
-    args: {
-      src,
-      dst,
-      n,
-      k,
-      colStride: matrix.colStride,
-      depthStride: matrix.depthStride,
-      batch,
-      batchSrc,
-      batchDstBytes: batchBytes,
-    },
-  }))
+  return packing(
+    'f32x8',
+    matrix,
+    4,
+    matrix.k,
+    0,
+    (src, dst, _, { n, k, colStride, depthStride, batch, batchSrc }, units) => ({
+      kernel: 'pack_f32_x8',
+      units,
+      args: {
+        src,
+        dst,
+        n,
+        k,
+        colStride,
+        depthStride,
+        batch,
+        batchSrc,
+        batchDstBytes: roundUp(n, panelColumns) * k * 4,
+      },
+    }),
+  )
 }
 
 /** Depth up to which the byte kernels' int32 sums hold any product (kernels/gemm.ts). */
@@ -151,26 +186,13 @@ export function quantizeRows(
 }
 
 /** int8 panels with column sums for the byte kernels of `recipe`. */
-export function packS8(matrix: SourceMatrix, recipe: ByteRecipe): Packing {
-  const { n, k, batch = 1, batchSrc = 0 } = matrix
-  const columns = roundUp(n, panelColumns)
-  const batchBytes = columns * roundUp(k, recipe.group)
-  return packing(recipe.pack, matrix, batchBytes, batch * columns * 4, (src, dst, sums) => ({
+export function packS8(matrix: SourceMatrix, recipe: Pick<ByteRecipe, 'pack' | 'group'>): Packing {
+  const depth = roundUp(matrix.k, recipe.group)
+  const sumBytes = roundUp(matrix.n, panelColumns) * 4
+  return packing(recipe.pack, matrix, 1, depth, sumBytes, (src, dst, sums, part, units) => ({
     kernel: recipe.pack,
-    units: (batch * columns) / panelColumns,
-    args: {
-      src,
-      dst,
-      n,
-      k,
-      colStride: matrix.colStride,
-      depthStride: matrix.depthStride,
-      batch,
-      batchSrc,
-      batchDstBytes: batchBytes,
-      sums,
-      flip: matrix.flip ?? 0,
-    },
+    units,
+    args: { src, dst, ...part, batchDstBytes: roundUp(part.n, panelColumns) * depth, sums },
   }))
 }
 

@@ -83,7 +83,12 @@ export function clippedLayout(size: number, most: number, times: number): Weight
   return {
     key: ['clip', size, most, times].join(':'),
     bytes: size * 4,
-    steps: (src, dst) => [{ kernel: 'clip_u32', units, args: { src, dst, size, block, most, times } }],
+    parts: { count: units, shares: [{ lines: 1, bytes: block * 4 }] },
+    steps(src, target, _, from = 0, to = units) {
+      const [first, end] = [from * block, Math.min(size, to * block)]
+      const args = { src, dst: shifted(target, first * 4), size: end - first, block, most, times }
+      return [{ kernel: 'clip_u32', units: to - from, args }]
+    },
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Constants in Wasm memory: weights in the layouts that steps read, and tables made by lowerings. Each (constant, layout)
- * is packed once, by its own steps in Wasm, from the constant's bytes laid in a staging block; each table is kept once
+ * is packed once, by its own steps in Wasm (packing.ts); each table is kept once
  * per content. They stay until the session ends; programs refer to them by id.
  */
 import { GraphError } from '../base/errors.ts'
@@ -11,8 +11,8 @@ import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 import type { Heap } from './address.ts'
-import { JointPacking } from './joint-packing.ts'
 import { type WeightRequest, refIds } from './lowering.ts'
+import { Packing } from './packing.ts'
 
 /** Runs steps with this map of places. */
 export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => number) => Promise<void>
@@ -125,19 +125,16 @@ export class WeightStore {
       sources.set(constant, await this.#bytesOf(constant))
     }
     for (const request of missing) this.#reserve(request)
-    const joint = this.#openJoint(missing)
-    for (const constant of joint.constants) {
+    const packing = this.#openPacking(missing)
+    for (const constant of packing.constants) {
       const raw = this.#blocks.get(refIds.raw(constant))
       const bytes = sources.get(constant) ?? this.#heap.view(raw!.address, raw!.bytes).slice()
-      await joint.take(constant, bytes.byteLength, 0, bytes)
+      await packing.take(constant, bytes.byteLength, 0, bytes)
     }
-    const staging = this.#openStaging(missing)
-    for (const request of missing.filter(({ beside }) => !beside)) {
-      const bytes = sources.get(request.constant)
-      if (bytes) await staging.pack(request, bytes)
-      else await staging.packFrom(request, this.#blocks.get(refIds.raw(request.constant))!.address)
+    for (const { id, constant, layout } of missing) {
+      if (!layout)
+        this.#heap.view(this.#blocks.get(id)!.address, sources.get(constant)!.byteLength).set(sources.get(constant)!)
     }
-    staging.close()
   }
 
   /**
@@ -146,50 +143,29 @@ export class WeightStore {
    */
   async receive(pieces: AsyncIterable<ArrivingPiece>, requests: readonly WeightRequest[]): Promise<void> {
     for (const request of requests) this.#reserve(request)
-    const byConstant = new Map<string, WeightRequest[]>()
-    for (const request of requests) {
-      if (request.beside) continue
-      byConstant.set(request.constant, [...(byConstant.get(request.constant) ?? []), request])
-    }
-    const joint = this.#openJoint(requests)
-    for (const constant of joint.constants) {
+    const packing = this.#openPacking(requests)
+    for (const constant of packing.constants) {
       const tensor = this.#constant(constant).tensor
-      if (tensor) await joint.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
+      if (tensor) await packing.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
     }
-    const staging = this.#openStaging(requests)
     for await (const { constants, offset, length, bytes } of pieces) {
       for (const constant of constants) {
-        await joint.take(constant, length, offset, bytes)
-        const wanted = byConstant.get(constant) ?? []
-        const packed = wanted.filter(({ layout }) => layout)
         const raw = this.#blocks.get(refIds.raw(constant))
-        const source = raw?.address ?? staging.address
-        if (raw || packed.length > 0) this.#heap.view(source + offset, bytes.byteLength).set(bytes)
-        if (offset + bytes.byteLength === length) for (const request of packed) await staging.packFrom(request, source)
+        if (raw) this.#heap.view(raw.address + offset, bytes.byteLength).set(bytes)
+        await packing.take(constant, length, offset, bytes)
       }
     }
-    staging.close()
   }
 
-  /** Makes room for a weight; its content comes by `Staging.pack`. */
+  /** Makes room for a weight; its content comes later. */
   #reserve({ id, constant, layout }: WeightRequest): void {
     if (this.#blocks.has(id)) return
     const bytes = layout?.bytes ?? byteLengthOfConstant(this.#constant(constant))
     this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
   }
 
-  /** Packs those of these that are made from several constants. */
-  #openJoint(requests: readonly WeightRequest[]): JointPacking {
-    const joint = requests.filter(({ beside }) => beside)
-    return new JointPacking(this.#heap, joint, this.#runSteps, (id) => this.#blocks.get(id)!.address)
-  }
-
-  /** A staging block large enough for each of these. Close it when done. */
-  #openStaging(requests: readonly WeightRequest[]): Staging {
-    const sizes = requests
-      .filter(({ layout, beside }) => layout && !beside)
-      .map(({ constant }) => byteLengthOfConstant(this.#constant(constant)))
-    return new Staging(this.#heap, Math.max(0, ...sizes), this.#blocks, this.#runSteps)
+  #openPacking(requests: readonly WeightRequest[]): Packing {
+    return new Packing(this.#heap, requests, this.#runSteps, (id) => this.#blocks.get(id)!.address)
   }
 
   #constant(name: string): Constant {
@@ -209,54 +185,6 @@ export class WeightStore {
     const address = this.#heap.allocate(bytes.byteLength)
     this.#heap.view(address, bytes.byteLength).set(bytes)
     this.#blocks.set(id, { address, bytes: bytes.byteLength })
-  }
-}
-
-/** Where source bytes lie while they are packed. */
-class Staging {
-  readonly #heap: Heap
-  readonly #block: Block
-  readonly #blocks: ReadonlyMap<string, Block>
-  readonly #runSteps: RunSteps
-
-  constructor(heap: Heap, bytes: number, blocks: ReadonlyMap<string, Block>, runSteps: RunSteps) {
-    this.#heap = heap
-    this.#blocks = blocks
-    this.#runSteps = runSteps
-    this.#block = { address: bytes === 0 ? 0 : heap.allocate(bytes), bytes }
-  }
-
-  get address(): number {
-    return this.#block.address
-  }
-
-  /** Lays `source` where the request wants it. */
-  async pack(request: WeightRequest, source: Uint8Array): Promise<void> {
-    if (!request.layout) {
-      this.#heap.view(this.#blocks.get(request.id)!.address, source.byteLength).set(source)
-      return
-    }
-    this.#heap.view(this.address, source.byteLength).set(source)
-    await this.packFrom(request, this.address)
-  }
-
-  /** The same from bytes that are in Wasm memory already. */
-  async packFrom(request: WeightRequest, source: number): Promise<void> {
-    const target = this.#blocks.get(request.id)!
-    const places = new Map([
-      ['source', source],
-      ['target', target.address],
-    ])
-    if (!request.layout) {
-      this.#heap.view(target.address, target.bytes).set(this.#heap.view(source, target.bytes))
-      return
-    }
-    const steps = request.layout.steps({ id: 'source', offset: 0 }, { id: 'target', offset: 0 })
-    await this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
-  }
-
-  close(): void {
-    if (this.#block.bytes > 0) this.#heap.release(this.#block.address, this.#block.bytes)
   }
 }
 
