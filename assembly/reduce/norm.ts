@@ -1,13 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Normalisation of rows: statistics of a row in two passes (mean, then squared distance from it), then one pass that
- * writes. A unit is one row; y = x is allowed. Rows of no columns write nothing.
+ * writes. A unit is one row; y = x is allowed. Rows of no columns write nothing. A row whose squares float32 cannot hold
+ * is first written to y times a power of two and normalised from there, so that finite rows of any size come out right.
  */
 import { InstanceNormF32Args, LayerNormF32Args, RmsNormF32Args } from '../generated/args'
 import { keepPart, loadPart, storePart, sumLanes } from '../simd/lanes'
 import { madd } from '../simd/madd'
 import { splat } from '../simd/math'
-import { foldRow, Sum, SumSquare } from './fold'
+import { foldRow, Sum } from './fold'
+
+/**
+ * Variances (with epsilon) from here to infinity keep their accuracy: squares that a smaller one is the mean of may have
+ * lost bits to the least normal float32, 2^-126.
+ */
+// @ts-ignore: decorator
+@inline
+const LEAST_VARIANCE: f32 = 7.888609052210118e-31
+/** 2^100 and its inverse bring the squares of rows above and below that to where the others are. */
+// @ts-ignore: decorator
+@inline
+const RAISE: f32 = 1.2676506002282294e30
+// @ts-ignore: decorator
+@inline
+const LOWER: f32 = 7.888609052210118e-31
 
 /** Units [from, to): y = (x - mean) / sqrt(var + epsilon) * scale[col] + bias[col]; scale and bias may be null. */
 // @ts-ignore: decorator
@@ -16,10 +32,17 @@ export function layerNorm(args: usize, from: u32, to: u32): void {
   const a = changetype<LayerNormF32Args>(args)
   const bytes = <usize>a.cols << 2
   for (let row = from; row < to; row++) {
-    const x = a.x + <usize>row * bytes
-    const mean = foldRow<Sum>(x, a.cols) / <f32>a.cols
-    const inverse = <f32>1 / sqrt<f32>(spread(x, a.cols, splat(mean)) / <f32>a.cols + a.epsilon)
-    writeRow(x, a.y + <usize>row * bytes, a.cols, splat(mean), splat(inverse), a.scale, a.bias)
+    const y = a.y + <usize>row * bytes
+    let x = a.x + <usize>row * bytes
+    let mean = meanRow(x, a.cols)
+    let variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon
+    if (!holds(variance)) {
+      const by = moveRow(x, y, a.cols, variance)
+      x = y
+      mean = meanRow(x, a.cols)
+      variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon * by * by
+    }
+    writeRow(x, y, a.cols, mean, splat(<f32>1 / sqrt<f32>(variance)), a.scale, a.bias)
   }
 }
 
@@ -30,9 +53,15 @@ export function rmsNorm(args: usize, from: u32, to: u32): void {
   const a = changetype<RmsNormF32Args>(args)
   const bytes = <usize>a.cols << 2
   for (let row = from; row < to; row++) {
-    const x = a.x + <usize>row * bytes
-    const inverse = <f32>1 / sqrt<f32>(foldRow<SumSquare>(x, a.cols) / <f32>a.cols + a.epsilon)
-    writeRow(x, a.y + <usize>row * bytes, a.cols, splat(0), splat(inverse), a.scale, 0)
+    const y = a.y + <usize>row * bytes
+    let x = a.x + <usize>row * bytes
+    let square = spread(x, a.cols, splat(0)) / <f32>a.cols + a.epsilon
+    if (!holds(square)) {
+      const by = moveRow(x, y, a.cols, square)
+      x = y
+      square = spread(x, a.cols, splat(0)) / <f32>a.cols + a.epsilon * by * by
+    }
+    writeRow(x, y, a.cols, splat(0), splat(<f32>1 / sqrt<f32>(square)), a.scale, 0)
   }
 }
 
@@ -43,14 +72,43 @@ export function instanceNorm(args: usize, from: u32, to: u32): void {
   const a = changetype<InstanceNormF32Args>(args)
   const bytes = <usize>a.cols << 2
   for (let row = from; row < to; row++) {
-    const x = a.x + <usize>row * bytes
+    const y = a.y + <usize>row * bytes
+    let x = a.x + <usize>row * bytes
     const channel = <usize>(row % a.channels) << 2
-    const mean = foldRow<Sum>(x, a.cols) / <f32>a.cols
-    const inverse = <f32>1 / sqrt<f32>(spread(x, a.cols, splat(mean)) / <f32>a.cols + a.epsilon)
+    let mean = meanRow(x, a.cols)
+    let variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon
+    if (!holds(variance)) {
+      const by = moveRow(x, y, a.cols, variance)
+      x = y
+      mean = meanRow(x, a.cols)
+      variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon * by * by
+    }
+    const inverse = <f32>1 / sqrt<f32>(variance)
     const scale: f32 = a.scale ? f32.load(a.scale + channel) : 1
     const bias: f32 = a.bias ? f32.load(a.bias + channel) : 0
-    affineRow(x, a.y + <usize>row * bytes, a.cols, splat(mean), splat(inverse * scale), splat(bias))
+    affineRow(x, y, a.cols, mean, splat(inverse * scale), splat(bias))
   }
+}
+
+/** The mean in all lanes. */
+function meanRow(x: usize, count: u32): v128 {
+  return splat(foldRow<Sum>(x, count) / <f32>count)
+}
+
+/** Whether a variance is one to go on with; no for NaN. */
+// @ts-ignore: decorator
+@inline
+function holds(variance: f32): bool {
+  return variance >= LEAST_VARIANCE && variance < Infinity
+}
+
+/** y = x times the power of two that a row of this variance needs, which is returned. */
+// @ts-ignore: decorator
+@inline
+function moveRow(x: usize, y: usize, count: u32, variance: f32): f32 {
+  const by = variance < LEAST_VARIANCE ? RAISE : LOWER
+  writeRow(x, y, count, splat(0), splat(by), 0, 0)
+  return by
 }
 
 /** Sum of (x - mean)^2. */

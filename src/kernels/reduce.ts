@@ -19,14 +19,14 @@ export const reduce = kernels({
   reduce_max_f32: reduce_,
   reduce_min_f32: reduce_,
   reduce_prod_f32: reduce_,
-  /** `finish` other than 0: the root of it. */
+  /** `finish` other than 0: the root of it, infinite where the sum is. */
   reduce_sum_square_f32: reduce_,
   reduce_l1_f32: reduce_,
   reduce_log_sum_exp_f32: reduce_,
   /** Rows of `cols`; a unit is one row. y = x is allowed. */
   softmax_f32: { args: { x: 'ptr', y: 'ptr', rows: 'u32', cols: 'u32' } },
   log_softmax_f32: { args: { x: 'ptr', y: 'ptr', rows: 'u32', cols: 'u32' } },
-  /** y = (x - mean) / sqrt(var + epsilon) * scale + bias over rows of `cols`; scale and bias may be null. A unit is one row. */
+  /** y = (x - mean) / sqrt(var + epsilon) * scale + bias over rows of `cols`; scale and bias may be null. A unit is one row. y = x is allowed. Finite rows of any size come out right, the mean within roundings of float32. */
   layer_norm_f32: { args: { x: 'ptr', y: 'ptr', scale: 'ptr', bias: 'ptr', rows: 'u32', cols: 'u32', epsilon: 'f32' } },
   rms_norm_f32: { args: { x: 'ptr', y: 'ptr', scale: 'ptr', rows: 'u32', cols: 'u32', epsilon: 'f32' } },
   /** Rows normalised as layer_norm without affine, then scale/bias by (row % channels): instance and group normalisation over NCHW. groupSize rows share... a row is one (image, channel). */

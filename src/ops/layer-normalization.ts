@@ -3,6 +3,7 @@
  * LayerNormalization and RMSNormalization: each run of the axes from `axis` on is normalised by itself, then scaled
  * (and shifted) element by element.
  * y = (x - mean) / sqrt(variance + epsilon) * scale + bias;  y = x / sqrt(mean of squares + epsilon) * scale
+ * Rows whose squares float32 cannot hold are right too, which ONNX's function body in float32 makes 0.
  * https://onnx.ai/onnx/operators/onnx__LayerNormalization.html, onnx__RMSNormalization.html
  */
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * LpNormalization: x / |x|_p along an axis, p 1 or 2, 0 where the norm is 0. MeanVarianceNormalization:
- * (x - mean) / sqrt(variance) over a set of axes, 1e-9 added to the deviation as ONNX's function body does.
+ * (x - mean) / sqrt(variance) over a set of axes, 1e-9 added to the deviation as ONNX's function body does. Sums of squares
+ * are float32 as there: above 1.8e19 a norm or a deviation is infinite, and what is divided by it 0.
  * https://onnx.ai/onnx/operators/onnx__LpNormalization.html, onnx__MeanVarianceNormalization.html
  */
 import { normalizeAxis, sizeOf, stridesOf } from '../tensor/shape.ts'

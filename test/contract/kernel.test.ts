@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from 'vitest'
-import { checkCase, exact, input, output, type Build, type KernelCase } from './kernel.ts'
+import { checkCase, exact, input, output, readsBytes, type Build, type KernelCase } from './kernel.ts'
+import { promiseOf } from './oracles.ts'
 
 /** y = x + 1 over blocks of 4, written in JavaScript; `spoil` may do one thing wrong after each chunk. */
 function fakeBuild(spoil: (floats: Float32Array, y: number, from: number, to: number) => void): Build {
@@ -86,4 +87,20 @@ test('a case must give every argument of the row and no other', () => {
       { ...goodCase, args: more },
     ),
   ).toThrow(/unknown argument p2/)
+})
+
+test('a case whose bytes the dot of the host does not take is not asked', () => {
+  const broken = fakeBuild((floats, y) => (floats[y] = NaN))
+  const signed: Build = { ...broken, exports: { ...broken.exports, probe_dot: () => {} } }
+  expect(readsBytes(signed, 'all')).toBe(false)
+  expect(checkCase(signed, 'unary_abs_f32', { ...goodCase, bytes: 'all' })).toEqual([])
+})
+
+test('a promise is a share of what was summed where bounds say what that was, else of the largest value', () => {
+  const summed = output(Float32Array, [1, 0], { abs: 0.5, rel: 0, of: 100 })
+  const plain = output(Float32Array, [2, 0], { abs: 0.5, rel: 0 })
+  const args = goodCase.args
+  expect(promiseOf([{ ...goodCase, args: { ...args, y: summed } }])).toMatch(/within 5.0e-3 of the magnitudes summed$/)
+  expect(promiseOf([{ ...goodCase, args: { ...args, y: plain } }])).toMatch(/within 2.5e-1 of the largest$/)
+  expect(promiseOf([goodCase])).toMatch(/exactly$/)
 })

@@ -7,9 +7,9 @@
 import { describe, expect, test } from 'vitest'
 import { seededRandom } from '../../src/base/rng.ts'
 import { kernelNames } from '../../src/kernels/table.ts'
-import { buildNames, checkCase, loadBuild, type KernelCase } from './kernel.ts'
+import { buildNames, checkCase, loadBuild, readsBytes, type KernelCase } from './kernel.ts'
 import { runMatrix } from './matrix.ts'
-import { loadOracles, widestBound } from './oracles.ts'
+import { loadOracles, promiseOf } from './oracles.ts'
 
 const oracles = await loadOracles()
 const cases = new Map<string, readonly KernelCase[]>(
@@ -22,14 +22,6 @@ test('every kernel of the table has an oracle, and no oracle is without a kernel
   expect(Object.keys(oracles).filter((name) => !names.includes(name))).toEqual([])
 })
 
-/** What is promised of the values, for a title. */
-function promise(kernel: string): string {
-  const bound = widestBound(cases.get(kernel)!)
-  return bound === 0
-    ? "the oracle's values exactly"
-    : `the oracle's values within ${bound.toExponential(1)} of the largest`
-}
-
 for (const name of buildNames) {
   const build = loadBuild(name)
   if (!build) {
@@ -39,9 +31,14 @@ for (const name of buildNames) {
   describe(`build ${name}`, () => {
     for (const kernel of kernelNames) {
       if (!oracles[kernel]) continue
-      test(`${kernel} gives ${promise(kernel)} for any split of its units, and writes nothing else`, () => {
-        for (const one of cases.get(kernel)!) checkCase(build, kernel, one)
+      const all = cases.get(kernel)!
+      const asked = all.filter(({ bytes }) => !bytes || readsBytes(build, bytes))
+      test(`${kernel} gives ${promiseOf(all)} for any split of its units, and writes nothing else`, () => {
+        for (const one of asked) checkCase(build, kernel, one)
       })
+      const left = all.length - asked.length
+      if (left > 0)
+        test.skip(`${kernel}: ${left} cases, this host's dot is not one of unsigned bytes above 127`, () => {})
     }
   })
 }
