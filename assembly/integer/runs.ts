@@ -98,5 +98,6 @@ export function bestOfRuns(args: usize, from: u32, to: u32): void {
 // @ts-ignore: decorator
 @inline
 function isBetter(x: f32, than: f32, least: u32): bool {
-  return least ? x < than : x > than
+  // any number is better than NaN, which is better than nothing
+  return x == x && !(least ? x >= than : x <= than)
 }

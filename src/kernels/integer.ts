@@ -58,7 +58,7 @@ export const integer = kernels({
   running_i32: running,
   running_i64: running,
   /**
-   * The k largest (`least`: smallest) of each run x[o][..length][i], best first, the lower index first where equal:
+   * The k largest (`least`: smallest) of each run x[o][..length][i], best first, the lower index first where equal, NaN last:
    * y[o][..k][i] and their int64 indices. A unit is one (o, i); 1 <= k <= length.
    */
   top_k_f32: {

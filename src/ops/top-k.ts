@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * TopK: the k largest (or smallest) elements along an axis, best first, and where they are. Of equal elements the one
- * with the lower index comes first. https://onnx.ai/onnx/operators/onnx__TopK.html
+ * with the lower index comes first; NaN is behind all numbers. https://onnx.ai/onnx/operators/onnx__TopK.html
  */
 import type { Dim } from '../ir/dim.ts'
 import { normalizeAxis, sizeOf } from '../tensor/shape.ts'
@@ -75,7 +75,8 @@ export const references = {
       const at = (j: number): number => (outer * length + j) * inner + (run % inner)
       const order = Array.from({ length }, (_, j) => j).sort((a, b) => {
         const [p, q] = [data[at(a)], data[at(b)]]
-        return p < q ? -sign : p > q ? sign : a - b
+        const missing = Number(Number.isNaN(p)) - Number(Number.isNaN(q))
+        return missing || (p < q ? -sign : p > q ? sign : a - b)
       })
       for (let j = 0; j < k; j++) {
         const target = (outer * k + j) * inner + (run % inner)

@@ -19,6 +19,18 @@ export const broadcasts: readonly Broadcast[] = [
   { dims: [2, 3, 1, 2, 2], a: [120, 40, 40, 20, 10], b: [0, 4, 4, 0, 2], inner: [1, 1, 0] },
 ]
 
+/** Whether the operand is read in the order of the result, each element once: then the result may take its place. */
+export function isDense(shape: Broadcast, operand: 'a' | 'b'): boolean {
+  const { dims, inner } = shape
+  if (inner[operand === 'a' ? 1 : 2] === 0) return false
+  let dense = inner[0]
+  for (let d = 4; d >= 0; d--) {
+    if (dims[d] !== 1 && shape[operand][d] !== dense) return false
+    dense *= dims[d]!
+  }
+  return true
+}
+
 /** Elements an operand spans. */
 export const span = (strides: readonly number[], dims: readonly number[], inner: number): number =>
   strides.reduce((sum, stride, i) => sum + stride * (dims[i]! - 1), 0) + inner

@@ -12,8 +12,8 @@ import {
   type KernelCase,
   type Oracle,
 } from '../kernel.ts'
-import { randomFloats, randomIntegers, wildFloats } from '../values.ts'
-import { type Broadcast, broadcasts, span } from './broadcasts.ts'
+import { extremes, randomFloats, randomIntegers, wildFloats } from '../values.ts'
+import { type Broadcast, broadcasts, isDense, span } from './broadcasts.ts'
 
 type Whole = number | bigint
 type Make = (random: () => number, size: number) => Data
@@ -29,6 +29,7 @@ const bytes: Make = (random, size) => randomIntegers(Uint8Array, random, size, 0
 const odd: Make = (random, size) => {
   const data = randomFloats(random, size, 2)
   for (let i = 0; i < size; i++) data[i] = i % 7 === 3 ? NaN : Math.round(data[i]!)
+  for (let i = 0; i < size; i += 5) if (random() < 0.3) data[i] = extremes[Math.floor(random() * extremes.length)]!
   return data
 }
 
@@ -84,10 +85,11 @@ function pairOracle(
   type: DataClass,
   ops: readonly string[],
   of: (op: string, a: Whole, b: Whole) => Whole,
+  inside: readonly ('a' | 'b')[] = [],
 ): Oracle {
   return (random) =>
     broadcasts.flatMap((shape) =>
-      ops.map((name, op): KernelCase => {
+      ops.flatMap((name, op): KernelCase[] => {
         const [aData, bData] = [shape.a, shape.b].map((strides, side) =>
           make(random, span(strides, shape.dims, shape.inner[side + 1] ? shape.inner[0] : 1)),
         )
@@ -96,7 +98,16 @@ function pairOracle(
         const width = aData!.BYTES_PER_ELEMENT
         const places = { a: input(aData!, width), b: input(bData!, 3 * width), c: output(type, want, exact, width) }
         const units = shape.dims.reduce((x, y) => x * y)
-        return { title: `${name}, dims ${shape.dims.join('x')}`, units, args: { ...places, ...words(shape), op } }
+        const title = `${name}, dims ${shape.dims.join('x')}`
+        const taken = inside.filter((operand) => isDense(shape, operand))
+        return [
+          { title, units, args: { ...places, ...words(shape), op } },
+          ...taken.map((operand) => {
+            const c = inPlace(operand === 'a' ? aData! : bData!, want, exact, width)
+            const args = { ...places, c, [operand]: same('c'), ...words(shape), op }
+            return { title: `${title}, in place of ${operand}`, units, args }
+          }),
+        ]
       }),
     )
 }
@@ -309,12 +320,14 @@ const topK: Oracle = (random) =>
     [0, 1].flatMap((least) =>
       [1, Math.ceil(shape[1] / 2), shape[1]].map((k): KernelCase => {
         const [outer, length, inner] = shape
-        const x = randomFloats(random, outer * length * inner, 3).map(Math.round)
+        const x = wildFloats(random, outer * length * inner, 3).map((v) => (Math.abs(v) < 1e-30 ? v : Math.round(v)))
         const want = new Float32Array(outer * k * inner)
         const index = new BigInt64Array(want.length)
         eachRun(x, shape, (run, _, unit) => {
           const order = run.map((_, r) => r)
-          order.sort((p, q) => (least ? 1 : -1) * (Number(run[p]) - Number(run[q])) || p - q)
+          const rank = (r: number): number => (Number.isNaN(run[r]) ? Infinity : (least ? 1 : -1) * Number(run[r]))
+          const missing = (r: number): number => Number(Number.isNaN(run[r]))
+          order.sort((p, q) => missing(p) - missing(q) || Math.sign(rank(p) - rank(q)) || p - q)
           for (let j = 0; j < k; j++) {
             const at = (Math.floor(unit / inner) * k + j) * inner + (unit % inner)
             want[at] = Number(run[order[j]!])
@@ -331,11 +344,11 @@ const topK: Oracle = (random) =>
     ),
   )
 
-const sums: Make = (random, size) => randomFloats(random, size, 2)
+const sums: Make = (random, size) => (size > 10 ? wildFloats(random, size, 2) : randomFloats(random, size, 2))
 
 export const oracles: Readonly<Record<string, Oracle>> = {
-  binary_i32: pairOracle(int32, Int32Array, integerOps, (op, a, b) => wrapped(32, op, a, b)),
-  binary_i64: pairOracle(int64, BigInt64Array, integerOps, (op, a, b) => wrapped(64, op, a, b)),
+  binary_i32: pairOracle(int32, Int32Array, integerOps, (op, a, b) => wrapped(32, op, a, b), ['a', 'b']),
+  binary_i64: pairOracle(int64, BigInt64Array, integerOps, (op, a, b) => wrapped(64, op, a, b), ['a', 'b']),
   compare_f32: compareOracle(odd),
   compare_i32: compareOracle(int32),
   compare_i64: compareOracle(int64),
