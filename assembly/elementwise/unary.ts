@@ -128,7 +128,7 @@ export class Elu extends Activation {
   }
 }
 
-/** log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). */
+/** log(1 + e^x) = max(x, 0) + log(1 + e^-|x|). Below 2 ulp; 0 from -87.33654 down. */
 @unmanaged
 @final
 export class Softplus extends Activation {

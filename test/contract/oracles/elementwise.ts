@@ -6,16 +6,20 @@
 import { randomInteger } from '../../../src/base/rng.ts'
 import { exact, inPlace, input, output, same, type Bound, type KernelCase, type Oracle } from '../kernel.ts'
 import { randomFloats, wildFloats } from '../values.ts'
-import { broadcasts, span } from './broadcasts.ts'
+import { broadcasts, isDense, span } from './broadcasts.ts'
+import { EPS, f32, LEAST } from './sums.ts'
 import { erf } from '../../../src/ops/erf.ts'
 
 type Unary = (x: number, p0: number, p1: number) => number
 interface UnaryRule {
   readonly of: Unary
-  readonly bound: Bound
+  /** One for all values, or by the input. */
+  readonly bound: Bound | ((x: number) => Bound)
   readonly p?: readonly [number, number]
   /** Finite inputs beyond this are not asked of the kernel. */
   readonly most?: number
+  /** Deviation of the values that are drawn; 3 and among extremes 20 where left out. */
+  readonly spread?: number
 }
 
 /** A few float32 roundings: 2^-24 each. */
@@ -37,7 +41,9 @@ function roundEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1
 }
 
-const angle = { bound: { abs: 2e-7, rel: 3e-7 }, most: 2 ** 20 }
+/** As many units in the last place of the value, and its own rounding (assembly/simd). */
+const ulps = (count: number, abs = LEAST): Bound => ({ abs, rel: (2 * count + 1) * EPS })
+const angle = { bound: ulps(1.6), most: 2 ** 20 }
 
 const unary: Readonly<Record<string, UnaryRule | readonly UnaryRule[]>> = {
   unary_abs_f32: { of: Math.abs, bound: exact },
@@ -59,10 +65,13 @@ const unary: Readonly<Record<string, UnaryRule | readonly UnaryRule[]>> = {
   unary_sigmoid_f32: { of: sigmoid, bound: close },
   unary_silu_f32: { of: gated(sigmoid), bound: { abs: 1e-35, rel: 4e-7 } },
   unary_tanh_f32: { of: Math.tanh, bound: close },
-  unary_gelu_f32: { of: gated((x) => 0.5 * (1 + erf(x * Math.SQRT1_2))), bound: { abs: 6e-7, rel: 3e-7 } },
+  unary_gelu_f32: {
+    of: gated((x) => 0.5 * (1 + erf(x * Math.SQRT1_2))),
+    bound: (x) => ulps(1.6, x < 0 ? 2e-7 : LEAST),
+  },
   unary_gelu_tanh_f32: {
     of: gated((x) => sigmoid(2 * Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
-    bound: { abs: 6e-7, rel: 3e-7 },
+    bound: (x) => ulps(2.6, x < 0 ? 6e-8 : LEAST),
   },
   unary_softplus_f32: {
     of: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
@@ -71,19 +80,19 @@ const unary: Readonly<Record<string, UnaryRule | readonly UnaryRule[]>> = {
   unary_sin_f32: [
     { of: Math.sin, ...angle },
     { of: Math.cos, ...angle, p: [1, 0] },
+    { of: Math.sin, ...angle, spread: 2 ** 19 },
+    { of: Math.cos, ...angle, p: [1, 0], spread: 2 ** 19 },
   ],
   unary_affine_f32: { of: (x, a, b) => x * a + b, bound: cancelling, p: [1.5, -0.25] },
 }
 
-/** float64 to float32: what overflows becomes infinite, as in the kernel. */
-const f32 = Math.fround
-
-function unaryOracle({ of, bound, p = [0, 0], most = Infinity }: UnaryRule): Oracle {
+function unaryOracle({ of, bound: rule, p = [0, 0], most = Infinity, spread }: UnaryRule): Oracle {
   return (random) => {
     const one = (size: number, block: number, wild: boolean, offset: number, inside: boolean): KernelCase => {
-      const drawn = wild ? wildFloats(random, size, 20) : randomFloats(random, size, 3)
+      const drawn = wild ? wildFloats(random, size, spread ?? 20) : randomFloats(random, size, spread ?? 3)
       const x = drawn.map((v) => (Number.isFinite(v) ? f32(v % most) : v))
       const want = Array.from(x, (v) => f32(of(v, p[0], p[1])))
+      const bound = typeof rule === 'function' ? (i: number) => rule(x[i]!) : rule
       const common = { size, block, p0: p[0], p1: p[1] }
       const title = `${size} in blocks of ${block}${wild ? ', extremes' : ''}${inside ? ', in place' : ''}, offset ${offset}`
       const args = inside
@@ -123,7 +132,13 @@ function pow(a: number, b: number): number {
 
 function binaryOracle({ of, bound }: { of: Binary; bound: Bound }): Oracle {
   return (random) =>
-    broadcasts.flatMap(({ dims, a, b, inner: [inner, aInner, bInner] }, which) => {
+    broadcasts.flatMap((shape, which) => {
+      const {
+        dims,
+        a,
+        b,
+        inner: [inner, aInner, bInner],
+      } = shape
       const aData = wildFloats(random, span(a, dims, aInner ? inner : 1), 4)
       const bData = which === 1 ? new Float32Array([2]) : wildFloats(random, span(b, dims, bInner ? inner : 1), 4)
       const units = dims.reduce((x, y) => x * y)
@@ -163,9 +178,13 @@ function binaryOracle({ of, bound }: { of: Binary; bound: Bound }): Oracle {
       const title = `dims ${dims.join('x')}, a ${a.join(' ')}, b ${b.join(' ')}, inner ${inner} ${aInner} ${bInner}`
       const apart = { a: input(aData, 4), b: input(bData, 12), c: output(Float32Array, want, bound, 8) }
       const cases: KernelCase[] = [{ title, units, args: { ...apart, ...numbers } }]
-      if (aInner && units === 1) {
+      if (isDense(shape, 'a')) {
         const inside = { a: same('c'), b: input(bData), c: inPlace(aData, want, bound, 4) }
-        cases.push({ title: `${title}, in place`, units, args: { ...inside, ...numbers } })
+        cases.push({ title: `${title}, in place of a`, units, args: { ...inside, ...numbers } })
+      }
+      if (isDense(shape, 'b')) {
+        const inside = { a: input(aData), b: same('c'), c: inPlace(bData, want, bound, 12) }
+        cases.push({ title: `${title}, in place of b`, units, args: { ...inside, ...numbers } })
       }
       return cases
     })

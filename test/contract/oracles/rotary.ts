@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Turned pairs of channels, in float64; two products and a sum are rounded. */
-import { input, output, type KernelCase, type Oracle } from '../kernel.ts'
-import { randomFloats } from '../values.ts'
-
-const f32 = Math.fround
-/** Half a unit in the last place of 1. */
-const EPS = 2 ** -24
+import { exact, inPlace, input, output, same, type Bound, type KernelCase, type Oracle } from '../kernel.ts'
+import { randomFloats, wildFloats } from '../values.ts'
+import { EPS, f32, LEAST, tame } from './sums.ts'
 
 interface Turn {
   readonly batch: number
@@ -37,14 +34,17 @@ const turns: readonly Turn[] = [
   },
 ]
 
-const rotary: Oracle = (random) =>
-  turns.map(({ batch, sequence, heads, size, half, headsFirst, interleaved, places, rows }): KernelCase => {
-    const x = randomFloats(random, batch * sequence * heads * size)
+/** A turn of `draw`n channels, apart and in place. */
+const turned =
+  (random: () => number, draw: typeof randomFloats, kind: string) =>
+  ({ batch, sequence, heads, size, half, headsFirst, interleaved, places, rows }: Turn): KernelCase[] => {
+    const x = draw(random, batch * sequence * heads * size)
     const [cos, sin] = [randomFloats(random, rows * half), randomFloats(random, rows * half)]
     const batchStride = sequence * heads * size
     const [placeStride, headStride] = headsFirst ? [size, sequence * size] : [heads * size, size]
     const want = Array.from(x)
-    const off = Array.from(x, () => 0)
+    /** Magnitudes that were summed. */
+    const sizes = Array.from(x, () => 0)
     for (let unit = 0; unit < batch * sequence; unit++) {
       const row = places ? Math.min(Math.max(places[unit]!, 0), rows - 1) : unit
       for (let h = 0; h < heads; h++) {
@@ -55,24 +55,32 @@ const rotary: Oracle = (random) =>
           const [c, s] = [cos[row * half + i]!, sin[row * half + i]!]
           want[start + left] = f32(a * c - b * s)
           want[start + right] = f32(a * s + b * c)
-          off[start + left] = 4 * EPS * (Math.abs(a * c) + Math.abs(b * s))
-          off[start + right] = 4 * EPS * (Math.abs(a * s) + Math.abs(b * c))
+          sizes[start + left] = Math.abs(a * c) + Math.abs(b * s)
+          sizes[start + right] = Math.abs(a * s) + Math.abs(b * c)
         }
       }
     }
+    const bound = (i: number): Bound =>
+      Number.isFinite(sizes[i]) ? { abs: 4 * EPS * sizes[i]! + LEAST, rel: 0, of: sizes[i] } : exact
     const operands = {
-      x: input(x, 4),
-      y: output(Float32Array, want, (i) => ({ abs: off[i]!, rel: 0 }), 8),
       cos: input(cos, 12),
       sin: input(sin, 4),
       places: places ? input(BigInt64Array.from(places, BigInt), 8) : null,
     }
     const numbers = { rows, sequence, heads, size, half, batchStride, placeStride, headStride }
-    return {
-      title: `${batch} x ${sequence} places, ${heads} heads of ${size}, ${half} pairs${interleaved ? ', neighbours' : ''}`,
-      units: batch * sequence,
-      args: { ...operands, ...numbers, interleaved: Number(interleaved) },
-    }
-  })
+    const args = { ...operands, ...numbers, interleaved: Number(interleaved) }
+    const pairs = `${half} pairs${interleaved ? ', neighbours' : ''}`
+    const title = `${batch} x ${sequence} places, ${heads} heads of ${size}, ${pairs}, ${kind}`
+    const units = batch * sequence
+    return [
+      { title, units, args: { x: input(x, 4), y: output(Float32Array, want, bound, 8), ...args } },
+      { title: `${title}, in place`, units, args: { x: same('y'), y: inPlace(x, want, bound, 12), ...args } },
+    ]
+  }
+
+const rotary: Oracle = (random) => [
+  ...turns.flatMap(turned(random, randomFloats, 'normal')),
+  ...turns.flatMap(turned(random, (...of) => tame(wildFloats(...of)), 'extremes')),
+]
 
 export const oracles: Readonly<Record<string, Oracle>> = { rotary_f32: rotary }
