@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Oracles of the convolutions (src/kernels/gemm.ts): direct sums in double precision over the taps of each output
- * pixel. Bytes of A stay below 128, where the dot of every host agrees.
+ * pixel. Bytes of A stay below 128, where the dot of every host agrees, but in `wide` cases.
  */
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
-import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { bytesOf, makeNarrow, makeRowsExtreme, makeWeightsExtreme, makeWide, roundsAlike } from './extremes.ts'
 import { type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -75,11 +75,13 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
     makeRowsExtreme(x, pixelStride, channels)
     makeWeightsExtreme(w, k)
   }
+  if (options.wide) makeWide(kind, random, x, w, k)
   if (kind === 's8_narrow') makeNarrow(w, k)
   const packed = panels(kind, w, groups, n, k)
   const quant = quantised(random, images, w, { groups, n, k }, false)
   // a byte of padding has to be one that every host's dot reads alike
-  if (group === 4) quant.zeros.forEach((zero, i) => (quant.zeros[i] = i % 2 ? zero & 127 : zero))
+  const most = options.wide ? 255 : 127
+  if (group === 4) quant.zeros.forEach((zero, i) => (quant.zeros[i] = i % 2 ? zero & most : zero))
   const sumAt = (image: number, row: number, column: number): Sum => {
     const g = Math.floor(column / n)
     let value = 0
@@ -102,6 +104,7 @@ function convCase(kind: Kind, random: Random, s: ConvShape, options: EpilogueOpt
     title: `${JSON.stringify(s)} ${JSON.stringify(options)}`,
     units: images * groups * Math.ceil(m / mb) * Math.ceil(n / nb),
     exact: kind !== 'f32' && roundsAlike(options),
+    ...bytesOf(kind, options),
     args: {
       a: input(x, group === 4 ? (options.offset ?? 0) >> 2 : options.offset),
       lda: 0,
@@ -157,6 +160,12 @@ const convOracle =
       ),
       one({ h: 4, w: 5, channels: 6, n: 9, kernel: [3, 3], pad: [1, 1, 1, 1], mb: 7 }, { extreme: true }),
       one({ h: 5, w: 4, channels: 8, n: 11, kernel: [1, 1] }, { extreme: true }),
+      ...(kind === 'f32'
+        ? []
+        : [
+            one({ h: 4, w: 5, channels: 6, n: 9, kernel: [3, 3], pad: [1, 1, 1, 1], mb: 7 }, { wide: true }),
+            one({ h: 5, w: 4, channels: 9, n: 11, kernel: [1, 1] }, { wide: true }),
+          ]),
       one({ h: 5, w: 5, channels: 20, n: 8, kernel: [2, 2], pad: [0, 0, 1, 1], stride: [1, 2], spare: 4 }),
     ]
   }

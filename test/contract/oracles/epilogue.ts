@@ -24,6 +24,8 @@ export interface EpilogueOptions {
   readonly offset?: number
   /** Operands at the ends of their range (extremes.ts). */
   readonly extreme?: boolean
+  /** Bytes of A up to 255, which not every host's dot takes (kernel.ts `bytes`). */
+  readonly wide?: boolean
 }
 
 export interface Sum {

@@ -5,7 +5,9 @@
  * so that 0 times infinity, sums of unlike infinities and the largest integer sums come up.
  */
 import type { Activation } from '../../../src/kernels/gemm.ts'
+import type { KernelCase } from '../kernel.ts'
 import type { EpilogueOptions } from './epilogue.ts'
+import type { Kind } from './panels.ts'
 
 const least = 1.401298464324817e-45
 
@@ -42,6 +44,45 @@ export function makeNarrow(w: Float32Array | Int8Array, k: number): void {
       if (Math.abs(a + b) > 128) w[i] = Math.sign(b) * 128 - a
     }
   }
+}
+
+/** Pairs at the edge of what is narrow: of one sign and 128 together, or of two signs and as large as may be. */
+const narrowEdges = [
+  [64, 64],
+  [127, 1],
+  [-128, 0],
+  [-64, -64],
+  [-1, -127],
+  [127, -128],
+  [-127, 127],
+  [0, -128],
+] as const
+
+/** Makes most bytes of A 255, and of weights w, [n][k], most pairs of a narrow product as above; `makeNarrow` comes behind. */
+export function makeWide(
+  kind: Kind,
+  random: () => number,
+  a: Float32Array | Uint8Array | Int16Array,
+  w: Float32Array | Int8Array,
+  k: number,
+): void {
+  for (let i = 0; i < a.length; i++) a[i] = random() < 0.8 ? 255 : Math.floor(random() * 256)
+  if (kind !== 's8_narrow') return
+  for (let start = 0; start < w.length; start += k) {
+    // every fourth column all of one sign, so that sums are as far from 0 as they come
+    const pick = (start / k) % 4 === 0 ? () => 3 : () => Math.floor(random() * narrowEdges.length)
+    for (let i = start; i < start + k; i += 2) {
+      const pair = narrowEdges[pick()]!
+      w[i] = pair[0]
+      if (i + 1 < start + k) w[i + 1] = pair[1]
+    }
+  }
+}
+
+/** What a case with such bytes asks of the host. */
+export function bytesOf(kind: Kind, { wide = false }: EpilogueOptions): Pick<KernelCase, 'bytes'> {
+  if (!wide || kind === 's8_pairs' || kind === 'f32') return {}
+  return { bytes: kind === 's8_narrow' ? 'pairs' : 'all' }
 }
 
 const unfused: readonly (Activation | undefined)[] = [undefined, 'None', 'Relu']

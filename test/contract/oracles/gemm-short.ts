@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * The oracle of 4-bit products whose sums stay in int16 (src/kernels/gemm.ts): rows and
- * weights at the ends of their ranges are among them. Bytes of A stay below 128, where the dot of every host agrees.
+ * weights at the ends of their ranges are among them. Bytes of A stay below 128, where the dot of every host agrees, but
+ * in `wide` cases.
  */
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
@@ -23,7 +24,8 @@ function shortCase(
   block: number,
   options: ShortOptions = {},
 ): KernelCase {
-  const { mb = m, nb = n, zeros = false } = options
+  const { mb = m, nb = n, zeros = false, wide = false } = options
+  const most = wide ? 255 : 127
   const columns = roundUp(n, 8)
   const lda = roundUp(k, 8)
   const a = new Uint8Array(m * lda)
@@ -36,7 +38,7 @@ function shortCase(
     params.setFloat32(8 * row, random(), true)
     params.setInt32(8 * row + 4, extreme ? (row & 1) * 255 : Math.floor(random() * 256), true)
     for (let i = 0; i < k; i++) {
-      a[row * lda + i] = extreme ? 127 : Math.floor(random() * 128)
+      a[row * lda + i] = extreme ? most : Math.floor(random() * (most + 1))
       if (extreme) for (let j = 0; j < columns; j += 3) w[j * k + i] = (j & 1) * 15
     }
   }
@@ -50,6 +52,7 @@ function shortCase(
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
+    ...(wide ? { bytes: 'pairs' as const } : {}),
     args: {
       a: input(a),
       lda,
@@ -92,6 +95,9 @@ const shortOracle: Oracle = (random) => {
     one([3, 9, 72], 64),
     one([4, 9, 72], 32, { zeros: true }),
     one([17, 30, 40], 32, { mb: 11, nb: 24 }),
+    one([7, 21, 300], 64, { wide: true, zeros: true }),
+    one([1, 24, 160], 32, { wide: true }),
+    one([3, 9, 32], 32, { wide: true }),
   ]
 }
 

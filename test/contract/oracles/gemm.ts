@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Oracles of the matrix products (src/kernels/gemm.ts): direct sums in double precision over logical matrices. Bytes of
- * A stay below 128, where the dot of every host agrees.
+ * A stay below 128, where the dot of every host agrees, but in `wide` cases.
  */
 import { activations } from '../../../src/kernels/gemm.ts'
 import { input, type KernelCase, type Oracle, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from './epilogue.ts'
 import { blockSums } from './block-sums.ts'
-import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { bytesOf, makeNarrow, makeRowsExtreme, makeWeightsExtreme, makeWide, roundsAlike } from './extremes.ts'
 import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -39,6 +39,7 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
     makeRowsExtreme(a, lda, k)
     makeWeightsExtreme(w, k)
   }
+  if (options.wide) makeWide(kind, random, a, w, k)
   if (kind === 's8_narrow') makeNarrow(w, k)
   const packed = panels(kind, w, copies, n, k)
   const quant = quantised(random, perBatch ? batch : batch * m, w, { groups: copies, n, k }, integers)
@@ -59,6 +60,7 @@ function gemmCase(kind: Kind, random: Random, m: number, n: number, k: number, o
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: batch * Math.ceil(m / mb) * Math.ceil(n / nb),
     exact: kind !== 'f32' && roundsAlike(options),
+    ...bytesOf(kind, options),
     args: {
       a: input(a, kinds[kind].group === 4 ? (options.offset ?? 0) >> 2 : options.offset),
       lda,
@@ -107,7 +109,6 @@ function scaledCase(
   const { group, values } = kinds[kind]
   const lda = roundUp(k, bits === 4 ? 2 * group : group)
   const a = values(random, m * lda + group)
-  if (bits === 4) for (let row = 0; row < m; row++) a.fill(0, row * lda + k, (row + 1) * lda)
   const w = randomIntegers(Int8Array, random, n * k, bits === 4 ? 0 : -128, bits === 4 ? 15 : 127)
   const blocks = Math.ceil(k / block)
   const params = randomFloats(random, 2 * m)
@@ -119,6 +120,8 @@ function scaledCase(
     if (bits === 8) makeWeightsExtreme(w, k)
     scales.set([0, 1e-40, 1e30])
   }
+  if (options.wide) makeWide(kind, random, a, w, k)
+  if (bits === 4) for (let row = 0; row < m; row++) a.fill(0, row * lda + k, (row + 1) * lda)
   if (kind === 's8_narrow') makeNarrow(w, k)
   if (shares) {
     // the first of each column is the largest
@@ -146,6 +149,7 @@ function scaledCase(
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
     // few rows of 4-bit weights are folded by relaxed builds alone (src/kernels/gemm.ts)
     exact: roundsAlike(options) && !(kind === 's8_pairs' && bits === 4 && m < foldedRows),
+    ...bytesOf(kind, options),
     args: {
       a: input(a),
       lda,
@@ -198,6 +202,8 @@ const scaledOracle =
       one([16, 11, 128], 32, { idle: true }),
       one([19, 11, 128], 64, { extreme: true }),
       one([19, 17, 600], 64, { extreme: true }),
+      one([13, 21, 200], 64, { wide: true }),
+      one([1, 40, 96], 32, { wide: true, zeros: true }),
     ]
   }
 
@@ -313,6 +319,15 @@ const gemmOracle =
         cases.push(one(m!, n!, k!, { integers: true }))
       }
       cases.push(one(9, 11, 150, { integers: true, extreme: true }))
+      for (const [m, n, k] of [
+        [1, 40, 13],
+        [2, 17, 64],
+        [5, 21, 100],
+        [13, 30, 255],
+        [6, 1, 1],
+      ]) {
+        cases.push(one(m!, n!, k!, { integers: true, wide: true }))
+      }
     }
     return cases
   }

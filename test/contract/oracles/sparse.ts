@@ -4,7 +4,7 @@ import type { Activation } from '../../../src/kernels/gemm.ts'
 import { exact, input, type KernelCase, type Oracle, output, scratch } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { type EpilogueOptions, finished, floatSum, quantised } from './epilogue.ts'
-import { makeNarrow, makeRowsExtreme, makeWeightsExtreme, roundsAlike } from './extremes.ts'
+import { bytesOf, makeNarrow, makeRowsExtreme, makeWeightsExtreme, makeWide, roundsAlike } from './extremes.ts'
 import { kinds, panels, roundUp } from './panels.ts'
 
 type Random = () => number
@@ -85,9 +85,10 @@ const rowsOracle: Oracle = (random) => [
 ]
 
 /** Weights of columns in compressed rows, and the same dense [n][k]. */
-function sparseColumns(random: Random, n: number, k: number, density: number) {
+function sparseColumns(random: Random, n: number, k: number, density: number, extreme = false) {
   const { starts, depths } = joined(Array.from({ length: n }, () => someOf(random, k, density)))
   const values = randomIntegers(Int8Array, random, depths.length, -128, 127)
+  if (extreme) [0, -128, 127].slice(0, n).forEach((value, j) => values.fill(value, starts[j], starts[j + 1]))
   const w = new Int8Array(n * k)
   for (let j = 0; j < n; j++) for (let i = starts[j]!; i < starts[j + 1]!; i++) w[j * k + depths[i]!] = values[i]!
   return { starts, depths, values, w }
@@ -99,9 +100,11 @@ function byteRowsCase(
   [m, n, k]: Shape,
   options: Options & { integers?: boolean } = {},
 ): KernelCase {
-  const { nb = n, density = 0.3, integers = false } = options
+  const { nb = n, density = 0.3, integers = false, offset = 0 } = options
   const a = kinds[kind].values(random, m * k)
-  const { starts, depths, values, w } = sparseColumns(random, n, k, density)
+  const { starts, depths, values, w } = sparseColumns(random, n, k, density, options.extreme)
+  if (options.extreme) makeRowsExtreme(a, k, k)
+  if (options.wide) makeWide(kind, random, a, values, k)
   const quant = quantised(random, m, w, { groups: 1, n, k }, integers)
   const sumAt = (_: number, row: number, column: number) => {
     let value = 0
@@ -113,19 +116,23 @@ function byteRowsCase(
   return {
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: Math.ceil(m / 32) * Math.ceil(n / nb),
+    ...bytesOf(kind, options),
     args: {
-      a: input(a),
-      values: input(kind === 's8_pairs' ? Int16Array.from(values) : values),
-      depths: input(depths.map((depth) => 32 * a.BYTES_PER_ELEMENT * depth)),
-      starts: input(starts),
+      a: input(a, (offset >> 2) * a.BYTES_PER_ELEMENT),
+      values: input(kind === 's8_pairs' ? Int16Array.from(values) : values, (offset >> 2) * a.BYTES_PER_ELEMENT),
+      depths: input(
+        depths.map((depth) => 32 * a.BYTES_PER_ELEMENT * depth),
+        offset,
+      ),
+      starts: input(starts, offset),
       m,
       n,
       k,
       nb,
       scratch: scratch(scratchBytes),
       scratchBytes,
-      aParams: quant.args.aParams,
-      wScale: quant.args.wScale,
+      aParams: { ...quant.args.aParams, offset },
+      wScale: { ...quant.args.wScale, offset },
       ...rest,
     },
   }
@@ -140,6 +147,11 @@ const byteRowsOracle =
     byteRowsCase(kind, random, [4, 6, 30], { activation: 'Relu', density: 0.5, integers: true }),
     byteRowsCase(kind, random, [70, 13, 25], { density: 0.1, activation: 'Gelu', residual: true, nb: 8 }),
     byteRowsCase(kind, random, [5, 3, 20], { density: 0 }),
+    byteRowsCase(kind, random, [34, 10, 27], { offset: 4, gap: 1, residual: true }),
+    byteRowsCase(kind, random, [3, 5, 13], { offset: 12, integers: true }),
+    byteRowsCase(kind, random, [36, 9, 70], { extreme: true, density: 1, integers: true }),
+    byteRowsCase(kind, random, [7, 11, 33], { extreme: true, offset: 4 }),
+    byteRowsCase(kind, random, [37, 9, 61], { wide: true, density: 0.7, integers: true }),
   ]
 
 const spreadArgsOf = (n: number, k: number, count: number, depths: Int32Array, starts: Int32Array) => ({
@@ -258,14 +270,15 @@ function blocksCase(
   [m, n, k]: Shape,
   options: Options & { integers?: boolean } = {},
 ): KernelCase {
-  const { nb = n, mb = m, density = 0.4, integers = false } = options
+  const { nb = n, mb = m, density = 0.4, integers = false, offset = 0 } = options
+  const a = kinds[kind].values(random, m * roundUp(k, 8))
   // dense weights of whole panels and whole blocks of k, which the sums and the zero points are taken of
   const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, density, (codes) => {
     if (options.extreme) makeWeightsExtreme(codes, 64)
+    if (options.wide) makeWide(kind, random, a, codes, 8)
     if (kind === 's8_narrow') makeNarrow(codes, 8)
   })
   const blocks = depths.length
-  const a = kinds[kind].values(random, m * lda)
   if (options.extreme) makeRowsExtreme(a, lda, k)
   const sums = new Int32Array(blocks * 8)
   stored.forEach((value, i) => (sums[i >> 3]! += value))
@@ -281,19 +294,23 @@ function blocksCase(
     title: `${m}x${k}x${n} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
     exact: roundsAlike(options),
+    ...bytesOf(kind, options),
     args: {
-      a: input(a),
+      a: input(a, (offset >> 2) * a.BYTES_PER_ELEMENT),
       lda,
-      b: input(panels(kind, stored, blocks, 8, 8)),
-      depths: input(depths.map((depth) => 8 * a.BYTES_PER_ELEMENT * depth)),
-      starts: input(starts),
-      sums: input(sums),
+      b: input(panels(kind, stored, blocks, 8, 8), offset),
+      depths: input(
+        depths.map((depth) => 8 * a.BYTES_PER_ELEMENT * depth),
+        offset,
+      ),
+      starts: input(starts, offset),
+      sums: input(sums, offset),
       m,
       n,
       mb,
       nb,
-      aParams: quant.args.aParams,
-      wScale: quant.args.wScale,
+      aParams: { ...quant.args.aParams, offset },
+      wScale: { ...quant.args.wScale, offset },
       scratch: scratch(scratchBytes),
       scratchBytes,
       ...rest,
@@ -315,6 +332,10 @@ const blocksOracle =
     blocksCase(kind, random, [50, 12, 24], { integers: true }),
     blocksCase(kind, random, [59, 11, 16], { activation: 'Relu', mb: 48, nb: 8 }),
     blocksCase(kind, random, [9, 24, 64], { extreme: true, density: 1, integers: true }),
+    blocksCase(kind, random, [13, 17, 45], { offset: 4, residual: true, gap: 1 }),
+    blocksCase(kind, random, [27, 9, 24], { offset: 12, integers: true }),
+    blocksCase(kind, random, [29, 21, 60], { wide: true, density: 0.8, integers: true }),
+    blocksCase(kind, random, [3, 9, 33], { wide: true, density: 1, integers: true }),
   ]
 
 export const oracles: Readonly<Record<string, Oracle>> = {
