@@ -24,7 +24,9 @@
  * as int32, without an epilogue.
  *
  * Epilogue (see assembly/gemm/epilogue): y = act(c + bias[j] + residual[i][j]; p0, p1) * postScale + postShift.
- * bias may be null; residual may be null, has row stride ldr and batch stride batchR, and is not C.
+ * bias may be null; residual may be null, has row stride ldr and batch stride batchR, and never shares a byte with C: raw
+ * sums are written to C and finished there, so that a residual in its place would be lost. The planner gives each a place
+ * of its own (runtime/arena.ts).
  * All addresses are multiples of 4, those of byte matrices of any size.
  */
 import { type ByteDot, kernels } from './row.ts'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest'
 import type { Ref, StepSpec } from '../../src/ir/lowering.ts'
+import { kernelNames, kernelTable } from '../../src/kernels/table.ts'
 import { planArena, rootOf } from '../../src/runtime/arena.ts'
 
 const ref = (id: string, offset = 0): Ref => ({ id, offset })
@@ -68,6 +69,20 @@ describe('planArena', () => {
     const dense = plan([add(ref('x'), ref('w'), ref('y'), { d4: 4, a4: 64 })], ['y'])
     expect(dense.offsets.get('x')).toBe(dense.offsets.get('y'))
   })
+
+  it.each(kernelNames.filter((kernel) => 'residual' in kernelTable[kernel].args))(
+    'never puts the residual of %s, or another operand, where the result is',
+    (kernel) => {
+      const kinds = Object.entries(kernelTable[kernel].args)
+      const pointers = kinds.filter(([, kind]) => kind === 'ptr').map(([name]) => name)
+      const args = Object.fromEntries(kinds.map(([name, kind]) => [name, kind === 'ptr' ? ref(`the ${name}`) : 1]))
+      const output = pointers.includes('c') ? 'c' : 'y'
+      const ids = pointers.map((name) => `the ${name}`)
+      const inputs = ids.filter((id) => id !== `the ${output}`)
+      const { offsets } = plan([{ kernel, args, units: 1 } as StepSpec], [`the ${output}`], new Map(), inputs)
+      expect(new Set(ids.map((id) => offsets.get(id))).size).toBe(pointers.length)
+    },
+  )
 
   it('leaves weights out of the arena', () => {
     expect(plan([add(ref('x'), ref('w'), ref('y'))], ['y']).offsets.has('w')).toBe(false)
