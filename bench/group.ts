@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Measures one group, in this process or in a page of Chromium, and writes its result:
- * `group.mjs <repository> <group> <quick | full> <file> <node | chromium>`.
- * A contender that cannot run a case is noted with its reason; it is never left out silently.
+ * `group.mjs <repository> <group> <quick | full> <node | chromium> [folder]`. The folder is the host's of `bench/results/`
+ * unless one is given; the file's name goes to the process that asked for it. A contender that cannot run a case is noted with its reason; it is never
+ * left out silently.
  */
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { cpus, loadavg } from 'node:os'
+import path from 'node:path'
 import { probe } from '../src/index.ts'
 import { measure } from './harness/measure.ts'
-import type { CaseResult, GroupResult, Setting } from './harness/results.ts'
+import { type CaseResult, type GroupResult, type Setting, fileOf, nameOf } from './harness/results.ts'
 import { openModel, peerVersions } from './models/engines.ts'
 import { type Case, groups } from './models/groups.ts'
 
@@ -36,7 +38,7 @@ async function thisProcess(): Promise<Place> {
   }
 }
 
-const [root, name, effort, file, where] = process.argv.slice(2)
+const [root, name, effort, where, folder] = process.argv.slice(2)
 const group = groups.find((candidate) => candidate.name === name)!
 const [before] = loadavg()
 const place = where === 'chromium' ? await (await import('./chromium.ts')).openPage(root) : await thisProcess()
@@ -52,6 +54,8 @@ try {
 } finally {
   await place.close()
 }
+// its data is not there; what an earlier run left stays
+if (cases.length === 0) process.exit(0)
 const { model = 'unknown processor' } = cpus()[0] ?? {}
 const setting: Setting = {
   date: new Date().toISOString(),
@@ -66,5 +70,11 @@ const setting: Setting = {
   peers: peerVersions(),
 }
 const result: GroupResult = { group: group.name, title: group.title, setting, cases }
+const file =
+  folder === undefined
+    ? path.join(root, 'bench/results', fileOf(group.name, setting))
+    : path.join(folder, nameOf(group.name, runtime))
+await mkdir(path.dirname(file), { recursive: true })
 await writeFile(file, `${JSON.stringify(result, null, 2)}\n`)
+if (process.send) await new Promise((resolve) => process.send!(file, resolve))
 process.exit(0)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * `npm run bench`: measures whittle beside its peers, prints tables, and leaves JSON in `bench/results/` and a page in `build/bench/`.
+ * `npm run bench`: measures whittle beside its peers, prints tables, and leaves JSON in the host's folder of `bench/results/`
+ * (bench/harness/results.ts) and a page in `build/bench/`.
  *
  *     npm run bench -- [group …] [--runtime node24] [--quick] [--native] [--out folder]
  *
@@ -9,6 +10,7 @@
  * --quick measures briefly, for trying things out.
  */
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -64,14 +66,16 @@ async function bundlePage() {
   await bundled.close()
 }
 
-function run(command, args) {
-  return new Promise((resolve, reject) => {
-    // each process measures the host for itself
-    const env = { ...process.env, WHITTLE_PEERS: peers, WHITTLE_MEASUREMENTS: 'off' }
-    const child = spawn(command, args, { cwd: root, stdio: 'inherit', env })
-    child.on('error', reject)
-    child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`bench: ${args[0]} ended with ${code}`))))
-  })
+/** Runs a command; what a script of ours sends on the way goes to `heard`. */
+async function run(command, args, heard) {
+  // each process measures the host for itself
+  const env = { ...process.env, WHITTLE_PEERS: peers, WHITTLE_MEASUREMENTS: 'off' }
+  const stdio = ['inherit', 'inherit', 'inherit', ...(heard ? ['ipc'] : [])]
+  const child = spawn(command, args, { cwd: root, stdio, env })
+  if (heard) child.on('message', heard)
+  // the channel may end after the process
+  const [[code]] = await Promise.all([once(child, 'exit'), heard && once(child, 'disconnect')])
+  if (code !== 0) throw new Error(`bench: ${args[0]} ended with ${code}`)
 }
 
 async function fetchNativePeer() {
@@ -88,10 +92,10 @@ async function main() {
       runtime: { type: 'string', default: 'node24' },
       quick: { type: 'boolean', default: false },
       native: { type: 'boolean', default: false },
-      out: { type: 'string', default: 'bench/results' },
+      out: { type: 'string' },
     },
   })
-  const out = path.resolve(root, values.out)
+  const out = values.out === undefined ? [] : [path.resolve(root, values.out)]
   const inPage = values.runtime === 'chromium'
   const node = inPage || values.runtime === 'node' ? process.execPath : await fetchRuntime(values.runtime)
   await run(process.execPath, ['scripts/build.mjs', 'wasm', 'scripts'])
@@ -99,7 +103,6 @@ async function main() {
   if (inPage) await bundlePage()
   if (values.native)
     await fetchNativePeer().catch((error) => console.error(`onnxruntime-node: skipped, ${error.message}`))
-  await mkdir(out, { recursive: true })
   const { groups } = await import(pathToFileURL(path.join(built, 'groups.mjs')).href)
   const all = groups.map(({ name }) => name)
   const wanted = positionals.length > 0 ? positionals : all
@@ -107,16 +110,8 @@ async function main() {
   if (unknown.length > 0) throw new Error(`group: expected ${all.join(', ')}, got ${unknown.join(', ')}`)
   const files = []
   for (const name of wanted) {
-    const file = path.join(out, `${name}-${values.runtime}.json`)
-    await run(node, [
-      path.join(built, 'group.mjs'),
-      root,
-      name,
-      values.quick ? 'quick' : 'full',
-      file,
-      inPage ? 'chromium' : 'node',
-    ])
-    files.push(file)
+    const args = [root, name, values.quick ? 'quick' : 'full', inPage ? 'chromium' : 'node', ...out]
+    await run(node, [path.join(built, 'group.mjs'), ...args], (file) => files.push(file))
   }
   await run(node, [path.join(built, 'report.mjs'), path.join(built, 'index.html'), ...files])
 }

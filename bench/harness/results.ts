@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What a benchmark leaves behind: plain data that says by itself where and how it was measured. A file of
- * `bench/results/` is one `GroupResult`.
+ * `bench/results/` is one `GroupResult`, where `fileOf` says: hosts and runtimes do not overwrite each other's.
  */
 import type { FormChoice } from '../../src/ir/lowering.ts'
+import type { ByteDot } from '../../src/kernels/row.ts'
 import type { Summary } from './statistics.ts'
 
 /** Where a group was measured. */
@@ -14,7 +15,7 @@ export interface Setting {
   readonly runtime: string
   /** Wasm build that whittle used. */
   readonly build: string
-  readonly relaxed: string
+  readonly relaxed: ByteDot
   readonly threads: number
   /** GMAC/s of one thread, of loops that hold all operands in registers. */
   readonly peaks: Readonly<Record<'f32' | 'int8' | 'int4', number | null>>
@@ -49,6 +50,26 @@ export interface GroupResult {
   readonly title: string
   readonly setting: Setting
   readonly cases: readonly CaseResult[]
+}
+
+/** Folders in `bench/results/`, by what the byte dot is on the host; `none` of runtimes without relaxed SIMD, too. */
+const hostFolders: Readonly<Record<ByteDot, string>> = {
+  vnni: '',
+  sdot: 'sdot',
+  pmaddubsw: 'without-vnni',
+  none: 'without-vnni',
+  broken: 'without-vnni',
+}
+
+/** Where the result of a group lies in `bench/results/`, measured in this runtime, such as `Node 24.1.0` or `Chromium 140`. */
+export function fileOf(group: string, { runtime, relaxed }: Pick<Setting, 'runtime' | 'relaxed'>): string {
+  return [hostFolders[relaxed], nameOf(group, runtime)].filter((part) => part !== '').join('/')
+}
+
+/** The file's name: a Node's with its major version. */
+export function nameOf(group: string, runtime: string): string {
+  const [name, version] = runtime.toLowerCase().split(/[ .]/)
+  return `${group}-${name}${name === 'node' ? version : ''}.json`
 }
 
 /** Median of a contender, or null where it did not run. */

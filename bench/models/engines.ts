@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The engines that are held beside each other under Node, and which of the peers are there. */
+import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import path from 'node:path'
 import { type Input, type OnnxRuntime, type Open, type OpenedModel, openOnnxRuntime, portableEngines } from './open.ts'
 
 export type EngineName = keyof typeof portableEngines | 'onnxruntime-node'
@@ -27,19 +29,17 @@ export function openModel(engine: EngineName, bytes: Uint8Array, input: Input, t
   return engines[engine](bytes, input, threads)
 }
 
-/** Versions of the peers that can be loaded here. */
+/** Versions of the peers that can be loaded here. Read as files: not every package exports its package.json. */
 export function peerVersions(): Record<string, string> {
   const versions: Record<string, string> = {}
   for (const [name, from] of [
     ['onnxruntime-web', import.meta.url],
-    ['onnxruntime-node', `${peerFolder}/`],
+    ['onnxruntime-node', path.resolve(peerFolder ?? '', 'peers.js')],
   ] as const) {
-    try {
-      const { version } = createRequire(from)(`${name}/package.json`) as { version: string }
-      versions[name] = version
-    } catch {
-      // not there
-    }
+    const folders = createRequire(from).resolve.paths(name) ?? []
+    const file = folders.map((folder) => path.join(folder, name, 'package.json')).find((one) => existsSync(one))
+    if (file === undefined) continue
+    versions[name] = (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version
   }
   return versions
 }

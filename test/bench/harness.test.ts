@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The benchmarks' harness: its statistics, the order of its rounds, and that its models say the same in every form. */
+/**
+ * The benchmarks' harness: its statistics, the order of its rounds, where results go, and that its models say the same in
+ * every form.
+ */
 import { describe, expect, test } from 'vitest'
+import { fileOf } from '../../bench/harness/results.ts'
 import { type Contender, timeInRounds } from '../../bench/harness/rounds.ts'
 import { geometricMean, quantile, summarize } from '../../bench/harness/statistics.ts'
+import { peerVersions } from '../../bench/models/engines.ts'
 import { productInput, productModel } from '../../bench/models/operators.ts'
 import { readOnnx } from '../../src/format/onnx.ts'
 
@@ -39,6 +44,21 @@ test('contenders take turns of a run that does not count and one that does, and 
     ['b', 3, 1],
   ])
   expect(order.slice(6).join('')).toBe('aabbbbaaaabb')
+})
+
+describe('results', () => {
+  test('have a file for each kind of host and each runtime', () => {
+    const node24 = 'Node 24.21.0 (V8 13.6.233.17-node.53)'
+    expect(fileOf('gemm', { relaxed: 'vnni', runtime: node24 })).toBe('gemm-node24.json')
+    expect(fileOf('gemm', { relaxed: 'pmaddubsw', runtime: node24 })).toBe('without-vnni/gemm-node24.json')
+    expect(fileOf('gemm', { relaxed: 'sdot', runtime: node24 })).toBe('sdot/gemm-node24.json')
+    expect(fileOf('gemm', { relaxed: 'none', runtime: 'Node 20.20.0 (V8 11.3)' })).toBe('without-vnni/gemm-node20.json')
+    expect(fileOf('gemm', { relaxed: 'vnni', runtime: 'Chromium 156.0.1' })).toBe('gemm-chromium.json')
+  })
+
+  test('name the version of the peer that is a dependency', () => {
+    expect(peerVersions()['onnxruntime-web']).toMatch(/^\d+\.\d+\.\d+/)
+  })
 })
 
 describe('models of one operator', () => {
