@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Rewrites the matrix products of a graph (convolutions of one pixel are among them by now) into sparse ones: float32 or
- * int8 in compressed rows, or int8 in blocks, with one scale per output. Layers below `minElements` and shallow ones are left to what the recipe says of dense weights.
+ * int8 in compressed rows, or int8 in blocks, with one scale per output. Layers below
+ * `minElements`, shallow ones and sums of bytes that do not fit are left to what the recipe says of dense weights.
  */
 import type { Constant, Graph, Node } from '../ir/graph.ts'
+import { mostByteDepth } from '../ops/lower-gemm.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import { type SparseRows, denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights, rowsOfDense } from './prune-weights.ts'
 import { type LayerReport, layerLine, layerWeights, reasonToKeep, withoutUnused } from './quantize-graph.ts'
@@ -43,11 +45,14 @@ function sparseForm(weight: Tensor, { sparse, weights, narrow }: FullRecipe): Sp
 export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; layers: LayerReport[] } {
   const { sparse } = recipe
   if (sparse === null) return { graph, layers: [] }
+  const isBytes = sparse.kind === 'block' || recipe.weights !== 'float32'
+  const asBlocks = { ...recipe, weights: 'int8', block: 'auto' } as const
   const constants = new Map<string, Constant>(graph.constants)
   const layers: LayerReport[] = []
   const nodes = graph.nodes.map((node): Node => {
     const [weight] = node.op === 'whittle.Gemm' ? layerWeights(graph, node) : []
-    if (weight === undefined || reasonToKeep(node, [weight], { ...recipe, weights: 'int8' }) !== undefined) return node
+    if (weight === undefined || reasonToKeep(node, [weight], asBlocks) !== undefined) return node
+    if (isBytes && weight.dims[1] > mostByteDepth) return node
     const form = sparseForm(weight.tensor, recipe)
     const [x, name, ...rest] = node.inputs
     const names = Object.entries(form.tensors).map(([part, tensor]) => {

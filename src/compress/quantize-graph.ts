@@ -6,6 +6,7 @@
  */
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { readNames } from '../ir/topo.ts'
+import { mostByteDepth } from '../ops/lower-gemm.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import type { Statistics } from './calibrate.ts'
@@ -262,8 +263,18 @@ export function reasonToKeep(node: Node, weights: readonly LayerWeight[], recipe
   if (elements < recipe.minElements) return 'fewer elements than minElements'
   const depth = elements / shapeOf(node.op, weights[0].dims).channels
   if (recipe.keepShallow && elements < shallow.elements && depth < shallow.depth) return 'a shallow layer'
+  const deep = reasonOfDepth(node, weights, recipe)
+  if (deep !== undefined) return deep
   const names = [node.name, ...weights.map(({ name }) => name)]
   return names.some((name) => recipe.exclude.includes(name)) ? 'excluded by the recipe' : undefined
+}
+
+/** Sums of bytes with one scale for an output are int32 to their end; there are no kernels for longer ones. */
+function reasonOfDepth({ op }: Node, weights: readonly LayerWeight[], { block }: FullRecipe): string | undefined {
+  if (op === 'Gather' || (op === blockOp && block !== 'channel')) return undefined
+  const shapes = weights.map(({ dims }) => shapeOf(op, dims))
+  const depth = Math.max(...shapes.map(({ taps, inputs }) => taps * inputs))
+  return depth > mostByteDepth ? `sums of ${depth} products of bytes, of which ${mostByteDepth} fit` : undefined
 }
 
 /** Without the constants that only the replaced weights and biases were. */

@@ -5,6 +5,7 @@ import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { namesIn } from '../ir/rewrite.ts'
 import { readNames } from '../ir/topo.ts'
+import { mostByteDepth } from '../ops/lower-gemm.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import type { Statistics, ValueStatistics } from './calibrate.ts'
@@ -140,7 +141,9 @@ export class LayerQuantizer {
       return { form, before: numbers, after, snr: signalToNoise(numbers, after) }
     }
     const isCoarse = () => rounded(weights, undefined, { balanced: false, narrow: false }).snr < leastSnr
-    const auto = bits === 4 || (recipe.block === 'auto' && canBlock && isCoarse()) ? autoBlock : undefined
+    // of a deep product only the sums of blocks fit
+    const wantsBlocks = () => shape.inputs > mostByteDepth || isCoarse()
+    const auto = bits === 4 || (recipe.block === 'auto' && canBlock && wantsBlocks()) ? autoBlock : undefined
     const block = !canBlock ? undefined : typeof recipe.block === 'number' ? recipe.block : auto
     const known = roundedOps.includes(node.op) ? this.#statistics?.get(node.inputs[0]) : undefined
     const divisor = this.#divisor(name, weights, shape, known, {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sparse presets: what stays is computed as a dense product of the pruned weights would be. */
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { randomNormal, seededRandom } from '../../src/base/rng.ts'
 import { compressGraph } from '../../src/compress/compress.ts'
 import { denseOfBlocks, denseOfRows, pruneWeights } from '../../src/compress/prune-weights.ts'
 import { areNarrow } from '../../src/compress/quantize-weights.ts'
+import type { Recipe } from '../../src/compress/recipe.ts'
 import { writeOnnx } from '../../src/format/onnx-write.ts'
 import { load } from '../../src/index.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
@@ -100,4 +101,37 @@ test('the file says how to multiply where nothing is measured: by all weights wh
     return graphs.after.nodes[0].attributes.form
   }
   expect([await formOf(0.95), await formOf(0.2)]).toEqual(['sparse', 'dense'])
+})
+
+describe('products so deep that sums of bytes with one scale do not fit 32 bits', () => {
+  const [depth, outputs] = [65_024, 4]
+  const deep = writeOnnx(
+    model({
+      inputs: [valueInfo('x', 'float32', [1, depth])],
+      outputs: [valueInfo('y', 'float32', [1, outputs])],
+      initializers: [tensorRecord('w', 'float32', normal(depth * outputs), [depth, outputs])],
+      nodes: [node('MatMul', ['x', 'w'], ['y'])],
+    }),
+  )
+  const long = new Tensor('float32', normal(depth), [1, depth])
+  const run = async (bytes: Uint8Array) => {
+    await using session = await load(bytes, { threads: 1, profile: true })
+    const { y } = await session.run({ x: long })
+    return { y: y.data as Float32Array, hostSteps: (await session.profile()).hostSteps }
+  }
+
+  test.each<[string, string | Recipe, string]>([
+    ['int8', 'int8', 'int8, blocks of 32'],
+    ['sparse-block-75', 'sparse-block-75', 'int8, blocks of 32'],
+    ['int8 rows', { weights: 'int8', sparse: { kind: 'unstructured', sparsity: 0.5 } }, 'int8, blocks of 32'],
+    ['float32 rows', { sparse: { kind: 'unstructured', sparsity: 0 } }, 'float32, sparse rows'],
+    ['channel', { weights: 'int8', block: 'channel' }, 'float32'],
+  ])('run in kernels all the same: %s', async (_, recipe, to) => {
+    const { model: small, report } = await compressGraph(deep, recipe)
+    expect(report.layers.map((layer) => layer.to)).toEqual([to])
+    if (to === 'float32') expect(report.layers[0].kept).toContain(`sums of ${depth} products of bytes`)
+    const { y, hostSteps } = await run(small)
+    expect(hostSteps).toEqual([])
+    expect(distance(y, (await run(deep)).y)).toBeLessThan(0.03)
+  })
 })
