@@ -54,6 +54,8 @@ try {
 } finally {
   await place.close()
 }
+const crossovers =
+  group.crossovers && where === 'node' ? { crossovers: await group.crossovers(root, effort) } : undefined
 // its data is not there; what an earlier run left stays
 if (cases.length === 0) process.exit(0)
 const { model = 'unknown processor' } = cpus()[0] ?? {}
@@ -69,7 +71,7 @@ const setting: Setting = {
   load: [before, loadavg()[0]],
   peers: peerVersions(),
 }
-const result: GroupResult = { group: group.name, title: group.title, setting, cases }
+const result: GroupResult = { group: group.name, title: group.title, setting, cases, ...crossovers }
 const file =
   folder === undefined
     ? path.join(root, 'bench/results', fileOf(group.name, setting))

@@ -109,6 +109,21 @@ function overDense({ cases }: GroupResult): string[] {
   })
 }
 
+/** Where both forms of sparse weights are as fast. */
+function crossings({ crossovers = [] }: GroupResult): string[] {
+  return crossovers.map(({ kind, m, k, n, zeros, points }) => {
+    const [least] = points
+    const share = (part: number): string => `${(100 * part).toFixed(0)} % zeros`
+    const what =
+      zeros === null
+        ? 'dense is faster at all shares of zeros'
+        : zeros === least.zeros
+          ? `faster than dense at ${share(zeros)} already`
+          : `as fast as dense at ${share(zeros)}`
+    return `${kind}: ${what} (${m}x${k}x${n})`
+  })
+}
+
 /** Runs on several threads beside those on one, and the geometric mean of a group. */
 function overAlone({ title, cases }: GroupResult): string[] {
   const gains = cases.flatMap((one) => {
@@ -168,6 +183,7 @@ const results = await Promise.all(files.map(async (file) => JSON.parse(await rea
 for (const result of results) console.log(table(result))
 for (const line of results.flatMap(means)) console.log(line)
 for (const line of results.flatMap(overDense)) console.log(line)
+for (const line of results.flatMap(crossings)) console.log(line)
 for (const line of results.flatMap(overAlone)) console.log(line)
 for (const line of results.flatMap(splits)) console.log(line)
 for (const line of results.flatMap(gaps)) console.log(line)

@@ -45,11 +45,31 @@ export interface CaseResult {
   readonly forms?: Readonly<Record<string, FormChoice>>
 }
 
+/** Both forms of a sparse layer at one share of zeros: milliseconds of its steps, and the median ratio of rounds. */
+export interface CrossoverPoint {
+  readonly zeros: number
+  readonly sparse: number
+  readonly dense: number
+  /** Sparse over dense. */
+  readonly ratio: number
+}
+
+/** From which share of zeros on a kind of sparse weights is faster than dense ones; null where it never is. */
+export interface Crossover {
+  readonly kind: string
+  readonly m: number
+  readonly k: number
+  readonly n: number
+  readonly zeros: number | null
+  readonly points: readonly CrossoverPoint[]
+}
+
 export interface GroupResult {
   readonly group: string
   readonly title: string
   readonly setting: Setting
   readonly cases: readonly CaseResult[]
+  readonly crossovers?: readonly Crossover[]
 }
 
 /** Folders in `bench/results/`, by what the byte dot is on the host; `none` of runtimes without relaxed SIMD, too. */

@@ -15,6 +15,8 @@ import { sentenceFeeds, sentencePairs, sentences } from '../../test/models/sente
 import { speech, speechClip, speechFeeds } from '../../test/models/speech.ts'
 import type { Task } from '../../test/models/task.ts'
 import { missing } from '../../test/models/tasks.ts'
+import type { Crossover } from '../harness/results.ts'
+import { crossovers } from './crossovers.ts'
 import type { EngineName } from './engines.ts'
 import type { Input, NamedInput } from './open.ts'
 import {
@@ -44,6 +46,8 @@ export interface Group {
   readonly title: string
   readonly threads: number
   cases(root: string): Promise<readonly Case[]>
+  /** Measured in this process, never in a page. */
+  crossovers?(root: string, effort: string): Promise<readonly Crossover[]>
 }
 
 /** [m, k, n] as the figures of the project name them: m x k x n. */
@@ -86,6 +90,8 @@ function productCases(shapes: readonly (readonly [number, number, number])[], al
     })
   })
 }
+
+const sparseShape: ProductShape = { m: 128, k: 1024, n: 1024 }
 
 /** Sparse weights by how they are stored, with the shares of zeros at which they are measured. */
 const sparseKinds = [
@@ -250,7 +256,8 @@ export const groups: readonly Group[] = [
     name: 'sparse',
     title: 'Sparse matrix products',
     threads: 1,
-    cases: () => Promise.resolve(sparseCases({ m: 128, k: 1024, n: 1024 })),
+    cases: () => Promise.resolve(sparseCases(sparseShape)),
+    crossovers: (root, effort) => crossovers(root, sparseShape, effort),
   },
   {
     name: 'transposed',

@@ -13,7 +13,7 @@ import type { NodeSpec } from './stage.ts'
 export type Precision = (typeof dense)[number] | Sparseness
 
 const dense = ['float32', 'int8', 'int8 blocks', 'int8 weights', 'int4', 'int4 weights'] as const
-export const precisions: readonly Precision[] = [...dense, ...sparsenesses]
+export const precisions: readonly Precision[] = [...dense, ...(Object.keys(sparsenesses) as Sparseness[])]
 
 /** Weights of products between whose forms a host may have a choice. */
 export const weightsOf: Readonly<Partial<Record<Precision, Problem['weights']>>> = {
@@ -44,7 +44,7 @@ function gemmNode({ batch, m, k, n }: GemmShape, precision: Precision): NodeSpec
   if (precision === 'float32') {
     return { op: 'whittle.Gemm', attributes: {}, inputs: [x, weight('float32', [n, k]), bias] }
   }
-  if (isSparse(precision)) return n * k < leastSparse ? undefined : sparseNode({ m, k, n }, precision)
+  if (isSparse(precision)) return n * k < leastSparse ? undefined : sparseNode({ m, k, n }, sparsenesses[precision])
   const op = precision.endsWith('weights') ? 'whittle.WeightOnlyGemm' : 'whittle.DynamicQuantizeGemm'
   const w = weight(precision.startsWith('int4') ? 'int4' : 'int8', [n, k])
   if (precision === 'int8' || precision === 'int8 weights') {
@@ -56,7 +56,7 @@ function gemmNode({ batch, m, k, n }: GemmShape, precision: Precision): NodeSpec
 }
 
 function isSparse(precision: Precision): precision is Sparseness {
-  return (sparsenesses as readonly Precision[]).includes(precision)
+  return Object.hasOwn(sparsenesses, precision)
 }
 
 function convNode(shape: ConvShape, precision: Precision): NodeSpec | undefined {

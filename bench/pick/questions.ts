@@ -6,14 +6,12 @@
 import type { HostTraits } from '../../src/ir/lowering.ts'
 import type { OpSet } from '../../src/ir/op-set.ts'
 import type { KernelModule } from '../../src/runtime/module.ts'
-import { createMemory } from '../../src/runtime/address.ts'
-import { instantiateKernels } from '../../src/runtime/instance.ts'
 import { gatheringOps } from './conv-ways.ts'
 import { otherTraits, sessionTraits } from './hosts.ts'
 import { type Precision, nodeOf, weightsOf } from './nodes.ts'
 import type { Runner } from './race.ts'
 import type { Shape } from './shapes.ts'
-import { type Cut, type Machine, type NodeSpec, Stage } from './stage.ts'
+import { type Cut, type NodeSpec, type Stage, stageOf } from './stage.ts'
 
 /** The library's pick and all else that does the same. */
 export interface Question {
@@ -40,12 +38,8 @@ export function questionsOf(shape: Shape, precision: Precision, kernels: KernelM
   if (!node) return []
   const constants = node.inputs.filter(({ constant }) => constant).map(({ dtype }) => dtype)
   const host = sessionTraits(kernels, constants)
-  const stageOf = (traits: HostTraits, set = ops, spec = node): Stage => {
-    const memory = createMemory(false)
-    const machine = { memory, exports: instantiateKernels(kernels.module, memory) as unknown as Machine['exports'] }
-    return new Stage(machine, set, spec, traits)
-  }
-  const stage = stageOf(host)
+  const stageWith = (traits: HostTraits, set = ops, spec = node): Stage => stageOf(kernels, set, spec, traits)
+  const stage = stageWith(host)
   const whole = (name: string, of: Stage): Runner => {
     const calls = of.calls()
     return { name, run: () => of.run(calls) }
@@ -61,11 +55,13 @@ export function questionsOf(shape: Shape, precision: Precision, kernels: KernelM
   const asked = node.op.includes('Sparse') && !nameOf(stage).includes('spmm')
   if (stage.product && !asked) ask('blocks', ...blocksOf(stage, stage.product))
   const weights = weightsOf[precision]
-  const forms = weights && shape.kind === 'gemm' ? otherTraits(kernels, weights, host).map((one) => stageOf(one)) : []
+  const forms = weights && shape.kind === 'gemm' ? otherTraits(kernels, weights, host).map((one) => stageWith(one)) : []
   const unmeasured = { ...host, forms: undefined }
   if (node.op.includes('Sparse')) {
     const sets = ['sparse', 'dense'].map((form): NodeSpec => ({ ...node, attributes: { ...node.attributes, form } }))
-    forms.push(...sets.map((spec) => stageOf(unmeasured, ops, spec)).filter((other) => nameOf(other) !== nameOf(stage)))
+    forms.push(
+      ...sets.map((spec) => stageWith(unmeasured, ops, spec)).filter((other) => nameOf(other) !== nameOf(stage)),
+    )
   }
   ask(
     'form',
@@ -74,7 +70,7 @@ export function questionsOf(shape: Shape, precision: Precision, kernels: KernelM
   )
   if (node.op === 'whittle.Conv') {
     const by = gatheringOps(ops)
-    const gathering = stageOf(host, by.ops)
+    const gathering = stageWith(host, by.ops)
     ask('way', pick, by.gathered ? [whole(nameOf(gathering), gathering)] : [])
   }
   return questions

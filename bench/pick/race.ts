@@ -30,7 +30,8 @@ export interface Duel {
   readonly times: readonly [number, number]
 }
 
-interface Heat {
+/** How long runners are held against each other. */
+export interface Heat {
   readonly rounds: number
   /** Milliseconds of a sample. */
   readonly sample: number
@@ -86,7 +87,13 @@ export function verdict(favourite: Runner, rival: Runner, clock: Clock = process
   return contest(favourite, rival, lastDuel, clock)
 }
 
-function contest(favourite: Runner, rival: Runner, { rounds, sample }: Heat, clock: Clock): Duel {
+/** The favourite against a rival, once. */
+export function contest(
+  favourite: Runner,
+  rival: Runner,
+  { rounds, sample }: Heat,
+  clock: Clock = processorTime,
+): Duel {
   const [own, other] = [favourite, rival].map((runner) => ({ runner, batch: batchOf(runner, sample, clock) }))
   const times: [number, number][] = []
   for (let round = 0; round < rounds; round++) {

@@ -5,18 +5,24 @@ import { pruneBlocks, pruneWeights } from '../../src/compress/prune-weights.ts'
 import { Tensor } from '../../src/tensor/tensor.ts'
 import type { NodeSpec } from './stage.ts'
 
-/** Kind of weights and hundredths that are zero: the presets' own, and some near where dense products are as fast. */
-export const sparsenesses = ['sparse 90', 'sparse int8 90', 'sparse blocks 75'] as const
-export type Sparseness = (typeof sparsenesses)[number]
+/** How weights are stored. */
+export type SparseKind = 'float32 rows' | 'int8 rows' | 'int8 blocks'
 
-/** x [m, k] times weights [n, k], with a bias. */
+/** Kind of weights and share that is zero, as the presets have them. */
+export const sparsenesses = {
+  'sparse 90': { kind: 'float32 rows', share: 0.9 },
+  'sparse int8 90': { kind: 'int8 rows', share: 0.9 },
+  'sparse blocks 75': { kind: 'int8 blocks', share: 0.75 },
+} as const satisfies Readonly<Record<string, { kind: SparseKind; share: number }>>
+export type Sparseness = keyof typeof sparsenesses
+
+/** x [m, k] times weights [n, k], of which a share is zero, with a bias. */
 export function sparseNode(
   { m, k, n }: { readonly m: number; readonly k: number; readonly n: number },
-  sparseness: Sparseness,
+  { kind, share }: { readonly kind: SparseKind; readonly share: number },
 ): NodeSpec {
   const random = seededRandom(n + k)
   const weights = Float32Array.from({ length: n * k }, () => randomNormal(random))
-  const share = Number(sparseness.slice(-2)) / 100
   const constant = ({ type, dims, ...tensor }: Tensor) => ({
     dtype: type,
     dims,
@@ -33,14 +39,14 @@ export function sparseNode(
   const codes = (values: ArrayLike<number>) =>
     Int8Array.from(values, (one) => Math.round(Math.max(-4, Math.min(4, one)) * 16))
   const attributes = { narrow: 1 }
-  if (sparseness === 'sparse blocks 75') {
+  if (kind === 'int8 blocks') {
     const blocks = pruneBlocks(weights, n, share)
     const values = new Tensor('int8', codes(blocks.values), [blocks.depths.length, 8, 8])
     const inputs = [x, constant(values), ...places(blocks), perOutput, perOutput]
     return { op: 'whittle.BlockSparseGemm', attributes, inputs }
   }
   const rows = pruneWeights(weights, n, share)
-  if (sparseness === 'sparse int8 90') {
+  if (kind === 'int8 rows') {
     const inputs = [x, constant(new Tensor('int8', codes(rows.values))), ...places(rows), perOutput, perOutput]
     return { op: 'whittle.DynamicQuantizeSparseGemm', attributes, inputs }
   }

@@ -9,7 +9,10 @@ import type { Attributes, Node, ValueInfo } from '../../src/ir/graph.ts'
 import type { HostTraits, Ref, StepSpec } from '../../src/ir/lowering.ts'
 import type { OpSet } from '../../src/ir/op-set.ts'
 import { kernelTable } from '../../src/kernels/table.ts'
+import { createMemory } from '../../src/runtime/address.ts'
+import { instantiateKernels } from '../../src/runtime/instance.ts'
 import { lowerNode, refIds } from '../../src/runtime/lowering.ts'
+import type { KernelModule } from '../../src/runtime/module.ts'
 import { type Dtype, byteLengthOf } from '../../src/tensor/dtype.ts'
 import { sizeOf } from '../../src/tensor/shape.ts'
 import { type Tensor, bytesOf } from '../../src/tensor/tensor.ts'
@@ -47,6 +50,13 @@ export interface Call {
 }
 
 const firstByte = 65536
+
+/** A node in a memory of its own. */
+export function stageOf({ module }: Pick<KernelModule, 'module'>, ops: OpSet, spec: NodeSpec, host: HostTraits): Stage {
+  const memory = createMemory(false)
+  const exports = instantiateKernels(module, memory) as unknown as Machine['exports']
+  return new Stage({ memory, exports }, ops, spec, host)
+}
 
 /** Lays nodes out from the memory's second page on; one at a time. */
 export class Stage {
