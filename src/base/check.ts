@@ -5,17 +5,18 @@
  */
 import { AbortError, InputError } from './errors.ts'
 
-/** `value` as an integer in [min, max]. @throws InputError */
+/** `value` as an integer in [min, max]; `or` tells what else would do. @throws InputError */
 export function checkInteger(
   where: string,
   value: unknown,
   min = Number.MIN_SAFE_INTEGER,
   max = Number.MAX_SAFE_INTEGER,
+  or = '',
 ): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
   const range =
     max < Number.MAX_SAFE_INTEGER ? ` in [${min}, ${max}]` : min > Number.MIN_SAFE_INTEGER ? ` >= ${min}` : ''
-  throw new InputError({ where, expected: `an integer${range}`, got: describe(value) })
+  throw new InputError({ where, expected: `${or}an integer${range}`, got: describe(value) })
 }
 
 /** `value` as a finite number in [min, max]. @throws InputError */

@@ -17,6 +17,7 @@ import { graphOfOnnx } from '../runtime/onnx-source.ts'
 import { byteLengthOf } from '../tensor/dtype.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { type Calibration, measureValues } from './calibrate.ts'
+import { checkExclusions } from './exclusions.ts'
 import { pruneGraph } from './prune-graph.ts'
 import { type KnownInputs, type LayerReport, layerInputs, quantizeGraph } from './quantize-graph.ts'
 import { type FullRecipe, type Recipe, resolveRecipe } from './recipe.ts'
@@ -111,6 +112,7 @@ export async function compressGraph(
   const bytes = await stream.bytes(signal)
   reach('optimise')
   const { graph: before, source: original, passes } = await readModel(bytes, stream, full, signal)
+  checkExclusions(before, full)
   reach('compress')
   const pruned = pruneGraph(before, full)
   const { known, ...measured } = await measureInputs(pruned.graph, full, options)

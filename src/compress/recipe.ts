@@ -4,12 +4,17 @@
  * keeps, so that a result can be made again. Presets are recipes with a name; adding one is a row.
  */
 import * as v from 'valibot'
+import { describe } from '../base/check.ts'
 import { InputError } from '../base/errors.ts'
+import { nearestName } from '../ir/nearest.ts'
 import { passNames } from '../passes/pipeline.ts'
 
 /** Element types weights can be stored in. */
 export const weightTypes = ['float32', 'int8', 'int4'] as const
 export type WeightType = (typeof weightTypes)[number]
+const blocks = ['auto', 'channel', 32, 64, 128] as const
+const roundings = ['compensated', 'nearest'] as const
+const sparseKinds = ['unstructured', 'block'] as const
 
 const recipeSchema = v.strictObject({
   /** Shown in reports; a preset's own name where it came from one. */
@@ -21,9 +26,9 @@ const recipeSchema = v.strictObject({
   weights: v.optional(v.picklist(weightTypes), 'float32'),
   /**
    * Weights along K that share a scale. 'channel': one scale per output channel; 'auto': that, and blocks of 32 for
-   * matrix products whose int8 weights would be stored with less than 42.5 dB. int4 always has blocks, of 32 by itself.
+   * matrix products whose int8 weights would be stored with less than 42.5 dB, or are too deep for one. int4 always has blocks, of 32 by itself.
    */
-  block: v.optional(v.picklist(['auto', 'channel', 32, 64, 128]), 'auto'),
+  block: v.optional(v.picklist(blocks), 'auto'),
   /**
    * Whether int8 codes of products and convolutions, sparse ones too, are such that the byte dot of x86 before AVX-VNNI
    * is exact: 1.1 to 1.4 times as fast there. False saves 0.3 to 2 dB of what weights are stored with (see quantize-weights.ts).
@@ -34,17 +39,17 @@ const recipeSchema = v.strictObject({
    * them, or made-up ones (compensation.ts); the model runs on those. 'nearest': to the nearest, so that the errors of a
    * kernel sum to nothing.
    */
-  rounding: v.optional(v.picklist(['compensated', 'nearest']), 'compensated'),
+  rounding: v.optional(v.picklist(roundings), 'compensated'),
   /** Divide the input channels of layers where they differ much in size, by the same inputs (equalize.ts). */
   equalize: v.optional(v.boolean(), true),
   /**
-   * Zeros in matrix products: 'unstructured' keeps single weights by magnitude, in float32 or, with other `weights`, in
-   * int8; 'block' keeps int8 blocks of 8 x 8 by norm. `sparsity` is the share that goes.
+   * Zeros in matrix products, not with int4: 'unstructured' keeps single weights by magnitude, in the type of `weights`;
+   * 'block' keeps int8 blocks of 8 x 8 by norm. `sparsity` is the share that goes.
    */
   sparse: v.optional(
     v.nullable(
       v.strictObject({
-        kind: v.picklist(['unstructured', 'block']),
+        kind: v.picklist(sparseKinds),
         sparsity: v.pipe(v.number(), v.minValue(0), v.maxValue(0.999)),
       }),
     ),
@@ -54,7 +59,7 @@ const recipeSchema = v.strictObject({
   minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
   /** Keep small layers of few weights per output channel in float32 (see quantize-graph.ts). */
   keepShallow: v.optional(v.boolean(), true),
-  /** Names of nodes (or of their weights) left in float32. */
+  /** Names of nodes (or of their weights) left in float32; `compress` complains of those that no layer has. */
   exclude: v.optional(v.array(v.string()), []),
   /** Passes switched off, by name. */
   disablePasses: v.optional(v.array(v.picklist(passNames())), []),
@@ -78,22 +83,81 @@ export const presets: Readonly<Record<string, Recipe>> = {
   'sparse-block-75': { name: 'sparse-block-75', weights: 'int8', sparse: { kind: 'block', sparsity: 0.75 } },
 }
 
+const oneOf = (choices: readonly (string | number)[]): string => `one of ${choices.map(describe).join(', ')}`
+
+/** What each field may be, for messages; an item of a list is '*'. */
+const expectations: Readonly<Record<keyof FullRecipe | `${keyof FullRecipe}.${string}`, string>> = {
+  name: 'a text of 1 to 200 characters',
+  weights: oneOf(weightTypes),
+  block: oneOf(blocks),
+  narrow: 'true or false',
+  rounding: oneOf(roundings),
+  equalize: 'true or false',
+  sparse: 'null, or an object with kind and sparsity',
+  'sparse.kind': oneOf(sparseKinds),
+  'sparse.sparsity': 'a number from 0 to 0.999',
+  minElements: 'a whole number from 0 on',
+  keepShallow: 'true or false',
+  exclude: 'an array of names of nodes or weights',
+  'exclude.*': 'the name of a node or of a weight',
+  disablePasses: 'an array of names of passes',
+  'disablePasses.*': oneOf(passNames()),
+}
+
+/** The fields of the recipe, or of the one in front of `prefix`'s dot. */
+function fieldsOf(prefix: string): string[] {
+  const paths = Object.keys(expectations).filter((path) => path.startsWith(prefix))
+  return paths.map((path) => path.slice(prefix.length)).filter((field) => !field.includes('.'))
+}
+
 /** The full recipe behind a preset's name or a plain object. @throws InputError naming the field that is wrong */
 export function resolveRecipe(recipe: string | Recipe): FullRecipe {
-  if (typeof recipe === 'string' && !Object.hasOwn(presets, recipe)) {
+  const isPreset = typeof recipe === 'string' && Object.hasOwn(presets, recipe)
+  if (!isPreset && (typeof recipe !== 'object' || recipe === null || Array.isArray(recipe))) {
     throw new InputError({
       where: 'recipe',
-      expected: `one of ${Object.keys(presets).join(', ')}, or a plain object`,
-      got: JSON.stringify(recipe),
+      expected: `one of ${Object.keys(presets).join(', ')}, or an object of which ${fieldsOf('').join(', ')} are fields`,
+      got: describe(recipe),
     })
   }
-  const result = v.safeParse(recipeSchema, typeof recipe === 'string' ? presets[recipe] : recipe)
-  if (result.success) return result.output
-  const issue = result.issues[0]
-  const path = v.getDotPath(issue)
-  throw new InputError({
-    where: path === null ? 'recipe' : `recipe.${path}`,
-    expected: issue.expected ?? issue.message,
-    got: issue.received,
-  })
+  const result = v.safeParse(recipeSchema, isPreset ? presets[recipe] : recipe)
+  if (!result.success) throw complaintOf(result.issues[0])
+  checkTogether(result.output)
+  return result.output
+}
+
+function complaintOf(issue: v.BaseIssue<unknown>): InputError {
+  const path = v.getDotPath(issue)!
+  const where = `recipe.${path}`
+  const general = path.replace(/\.\d+$/, '.*')
+  if (Object.hasOwn(expectations, general)) {
+    const expected = expectations[general as keyof typeof expectations]
+    return new InputError({ where, expected, got: describe(issue.input) })
+  }
+  const prefix = path.slice(0, path.lastIndexOf('.') + 1)
+  const fields = fieldsOf(prefix)
+  const near = nearestName(path.slice(prefix.length), fields)
+  const todo = near === undefined ? 'leave it out' : `leave it out, or write ${near}`
+  return new InputError({ where, expected: `one of ${fields.join(', ')}`, got: 'an unknown field', todo })
+}
+
+/** Fields that are right by themselves and contradict each other. @throws InputError */
+function checkTogether({ weights, block, sparse }: FullRecipe): void {
+  if (weights !== 'int4') return
+  if (block === 'channel') {
+    throw new InputError({
+      where: 'recipe.block',
+      expected: `${oneOf(blocks.filter((one) => one !== 'channel'))} with weights "int4"`,
+      got: describe(block),
+      todo: 'leave block out, or take weights "int8"',
+    })
+  }
+  if (sparse !== null) {
+    throw new InputError({
+      where: 'recipe.sparse',
+      expected: 'null with weights "int4"',
+      got: `zeros of kind ${describe(sparse.kind)}`,
+      todo: 'leave sparse out, or take weights "int8"',
+    })
+  }
 }

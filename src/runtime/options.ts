@@ -159,7 +159,7 @@ export async function checkOptions(
 
 function checkThreads(threads: LoadOptions['threads']): PlainOptions['threads'] {
   if (threads === undefined) return 0
-  return threads === 'auto' ? threads : checkInteger('options.threads', threads, 1, mostThreads)
+  return threads === 'auto' ? threads : checkInteger('options.threads', threads, 1, mostThreads, "'auto' or ")
 }
 
 /** Threads to start for the `threads` of PlainOptions, with the builds that were given, if any were. */

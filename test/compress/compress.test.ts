@@ -96,6 +96,12 @@ describe('compress', () => {
     expect(report.recipe.name).toBe('mine')
   })
 
+  test('complains of exclusions that no layer has, and names the nearest', async () => {
+    const message = /^recipe\.exclude\.1: expected the name of a layer .*, got "secnd"; the nearest are "second", /
+    await expect(compress(file, { weights: 'int8', exclude: ['first', 'secnd'] })).rejects.toThrow(message)
+    await expect(compress(file, { weights: 'float32', exclude: ['x'] })).rejects.toThrow(InputError)
+  })
+
   test('leaves layers alone that the recipe excludes, by their name or their weight’s, and small ones', async () => {
     const kept = async (recipe: object): Promise<(string | undefined)[]> =>
       (await compress(file, { weights: 'int8', ...recipe })).report.layers.map((layer) => layer.kept)

@@ -43,7 +43,7 @@ describe('checkOptions', () => {
   it.each([
     [{ threads: 0 }, 'options.threads'],
     [{ threads: 1.5 }, 'options.threads'],
-    [{ threads: '2' }, 'options.threads'],
+    [{ threads: '2' }, "options.threads: expected 'auto' or an integer in [1, "],
     [{ threads: 100000 }, 'options.threads'],
     [{ threads: 2, instances: 2 }, 'options.threads'],
     [{ threads: 'auto', instances: 2 }, 'options.threads'],
