@@ -5,8 +5,9 @@
  * t = p + s j alone, of the pixels floor((o + pad) / s) - j: a convolution of stride 1 whose taps are these, turned round. So
  * nothing multiplies zeros between pixels, and what is done to convolutions (int8, epilogues) is done to these.
  *
- * Where all places have as many taps, one convolution with as many times the outputs does all. One or two spatial axes,
- * float32, constant weights; without dilation, and no kernel smaller than its stride. Shi et al. 2016, arXiv:1609.07009.
+ * Where all places have as many taps, one convolution with as many times the outputs does all. Of stride 1 the convolution
+ * has the node's dilation. One or two spatial axes, float32, constant weights; without dilation along axes of another stride,
+ * and no kernel smaller than its stride. Shi et al. 2016, arXiv:1609.07009.
  */
 import { type Dim, add, isKnown, mul, sub } from '../ir/dim.ts'
 import type { Node } from '../ir/graph.ts'
@@ -25,24 +26,37 @@ const mostPadding = 1024
 interface Axis {
   readonly kernel: number
   readonly stride: number
-  /** Pads in front of the convolution of place p: taps(p) - 1 - first; behind: `behind`. */
+  /** 1 where the stride is not. */
+  readonly dilation: number
+  /** Pads in front of the convolution of place p: (taps(p) - 1) * dilation - first; behind: `behind`. */
   readonly first: number
   readonly behind: number
   /** Cut off in front and behind. */
   readonly crops: readonly [number, number]
 }
 
+type Kernel = Pick<Axis, 'kernel' | 'stride' | 'dilation'>
+
+const extentOf = ({ kernel, dilation }: Pick<Axis, 'kernel' | 'dilation'>): number => (kernel - 1) * dilation + 1
+
 const tapsOf = ({ kernel, stride }: Pick<Axis, 'kernel' | 'stride'>, place: number): number =>
   Math.ceil((kernel - place) / stride)
 
 /** How much of the whole result an axis leaves out in front and behind, all told; the latter less output_padding. */
-function axisOf(kernel: number, stride: number, begin: number, end: number): Axis {
+function axisOf({ kernel, stride, dilation }: Kernel, begin: number, end: number): Axis {
   const leastTaps = tapsOf({ kernel, stride }, stride - 1)
-  const first = Math.min(Math.floor(begin / stride), leastTaps - 1)
-  const surplus = kernel - stride - end
+  const first = Math.min(Math.floor(begin / stride), (leastTaps - 1) * dilation)
+  const surplus = extentOf({ kernel, dilation }) - stride - end
   const behind = Math.max(0, Math.ceil(surplus / stride))
   const before = begin - first * stride
-  return { kernel, stride, first, behind, crops: [before, (behind - first) * stride - before - (surplus - begin)] }
+  return {
+    kernel,
+    stride,
+    dilation,
+    first,
+    behind,
+    crops: [before, (behind - first) * stride - before - (surplus - begin)],
+  }
 }
 
 /** The two axes of the node; undefined where they are not what this pass can do. */
@@ -56,23 +70,25 @@ function axesOf(view: View, node: Node, kernel: readonly number[]): readonly Axi
   const strides = list('strides', rank, 1)
   const padding = list('output_padding', rank, 0)
   const pads = list('pads', 2 * rank, 0)
-  if (kernel.some((size, i) => size < strides[i] || (size > 1 && list('dilations', rank, 1)[i] !== 1))) return undefined
+  const dilations = list('dilations', rank, 1).map((dilation, i) => (kernel[i] > 1 ? dilation : 1))
+  if (kernel.some((size, i) => size < strides[i] || (strides[i] > 1 && dilations[i] !== 1))) return undefined
   const auto = attributes.auto_pad ?? 'NOTSET'
   const explicit = auto === 'NOTSET' && list('output_shape', 0, 0).length === 0
   const [spatial, out] = [node.inputs[0], node.outputs[0]].map((value) => view.dims(value)?.slice(2))
   if (spatial?.length !== rank || out?.length !== rank) return undefined
   const axes = kernel.map((size, i): Axis | undefined => {
-    const whole = add(mul(sub(spatial[i] as Dim, 1), strides[i]), size + padding[i])
+    const one = { kernel: size, stride: strides[i], dilation: dilations[i] }
+    const whole = add(mul(sub(spatial[i] as Dim, 1), strides[i]), extentOf(one) + padding[i])
     const total = sub(whole, out[i] as Dim)
     if (!isKnown(total)) return undefined
     const half = Math.max(0, total) / 2
     const begin = explicit ? pads[i] : auto === 'SAME_UPPER' ? Math.floor(half) : Math.ceil(half)
     const end = total - begin - padding[i]
-    return [begin, end].every((pad) => Math.abs(pad) <= mostPadding) ? axisOf(size, strides[i], begin, end) : undefined
+    return [begin, end].every((pad) => Math.abs(pad) <= mostPadding) ? axisOf(one, begin, end) : undefined
   })
   const known = axes.filter((axis) => axis !== undefined)
   if (known.length < rank) return undefined
-  return rank === 2 ? known : [axisOf(1, 1, 0, 0), ...known]
+  return rank === 2 ? known : [axisOf({ kernel: 1, stride: 1, dilation: 1 }, 0, 0), ...known]
 }
 
 /** A convolution: which places it does. */
@@ -137,6 +153,8 @@ const convTranspose: Rule = {
     const plane = new Tensor('float32', weight.data, [...weight.dims.slice(0, 2), ...axes.map(({ kernel }) => kernel)])
     const only = convolutions.length === 1
     const block = axes.map(({ stride }) => stride)
+    const dilations = axes.map(({ dilation }) => dilation)
+    const dilated: Node['attributes'] = dilations.every((dilation) => dilation === 1) ? {} : { dilations }
     const crops = [axes[0].crops[0], axes[1].crops[0], axes[0].crops[1], axes[1].crops[1]]
     const still = only && repeats === 1 && crops.every((crop) => crop === 0)
     const main = (input: string, output: string): Node[] => {
@@ -144,7 +162,7 @@ const convTranspose: Rule = {
         const key = only ? `${w}/last` : `${w}/last/${String(i)}`
         const made = shared(key, weightOf(plane, group, axes, places))
         const [begin, end] = [
-          axes.map((axis, k) => tapsOf(axis, places[0][k]) - 1 - axis.first),
+          axes.map((axis, k) => (tapsOf(axis, places[0][k]) - 1) * axis.dilation - axis.first),
           axes.map((a) => a.behind),
         ]
         const name = only ? node.name : view.fresh(`${node.name}/${String(i)}`)
@@ -153,7 +171,7 @@ const convTranspose: Rule = {
           op: 'whittle.Conv',
           inputs: [input, made, ...biases].slice(0, bias === '' ? 2 : 3),
           outputs: [still ? output : only ? view.fresh(`${node.name}/places`) : name],
-          attributes: { pads: [...begin, ...end], ...(group === 1 ? {} : { group }) },
+          attributes: { pads: [...begin, ...end], ...(group === 1 ? {} : { group }), ...dilated },
         }
       })
       if (still) return nodes

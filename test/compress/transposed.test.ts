@@ -82,4 +82,23 @@ describe('transposed convolutions in int8', () => {
     const { report } = await compress(file, 'int8', { calibration: [{ x }] })
     expect(report.layers.every(({ to }) => to === 'int8')).toBe(true)
   })
+
+  test('of stride 1 keep their dilation, in int8 within 2 % of the largest', async () => {
+    const dilated = writeOnnx(
+      model({
+        inputs: [valueInfo('x', 'float32', ['n', 64, 'h', 'w'])],
+        outputs: [valueInfo('y', 'float32', null)],
+        initializers: [tensorRecord('w', 'float32', normal(64 * 24 * 3 * 3, 0.08), [64, 24, 3, 3])],
+        nodes: [node('ConvTranspose', ['x', 'w'], ['y'], { dilations: [2, 2], pads: [2, 2, 2, 2] })],
+      }),
+    )
+    const { model: file8, report } = await compress(dilated, 'int8')
+    expect(report.layers).toMatchObject([{ to: 'int8', dims: [24, 3, 3, 64] }])
+    const own = await compress(dilated, { weights: 'float32', disablePasses: ['lower-conv-transpose'] })
+    const [got, wanted] = [await outputOf(file8), await outputOf(own.model)]
+    expect(got.dims).toEqual([2, 24, 7, 9])
+    const [a, b] = [got.data as Float32Array, wanted.data as Float32Array]
+    const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0)
+    expect(a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i])), 0)).toBeLessThan(0.02 * largest)
+  })
 })

@@ -35,6 +35,20 @@ describe('lower-conv-transpose', () => {
   })
 
   it.each([
+    ['none cut off', '4, 3, 3, 3', 'dilations: [2, 3]', [2, 3], [3, 3, 3, 4]],
+    ['pads', '4, 3, 3, 2', 'dilations: [2, 4], pads: [2, 1, 3, 4]', [2, 4], [3, 3, 2, 4]],
+    ['pads beyond the kernel', '4, 3, 2, 3', 'dilations: [2, 1], pads: [3, 0, 1, 1]', [2, 1], [3, 2, 3, 4]],
+    ['negative pads', '4, 3, 3, 1', 'dilations: [2, 5], pads: [-1, 0, -2, 0]', [2, 1], [3, 3, 1, 4]],
+    ['SAME_UPPER', '4, 3, 3, 4', 'dilations: [2, 2], auto_pad: "SAME_UPPER"', [2, 2], [3, 3, 4, 4]],
+    ['a stride along the other axis', '4, 3, 3, 4', 'dilations: [3, 1], strides: [1, 2]', [3, 1], [6, 3, 2, 4]],
+  ])('keeps a dilation, and multiplies no zeros for it: %s', async (_, kernel, attributes, dilations, weight) => {
+    const { node, graph } = await through(lowerConvTranspose, text(kernel, attributes))
+    const conv = node('whittle.Conv')
+    expect(conv.attributes.dilations).toEqual(dilations)
+    expect(graph.constants.get(conv.inputs[1])!.dims).toEqual(weight)
+  })
+
+  it.each([
     ['other numbers of taps', '4, 3, 3, 3', 'strides: [2, 2], pads: [1, 1, 1, 1], output_padding: [1, 1]', 4],
     ['five taps', '4, 3, 5, 5', 'strides: [2, 2], pads: [2, 2, 2, 2], output_padding: [1, 1]', 4],
     ['five taps, nothing cut off', '4, 3, 5, 2', 'strides: [3, 1]', 3],
@@ -86,7 +100,7 @@ describe('lower-conv-transpose', () => {
 
   it.each([
     ['a shape that is asked for', text('4, 3, 3, 3', 'strides: [2, 2], output_shape: [13, 12]')],
-    ['dilations', text('4, 3, 3, 3', 'dilations: [2, 1]')],
+    ['dilations along axes of another stride', text('4, 3, 3, 3', 'dilations: [2, 1], strides: [2, 1]')],
     ['a kernel smaller than its stride', text('4, 3, 2, 2', 'strides: [3, 2]')],
     ['very many places', text('4, 3, 9, 9', 'strides: [5, 5]')],
     ['weights that are computed', `${plane} input k: float32[4, 3, 2, 2] y = ConvTranspose(x, k) ${out}`],
