@@ -2,8 +2,9 @@
 /**
  * The published files in a page, unbundled, with only an import map: with cross-origin isolation (threads) and without.
  * On the simd build, which no host may round otherwise, the int8 model gives the same bits as in this process, the page's own thread goes on while the engine works,
- * and what is fetched is counted.
+ * and what is fetched is counted. On two instances a page without isolation uses two cores.
  */
+import { createHash } from 'node:crypto'
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -132,4 +133,63 @@ describe.skipIf(missingChromium !== undefined)('in a page', () => {
     },
     120_000,
   )
+
+  it('serves overlapping runs on two instances without cross-origin isolation, each with its own bits, and fetches the model once', async () => {
+    const scales = [1, 0.5, -1, 0.25, 2]
+    const image = pixels()
+    await using session = await load(join(folder, 'model.whittle'), { threads: 1, kernels: 'simd' })
+    const wanted: string[] = []
+    for (const scale of scales) {
+      const x = new Tensor(
+        'float32',
+        image.map((value) => value * scale),
+        [1, 3, 48, WIDTH],
+      )
+      const [y] = Object.values(await session.run({ x }))
+      wanted.push(
+        createHash('sha256')
+          .update(new Uint8Array((y.data as Float32Array).buffer))
+          .digest('hex'),
+      )
+    }
+    const site = await served(false)
+    const page = await browser.newPage()
+    const problems: string[] = []
+    let started = 0
+    page.on('worker', () => started++)
+    page.on('pageerror', (error) => problems.push(String(error)))
+    try {
+      await page.goto(`${site.origin}/`)
+      await page.waitForFunction('window.whittle !== undefined')
+      const got = await page.evaluate(
+        async ({ width, data, scales }) => {
+          const { load, Tensor } = (window as unknown as { whittle: typeof import('../../src/index.ts') }).whittle
+          const session = await load('/model/model.whittle', { instances: 2, kernels: 'simd' })
+          const runs = scales.map((scale) => {
+            const values = Float32Array.from(data, (value) => value * scale)
+            return session.run({ x: new Tensor('float32', values, [1, 3, 48, width]) })
+          })
+          const hashes: string[] = []
+          for (const outputs of await Promise.all(runs)) {
+            const { buffer } = Object.values(outputs)[0].data as Float32Array<ArrayBuffer>
+            const bytes = new Uint8Array(await crypto.subtle.digest('SHA-256', buffer))
+            hashes.push(Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(''))
+          }
+          const { instances, threads } = await session.profile()
+          await session.dispose()
+          const after = await session.run({}).catch((error: Error) => error.name)
+          return { hashes, instances, threads, after, isolated: crossOriginIsolated }
+        },
+        { width: WIDTH, data: Array.from(image), scales },
+      )
+      expect(problems).toEqual([])
+      expect(got).toEqual({ hashes: wanted, instances: 2, threads: 1, after: 'StateError', isolated: false })
+      expect(started).toBe(2)
+      await expect.poll(() => page.workers()).toHaveLength(0)
+      expect(site.requests.filter((path) => path.startsWith('/model/'))).toEqual(['/model/model.whittle'])
+    } finally {
+      await page.close()
+      await site.close()
+    }
+  }, 120_000)
 })
