@@ -5,7 +5,7 @@
  * wScale [N], or, with the attribute `block` (32, 64 or 128), one per output and block of K, wScale
  * [N, ceil(K / block)]. int4 and uint4 weights always have blocks; those of uint4 have zero points, wZero uint4
  * [N, ceil(K / block)], 8 where it is left out. The attribute `narrow` says that int8 weights are (kernels/gemm.ts).
- * whittle.WeightOnlyGemm has the same inputs and leaves x as it is.
+ * whittle.WeightOnlyGemm has the same inputs and leaves x as it is; its blocks may be any multiple of 16.
  * y = act(xScale[row] * sum over blocks of wScale[n, block] * sum((q - zero) * (w - wZero[n, block])) + bias + residual)
  *     * post_scale + post_shift, the inner sum in exact integers; hosts with int16 pairs round w * wScale to 16 bits where there
  * are blocks and 16 rows (kernels/gemm.ts).
@@ -66,7 +66,7 @@ function inferQuantized(
   if (zero && (w?.dtype !== 'uint4' || zero.dtype !== 'uint4')) {
     throw complaint(context, 'uint4 zero points, of uint4 weights', `${zero.dtype} of ${w?.dtype}`)
   }
-  checkScales(context, needed(context, scale, 'wScale'), w, block)
+  checkScales(context, needed(context, scale, 'wScale'), w, block, context.node.op === 'whittle.WeightOnlyGemm')
   if (zero) checkBlocks(context, 'wZero', zero, w, block)
   return inferRows(context, x, w, [['bias', bias]], residual)
 }
@@ -188,7 +188,7 @@ interface Options {
 }
 
 function codesOf(random: Random, n: number, k: number, { narrow }: Attributes): Tensor {
-  return narrow === 1 ? narrowWeights(random, [n, k], k) : integers(random, [n, k], -127, 127, 'int8')
+  return narrow === 1 ? narrowWeights(random, [n, k], k) : integers(random, [n, k], -128, 127, 'int8')
 }
 
 function sample(random: Random, x: number[], n: number, attributes: Attributes, options: Options = {}): Sample {
@@ -232,5 +232,9 @@ const quantizedSamples: Samples = (random) => [
 
 export const samples = {
   'whittle.DynamicQuantizeGemm': quantizedSamples,
-  'whittle.WeightOnlyGemm': quantizedSamples,
+  'whittle.WeightOnlyGemm': (random) => [
+    ...quantizedSamples(random),
+    sample(random, [5, 40], 9, { block: 16, activation: 'Silu' }, { residual: true }),
+    sample(random, [2, 300], 9, { block: 256 }, { type: 'uint4', zero: true }),
+  ],
 } satisfies Record<string, Samples>

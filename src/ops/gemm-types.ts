@@ -32,9 +32,20 @@ export function inferRows(
   return [{ dtype: x.dtype, dims }]
 }
 
-/** @throws GraphError naming the node when `scale` is there and not of dims [N], or [N, ceil(K / block)] where block > 0 */
-export function checkScales(context: OpContext, scale: ValueInfo | null, w: ValueInfo | null, block: number): void {
-  if (block !== 0 && !blockSizes.includes(block)) throw complaint(context, 'block of 0, 32, 64 or 128', String(block))
+/**
+ * @param anyBlock whether blocks may be of any multiple of 16
+ * @throws GraphError naming the node when `scale` is there and not of dims [N], or [N, ceil(K / block)] where block > 0
+ */
+export function checkScales(
+  context: OpContext,
+  scale: ValueInfo | null,
+  w: ValueInfo | null,
+  block: number,
+  anyBlock: boolean,
+): void {
+  // a multiple that is negative has no scales of such dims
+  if (block !== 0 && !(anyBlock ? block % 16 === 0 : blockSizes.includes(block)))
+    throw complaint(context, `block of 0, ${anyBlock ? '16, ' : ''}32, 64 or 128`, String(block))
   if (block !== 0) checkBlocks(context, 'wScale', scale, w, block)
   else if (w?.dims?.length === 2) checkVector(context, 'wScale', scale, w.dims[0])
 }

@@ -4,7 +4,8 @@
  * block of K. B is uint8 [N, blocks, block_size * bits / 8], low bits first, its rows filled up to whole blocks; scales
  * [N, blocks] in any shape; zero points packed like B, each row up to a whole byte, or floats [N, blocks]; the middle of
  * the range where left out. accuracy_level 4 asks for integers: A is then quantised by rows as whittle.DynamicQuantizeGemm
- * does it. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
+ * does it. Constant weights become those of that operator, or of whittle.WeightOnlyGemm (passes/lower-matmul-nbits.ts): the
+ * kernels here are for 4 bits that are computed. https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.MatMulNBits
  */
 import { isKnown } from '../ir/dim.ts'
 import { sizeOf } from '../tensor/shape.ts'
@@ -146,7 +147,7 @@ function weightsOf(b: Tensor, zero: Tensor | null | undefined, order: ArrayLike<
 export const references = {
   'com.microsoft.MatMulNBits'([a, b, scales, zero, order, bias], attributes) {
     const of = numbersIn(attributes)
-    const { n, k, bits, block, blocks } = of
+    const { n, k, block, blocks } = of
     const m = sizeOf(a!.dims.slice(0, -1))
     const index = order ? numbersOf(order) : null
     let w: ArrayLike<number> = weightsOf(b!, zero, index, of)
@@ -160,11 +161,7 @@ export const references = {
       shape = { m, n, k, block: Math.max(1, k) }
     }
     const integer =
-      attributes.accuracy_level === integerLevel &&
-      bits === 4 &&
-      blockSizes.includes(block) &&
-      !index &&
-      !floatZero(zero)
+      attributes.accuracy_level === integerLevel && blockSizes.includes(block) && !index && !floatZero(zero)
     const { centred, scales: rows } = integer
       ? quantizeRuns(numbersOf(a!), k, m)
       : { centred: numbersOf(a!), scales: null }
@@ -219,6 +216,8 @@ export const samples = {
     sample(random, [3, 200], 8, 128, { level: 4 }),
     sample(random, [2, 40], 5, 16, { bits: 8, zero: true }),
     sample(random, [2, 40], 5, 32, { bits: 2, zero: true }),
+    sample(random, [3, 80], 5, 32, { bits: 8, level: 4 }),
+    sample(random, [3, 80], 5, 64, { bits: 2, level: 4, zero: true, bias: true }),
     sample(random, [2, 64], 5, 32, { order: true }),
   ],
 } satisfies Record<string, Samples>

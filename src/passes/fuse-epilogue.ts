@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Draws what follows a whittle.Conv or whittle.Gemm into its epilogue: y = act(x + bias + residual) * post_scale +
- * post_shift. Each rule takes one node, so a chain is drawn in link by link, in the epilogue's order: nothing is added
+ * Draws what follows a whittle.Conv, a whittle.Gemm or a product with weights in blocks into its epilogue: y = act(x + bias +
+ * residual) * post_scale + post_shift. Each rule takes one node, so a chain is drawn in link by link, in the epilogue's order: nothing is added
  * inside once an activation is there. Only values that nothing else reads are drawn in. What stands behind a
  * whittle.DepthToSpace is drawn in front of it first.
  */
@@ -13,7 +13,14 @@ import { affineOf } from './affine.ts'
 import { clipBounds, numbersOf, sameDims, scalarOf } from './operands.ts'
 import { rulesPass } from './pass.ts'
 
-const targets = ['whittle.Conv', 'whittle.Gemm']
+/** Operators with an epilogue, and which of their inputs the bias is; the residual is the next one. */
+const biasAt: Readonly<Record<string, number>> = {
+  'whittle.Conv': 2,
+  'whittle.DynamicQuantizeGemm': 3,
+  'whittle.Gemm': 2,
+  'whittle.WeightOnlyGemm': 3,
+}
+const targets = Object.keys(biasAt)
 
 interface Stage {
   readonly node: Node
@@ -33,8 +40,22 @@ function stageOf(view: View, value: string | undefined): Stage | undefined {
     activation: activation as string,
     scale: scale as number,
     shift: shift as number,
-    hasResidual: (node.inputs[3] ?? '') !== '',
+    hasResidual: inputOf(node, 1) !== '',
   }
+}
+
+/** Name of the bias, or of an input behind it; '' where it is left out. */
+function inputOf(node: Node, behindBias: number): string {
+  return node.inputs[biasAt[node.op] + behindBias] ?? ''
+}
+
+/** The inputs of the node with another one there. */
+function withInput({ op, inputs }: Node, behindBias: number, name: string): string[] {
+  const all = [...inputs]
+  const at = biasAt[op] + behindBias
+  while (all.length < at) all.push('')
+  all[at] = name
+  return all
 }
 
 function isBare({ activation, scale, shift }: Stage): boolean {
@@ -110,13 +131,12 @@ const scaleAndShift: Rule = {
 
 function biased(stage: Stage, node: Node, view: View, shift: readonly number[]): Patch | undefined {
   const channels = view.dims(stage.node.inputs[1])?.[0]
-  const old = stage.node.inputs[2] ?? ''
+  const old = inputOf(stage.node, 0)
   const numbers = old === '' ? [] : numbersOf(view, old)
   if (numbers === undefined || typeof channels !== 'number') return undefined
   const bias = Float32Array.from({ length: channels }, (_, i) => (numbers[i] ?? 0) + shift[shift.length === 1 ? 0 : i])
   const name = view.fresh(`${stage.node.name}/bias`)
-  const [x, w, , ...rest] = stage.node.inputs
-  const patch = extended(stage, node, {}, [x, w, name, ...rest])
+  const patch = extended(stage, node, {}, withInput(stage.node, 0, name))
   return { ...patch, constants: { [name]: new Tensor('float32', bias, [channels]) } }
 }
 
@@ -131,10 +151,14 @@ const residual: Rule = {
       [a, b],
     ]) {
       const stage = stageOf(view, value)
-      if (stage === undefined || !isBare(stage) || stage.hasResidual) continue
+      if (stage === undefined || !isBare(stage)) continue
       if (!sameDims(view.dims(value), view.dims(other)) || view.dtype(other) !== 'float32') continue
-      const [x, w, bias = ''] = stage.node.inputs
-      return extended(stage, node, {}, [x, w, bias, other])
+      if (!stage.hasResidual) return extended(stage, node, {}, withInput(stage.node, 1, other))
+      // a layer that is the residual may have one of its own
+      const inner = stageOf(view, inputOf(stage.node, 1))
+      if (inner === undefined || !isBare(inner) || inner.hasResidual) continue
+      const summed = { ...inner.node, inputs: withInput(inner.node, 1, other) }
+      return { nodes: [summed, { ...stage.node, outputs: node.outputs }] }
     }
     return undefined
   },
@@ -164,5 +188,5 @@ const beforeSpace: Rule = {
 
 /** See the head of this file. */
 export const fuseEpilogue = rulesPass('fuse-epilogue', [activation, scaleAndShift, residual, beforeSpace], {
-  needs: ['lower-matmul', 'channels-last', 'lower-conv-transpose', 'sink-transposes'],
+  needs: ['lower-matmul', 'lower-matmul-nbits', 'channels-last', 'lower-conv-transpose', 'sink-transposes'],
 })

@@ -21,6 +21,7 @@ import { inlineIf } from './inline-if.ts'
 import { lowerConvTranspose } from './lower-conv-transpose.ts'
 import { lowerEinsum } from './lower-einsum.ts'
 import { lowerMatmul } from './lower-matmul.ts'
+import { lowerMatmulNBits } from './lower-matmul-nbits.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
 import type { Pass, PassContext } from './pass.ts'
 import { quantizedChannelsLast } from './quantized-channels-last.ts'
@@ -56,6 +57,7 @@ export const pipeline: readonly Pass[] = [
   foldBatchNorm,
   foldAffineIntoNext,
   lowerMatmul,
+  lowerMatmulNBits,
   quantizedChannelsLast,
   channelsLast,
   lowerConvTranspose,

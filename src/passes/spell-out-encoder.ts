@@ -151,10 +151,10 @@ export const skipNormalization: Rule = {
   },
 }
 
-/** BiasGelu, and FastGelu with its bias. */
+/** BiasGelu, and FastGelu with its bias; Gelu is ONNX's own. */
 export const biasGelu: Rule = {
   name: 'fused-bias-gelu',
-  ops: ['com.microsoft.BiasGelu', 'com.microsoft.FastGelu'],
+  ops: ['com.microsoft.BiasGelu', 'com.microsoft.FastGelu', 'com.microsoft.Gelu'],
   match(node, view) {
     const [x, bias = ''] = node.inputs
     const isFast = node.op.endsWith('FastGelu')

@@ -223,7 +223,7 @@ const subjects: readonly Subject[] = [
     name: 'decoder of onnxruntime-genai, one product for queries, keys and values, of 4 bits',
     build: () => decoder(fourBits, true),
     feeds: decodings,
-    made: ['com.microsoft.GroupQueryAttention', 'com.microsoft.MatMulNBits'],
+    made: ['com.microsoft.GroupQueryAttention', 'whittle.WeightOnlyGemm'],
     gone: ['Sigmoid'],
   },
   {

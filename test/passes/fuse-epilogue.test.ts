@@ -66,6 +66,36 @@ describe('fuse-epilogue takes in', () => {
   })
 })
 
+describe('fuse-epilogue', () => {
+  it('takes a second residual into the layer that is the first one', async () => {
+    const second = 'const m: float32[6, 4] = ... f = whittle.Gemm(x, m) input r: float32[n, 6]'
+    const { ops, graph } = await through(
+      fuseEpilogue,
+      `${gemm} ${second} a = Add(g, f) t = Add(a, r) y = Tanh(t) ${out}`,
+    )
+    expect(ops).toEqual(['whittle.Gemm', 'whittle.Gemm'])
+    expect(graph.nodes[0].inputs[3]).toBe('r')
+    expect(graph.nodes[1]).toMatchObject({ outputs: ['y'], attributes: { activation: 'Tanh' } })
+  })
+
+  it.each(['whittle.DynamicQuantizeGemm', 'whittle.WeightOnlyGemm'])('keeps the zero points of %s', async (op) => {
+    const layer = `input x: float32[n, 32] const w: uint4[6, 32] = ${'151 40 201 '.repeat(32)} const ws: float32[6, 1] = ... const z: uint4[6, 1] = 131 15 121`
+    for (const [bias, inputs] of [
+      ['', 'x, w, ws, _, _, z'],
+      ['const b: float32[6] = ...', 'x, w, ws, b, _, z'],
+    ]) {
+      const { graph } = await through(
+        fuseEpilogue,
+        `${layer} ${bias} ${c} input r: float32[n, 6] g = ${op}(${inputs}) {block: 32}
+        a = Add(g, v) d = Add(r, a) p = Relu(d) y = Mul(p, s) ${out}`,
+      )
+      expect(graph.nodes).toHaveLength(1)
+      expect(graph.nodes[0].inputs.slice(4)).toEqual(['r', 'z'])
+      expect(graph.nodes[0].attributes).toEqual({ block: 32, activation: 'Relu', post_scale: 0.5, post_shift: 0 })
+    }
+  })
+})
+
 describe('fuse-epilogue leaves alone', () => {
   it.each([
     ['a value that is read elsewhere', 'y = Relu(g) z = Neg(g) output z: float32[...]'],

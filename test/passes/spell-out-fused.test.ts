@@ -105,6 +105,7 @@ describe('spell-out-fused', () => {
     ['BiasGelu(x, b)', ['Add', 'Gelu']],
     ['FastGelu(x, b)', ['Add', 'Gelu']],
     ['FastGelu(x)', ['Gelu']],
+    ['Gelu(x)', ['Gelu']],
   ])('%s', async (node, expected) => {
     const body = `input x: float32[n, 8] const b: float32[8] = ... y = com.microsoft.${node} output y: float32[n, 8]`
     expect((await through(spellOutFused, body)).ops).toEqual(expected)
