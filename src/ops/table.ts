@@ -233,6 +233,7 @@ export const opTable = {
   'whittle.DynamicQuantizeRNN': () => import('./recurrent.ts'),
   'whittle.DynamicQuantizeSparseGemm': () => import('./sparse-gemm.ts'),
   'whittle.Gemm': () => import('./whittle-gemm.ts'),
+  'whittle.IntegerGemm': () => import('./integer-gemm.ts'),
   'whittle.MaxPool': () => import('./whittle-pool.ts'),
   'whittle.QLinearConv': () => import('./whittle-byte-conv.ts'),
   'whittle.QuantizedGather': () => import('./quantized-gather.ts'),

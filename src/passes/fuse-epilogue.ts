@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Draws what follows a whittle.Conv, a whittle.Gemm or a product with weights in blocks into its epilogue: y = act(x + bias +
- * residual) * post_scale + post_shift. Each rule takes one node, so a chain is drawn in link by link, in the epilogue's order: nothing is added
- * inside once an activation is there. Only values that nothing else reads are drawn in. What stands behind a
- * whittle.DepthToSpace is drawn in front of it first.
+ * Draws what follows a whittle.Conv, a whittle.Gemm or a product with quantised weights into its epilogue: y = act(x +
+ * bias + residual) * post_scale + post_shift. Each rule takes one node, so a chain is drawn in link by link, in the
+ * epilogue's order: nothing is added inside once an activation is there. Only values that nothing else reads are drawn
+ * in. What stands behind a whittle.DepthToSpace is drawn in front of it first.
  */
 import type { Attributes, Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
@@ -18,6 +18,7 @@ const biasAt: Readonly<Record<string, number>> = {
   'whittle.Conv': 2,
   'whittle.DynamicQuantizeGemm': 3,
   'whittle.Gemm': 2,
+  'whittle.IntegerGemm': 5,
   'whittle.WeightOnlyGemm': 3,
 }
 const targets = Object.keys(biasAt)
@@ -188,5 +189,12 @@ const beforeSpace: Rule = {
 
 /** See the head of this file. */
 export const fuseEpilogue = rulesPass('fuse-epilogue', [activation, scaleAndShift, residual, beforeSpace], {
-  needs: ['lower-matmul', 'lower-matmul-nbits', 'channels-last', 'lower-conv-transpose', 'sink-transposes'],
+  needs: [
+    'lower-matmul',
+    'lower-matmul-nbits',
+    'lower-integer-product',
+    'channels-last',
+    'lower-conv-transpose',
+    'sink-transposes',
+  ],
 })

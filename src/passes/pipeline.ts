@@ -20,6 +20,7 @@ import { inlineConstantIf } from './inline-constant-if.ts'
 import { inlineIf } from './inline-if.ts'
 import { lowerConvTranspose } from './lower-conv-transpose.ts'
 import { lowerEinsum } from './lower-einsum.ts'
+import { lowerIntegerProduct } from './lower-integer-product.ts'
 import { lowerMatmul } from './lower-matmul.ts'
 import { lowerMatmulNBits } from './lower-matmul-nbits.ts'
 import { lowerPointwise } from './lower-pointwise.ts'
@@ -58,6 +59,7 @@ export const pipeline: readonly Pass[] = [
   foldAffineIntoNext,
   lowerMatmul,
   lowerMatmulNBits,
+  lowerIntegerProduct,
   quantizedChannelsLast,
   channelsLast,
   lowerConvTranspose,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Layers of com.microsoft.MatMulNBits with bias, residual and Gelu, in all bits, zero points and levels: one product each, no
- * step in JavaScript, and what the references give for the graph as it is in the file.
+ * Layers of ONNX Runtime's quantised products with bias, residual and Gelu: one product each, no step in JavaScript, and what
+ * the references give for the graph as it is in the file. MatMulNBits in all bits, zero points and levels; bytes quantised on the
+ * fly by DynamicQuantizeMatMul, and as onnxruntime.quantization writes it.
  */
 import * as ort from 'onnxruntime-web'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -55,9 +56,31 @@ function build({ bits, block, level, zeros, grouped = false }: Layer): Uint8Arra
   while (inputs.at(-1) === '') inputs.pop()
   const attributes = { K: k, N: n, bits, block_size: block, accuracy_level: level }
   const product = e.op('com.microsoft.MatMulNBits', inputs, attributes)
+  return finished(e, product)
+}
+
+/** Bias, residual and Gelu. */
+function finished(e: Exporter, product: string): Uint8Array {
   const sum = e.op('Add', [e.op('Add', [product, e.weight([n], 0.5)]), e.input('r', 'float32', ['rows', n])])
   e.output(e.gelu(sum), 'y', ['rows', n])
   return e.bytes(17)
+}
+
+function buildBytes(form: 'one node' | 'a chain'): Uint8Array {
+  const e = new Exporter()
+  const random = seededRandom(5)
+  const x = e.input('x', 'float32', ['rows', k])
+  const bytes = Int8Array.from({ length: k * n }, () => Math.floor(255 * random()) - 127)
+  const w = e.constant('int8', bytes, [k, n])
+  const scales = e.constant(
+    'float32',
+    Float32Array.from({ length: n }, () => 0.002 * (1 + random())),
+    [n],
+  )
+  if (form === 'one node') return finished(e, e.op('com.microsoft.DynamicQuantizeMatMul', [x, w, scales]))
+  const [q, scale, zero] = e.ops('DynamicQuantizeLinear', [x], 3)
+  const sums = e.op('Cast', [e.op('MatMulInteger', [q, w, zero])], { to: 1 })
+  return finished(e, e.op('Mul', [sums, e.op('Mul', [scale, scales])]))
 }
 
 function feedsOf(rows: number): Record<string, Tensor> {
@@ -105,12 +128,29 @@ const more: readonly Layer[] = [
   { bits: 8, block: 32, level: 0, zeros: 'bytes', grouped: true },
 ]
 
-describe('MatMulNBits with bias, residual and Gelu', () => {
-  beforeAll(() => {
-    ort.env.wasm.numThreads = 1
-    ort.env.logLevel = 'error'
-  })
+beforeAll(() => {
+  ort.env.wasm.numThreads = 1
+  ort.env.logLevel = 'error'
+})
 
+describe('bytes quantised on the fly, with bias, residual and Gelu', () => {
+  it.each(['one node', 'a chain'] as const)('%s', async (form) => {
+    const file = buildBytes(form)
+    await using session = await load(file, { threads: 1 })
+    for (const rows of [1, 5, 40]) {
+      const feeds = feedsOf(rows)
+      const { y } = await session.run(feeds)
+      expect(worst(y.data as Float32Array, await byReferences(file, feeds)), `${rows} rows`).toBeLessThan(1e-4)
+      expect(worst(y.data as Float32Array, await byRuntime(file, feeds)), `${rows} rows`).toBeLessThan(1e-3)
+    }
+    const { steps, hostSteps } = await session.profile()
+    expect(hostSteps).toEqual([])
+    const kernels = steps.map(({ kernel }) => kernel!)
+    expect(kernels.filter((kernel) => /^(gemm|binary|unary|cast)/.test(kernel))).toHaveLength(1)
+  })
+})
+
+describe('MatMulNBits with bias, residual and Gelu', () => {
   it.each([...layers, ...more])('$bits bits, blocks of $block, level $level, zero points: $zeros', async (layer) => {
     const file = build(layer)
     await using session = await load(file, { threads: 1 })
