@@ -99,13 +99,12 @@ function overDense({ cases }: GroupResult): string[] {
   return cases.flatMap((one) => {
     const [own, dense] = [medianOf(one, 'whittle'), medianOf(one, 'whittle dense')]
     if (own === null || dense === null) return []
-    const { form, times } = one.forms?.whittle ?? {}
-    const timed = times
-      ? `, at load ${Object.entries(times)
-          .map(([name, time]) => `${name} ${time.toFixed(3)} ms`)
-          .join(', ')}`
-      : ''
-    return [`${one.name}: ${(dense / own).toFixed(2)} times own dense (runs ${form ?? 'as it is'}${timed})`]
+    const { form, timed: all } = one.forms?.whittle ?? {}
+    const timed = (all ?? []).map(({ rows, times }) => {
+      const each = Object.entries(times).map(([name, time]) => `${name} ${time.toFixed(3)} ms`)
+      return `, at load with ${rows} rows ${each.join(', ')}`
+    })
+    return [`${one.name}: ${(dense / own).toFixed(2)} times own dense (runs ${form ?? 'as it is'}${timed.join('')})`]
   })
 }
 

@@ -75,6 +75,8 @@ export interface HostTraits {
   readonly threads: number
   /** Times ways to do the same; left out where nothing is to be measured: what the file says is done then. */
   readonly forms?: FormTimer
+  /** Of measured layers whose rows differ from run to run, by the name of their weights: the fewest rows. */
+  readonly openRows?: ReadonlyMap<string, number>
 }
 
 /** Steps over buffers of their own, to be timed. Buffers without content hold zeros. */
@@ -83,8 +85,20 @@ export interface Trial {
   readonly buffers: ReadonlyMap<string, { readonly bytes: number; readonly content?: Uint8Array }>
 }
 
+/** A shape at which forms are timed. */
+export interface FormTrial {
+  /** Rows of the product. */
+  readonly rows: number
+  /** Says all that times depend on. */
+  readonly key: string
+  /** By form; called where nothing is known yet. */
+  trials(): Readonly<Record<string, Trial>>
+}
+
 /** How long forms take on this host. */
 export interface FormTimes {
+  /** Rows of the product that was timed. */
+  readonly rows: number
   /** Milliseconds by form. */
   readonly times: Readonly<Record<string, number>>
   /** When they were measured, ISO 8601, where that was for an earlier session. */
@@ -94,15 +108,10 @@ export interface FormTimes {
 /** Measures forms on this host, and remembers what it measured. */
 export interface FormTimer {
   /**
-   * Times of `forms`, or null where the host's clock tells none. A layer keeps what it was told first; layers with the
-   * same key are told the same. `trials` is called where nothing is known yet.
+   * Times of `forms` at each of these shapes, or null where the host's clock tells none. A layer keeps what it was told
+   * first; shapes with the same key are told the same.
    */
-  measure(
-    layer: string,
-    key: string,
-    forms: readonly string[],
-    trials: () => Readonly<Record<string, Trial>>,
-  ): FormTimes | null
+  measure(layer: string, forms: readonly string[], shapes: readonly FormTrial[]): readonly FormTimes[] | null
 }
 
 /** The form in which a node runs, of several that compute the same. */
@@ -110,10 +119,10 @@ export interface FormChoice {
   readonly form: string
   /** Why this one. */
   readonly reason: string
-  /** Milliseconds by form where they were measured. */
-  readonly times: Readonly<Record<string, number>> | null
-  /** When that was, ISO 8601, where it was for an earlier session on this host. */
-  readonly earlier?: string
+  /** What both took, at each number of rows that was timed; null where nothing was. */
+  readonly timed: readonly FormTimes[] | null
+  /** The forms that weights are packed for: several where runs of other rows take another one. */
+  readonly kept: readonly string[]
 }
 
 export interface Lowering {

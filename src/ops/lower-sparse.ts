@@ -14,7 +14,7 @@ import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.
 /** Outputs and k of a block. */
 export const side = 8
 /** Rows of x that the kernels of rows take at a time (kernels/sparse.ts). */
-const vectorRows = 32
+export const vectorRows = 32
 /** Rows of a unit of spmm_s8_*, of several threads and of one, in whole tiles, and the tile behind its sums in bytes. */
 const [blockRows, manyBlockRows, tileRows, tileScratch] = [48, 96, 12, 192]
 /** Columns of a unit of several threads; of one, whose epilogue costs more the oftener it begins, at least; multiples of these. */

@@ -2,19 +2,25 @@
 /**
  * Which form of a sparse product runs. What is faster depends on host, shape and density, so where the host measures
  * (HostTraits.forms), both forms are timed, once per host, on made-up weights of the same density, before any real weight is packed;
- * else the file's own choice stands. A layer keeps its form whatever its shapes are later: its weights are packed once.
+ * else the file's own choice stands. Where rows differ from run to run, both are timed at the fewest rows and at many. One form
+ * is packed and runs at all of them, unless each is far behind at some: then both are, and a run's rows decide.
  */
-import type { FormChoice, Trial } from '../ir/lowering.ts'
+import type { FormChoice, FormTimes, FormTrial, Trial } from '../ir/lowering.ts'
 import { seededRandom } from '../base/rng.ts'
 import { noEpilogue } from './epilogue.ts'
 import type { Emitter, FamilyName, SparseShape } from './lower-sparse.ts'
-import { families, recipeOf, side } from './lower-sparse.ts'
+import { families, recipeOf, side, vectorRows } from './lower-sparse.ts'
 import type { HostTraits, Ref, StepSpec } from './lower.ts'
 
-/** Multiply-adds of a dense trial: some hundred microseconds. */
-const trialWork = 16 * 1024 * 1024
-/** Rows of a trial: multiples of what both forms take at a time. */
+/** Multiply-adds of a dense trial: some hundred microseconds; and where forms are timed at two numbers of rows, at most. */
+const [trialWork, openWork] = [16 * 1024 * 1024, 128 * 1024 * 1024]
+/** Rows of a trial where there are many: multiples of what both forms take at a time. */
 const trialRows = 96
+
+/** A form that takes at most so many times what the other one takes is not far behind: less than what two packed copies cost. */
+const far = 1.25
+/** And one that takes so many times is as fast: trials do not tell less apart. */
+const tie = 1.03
 
 /** The forms, the file's own first. */
 export const formNames = ['sparse', 'dense'] as const
@@ -31,24 +37,67 @@ export function chooseForm(
   shape: SparseShape,
   inFile: FormName,
 ): FormChoice {
-  const key = [family, recipeOf(shape, host).gemm, sizes(shape).join('x'), shape.count].join(' ')
-  const told = host.forms?.measure(layer, key, formNames, () => trialsOf(family, trialShape(shape), host))
-  if (!told) return { form: inFile, reason: 'the file says so', times: null }
-  const { times, earlier } = told
-  const form = times.dense < times.sparse ? 'dense' : 'sparse'
-  const when = earlier === undefined ? 'for this session' : earlier.slice(0, 10)
-  return { form, reason: `it was the faster one, measured ${when} on this host`, ...told }
+  const shapes = rowsOf(shape, host.openRows?.get(layer)).map((rows): FormTrial => {
+    const { k, n, count } = shape
+    return {
+      rows,
+      key: [family, recipeOf(shape, host).gemm, [rows, k, n].join('x'), count].join(' '),
+      trials: () => trialsOf(family, { ...shape, m: rows }, host),
+    }
+  })
+  const timed = host.forms?.measure(layer, formNames, shapes)
+  if (!timed) return { form: inFile, reason: 'the file says so', timed: null, kept: [inFile] }
+  const { form, why, kept } = pickForm(timed, shape.m)
+  return { form, reason: `${why}, measured ${whenOf(timed)} on this host`, timed, kept }
 }
 
-function sizes({ m, k, n }: SparseShape): number[] {
-  return [m, k, n]
+/**
+ * Rows of trials: fewer than there are where there is much to do, and two numbers of them where forms may change places.
+ * @param least fewest rows, where they differ from run to run
+ */
+function rowsOf({ m, n, k }: SparseShape, least: number | undefined): number[] {
+  const most = Math.max(trialRows, Math.floor(trialWork / (n * k) / trialRows) * trialRows)
+  if (least === undefined) return [Math.min(m, most)]
+  const fitting = Math.floor(openWork / (n * k) / vectorRows) * vectorRows
+  const many = Math.max(vectorRows, Math.min(trialRows, Math.max(least, fitting)))
+  return least < many / 2 ? [least, many] : [many]
 }
 
-/** The same with fewer rows where there is much to do. */
-function trialShape(shape: SparseShape): SparseShape {
-  const { m, n, k } = shape
-  const fitting = Math.floor(trialWork / (n * k) / trialRows) * trialRows
-  return { ...shape, m: Math.min(m, Math.max(trialRows, fitting)) }
+/**
+ * The form for `m` rows, and those to be packed.
+ * @param timed at one number of rows, or at two in ascending order
+ */
+export function pickForm(
+  timed: readonly FormTimes[],
+  m: number,
+): { readonly form: FormName; readonly why: string; readonly kept: readonly FormName[] } {
+  const at = `at ${timed.map(({ rows }) => rows).join(' and ')} rows`
+  const behind = ([own, other]: readonly FormName[]): number =>
+    Math.max(...timed.map(({ times }) => times[own] / times[other]))
+  const [sparse, dense] = [behind(formNames), behind([...formNames].reverse())]
+  const alone = (form: FormName, why: string) => ({ form, why: `it was ${why} ${at}`, kept: [form] })
+  if (sparse <= 1) return alone('sparse', 'the faster one')
+  if (sparse <= tie) return alone('sparse', 'as fast and takes less memory')
+  if (dense <= 1) return alone('dense', 'the faster one')
+  if (Math.min(sparse, dense) <= far)
+    return alone(sparse <= dense ? 'sparse' : 'dense', 'the one that fell behind less')
+  const form = timeAt(m, 'dense', timed) < timeAt(m, 'sparse', timed) ? 'dense' : 'sparse'
+  return {
+    form,
+    why: `both are packed, and it is the faster one at ${m} rows, by what they took ${at}`,
+    kept: formNames,
+  }
+}
+
+/** Milliseconds on the line through two times. */
+function timeAt(m: number, form: FormName, [few, many]: readonly FormTimes[]): number {
+  const slope = (many.times[form] - few.times[form]) / (many.rows - few.rows)
+  return few.times[form] + slope * (m - few.rows)
+}
+
+/** When times were measured. */
+function whenOf(timed: readonly FormTimes[]): string {
+  return [...new Set(timed.map(({ earlier }) => earlier?.slice(0, 10) ?? 'for this session'))].join(' and ')
 }
 
 /** Both forms over buffers of their own. */

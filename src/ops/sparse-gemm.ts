@@ -109,25 +109,26 @@ function emitSparse(
 ): void {
   const forms = families[family]
   const inFile = attributes.form as FormName
-  if ([1, 2, 3].every((i) => lowering.input(i)!.constant)) {
-    const choice = chooseForm(lowering.host, lowering.input(1)!.name, family, shape, inFile)
-    lowering.chose(choice)
-    if (choice.form === 'dense') {
-      const weights = lowering.weight(1, forms.spread(shape, lowering.host).layout, [2, 3])
-      return forms.dense(lowering, shape, operands, weights)
-    }
-  }
   const packed = (index: number, layout: WeightLayout) =>
     packedWeight(lowering, index, { layout, batchBytes: 0, sums: 0 })
   const stored = forms.values(shape, lowering.host)
   const clipped = (index: number, most: number, times = 1) =>
     packed(index, clippedLayout(lowering.input(index)!.size, most, times))
-  const weights = {
+  const asTheyAre = () => ({
     values: stored ? packed(1, stored.layout) : lowering.input(1)!.ref,
     depths: clipped(2, forms.mostDepth(shape), forms.depthStep(shape, lowering.host)),
     starts: clipped(3, shape.count),
+  })
+  const spread = () => lowering.weight(1, forms.spread(shape, lowering.host).layout, [2, 3])
+  if ([1, 2, 3].every((i) => lowering.input(i)!.constant)) {
+    const choice = chooseForm(lowering.host, lowering.input(1)!.name, family, shape, inFile)
+    lowering.chose(choice)
+    // weights that only runs of other rows want come in the same stream
+    if (choice.kept.includes('dense') && choice.form !== 'dense') spread()
+    if (choice.kept.includes('sparse') && choice.form !== 'sparse') asTheyAre()
+    if (choice.form === 'dense') return forms.dense(lowering, shape, operands, spread())
   }
-  forms.sparse(lowering, shape, operands, weights)
+  forms.sparse(lowering, shape, operands, asTheyAre())
 }
 
 /**

@@ -9,6 +9,7 @@ import type { HostTraits } from '../ir/lowering.ts'
 import type { Program } from './compile.ts'
 import type { CoreOptions } from './core.ts'
 import { type MeasurementPlace, Measurements } from './measurements.ts'
+import { openRows } from './open-rows.ts'
 import { ThreadSearch, candidatesFor } from './thread-search.ts'
 import { hostTraits, openForms } from './traits.ts'
 import { FormTrials } from './trials.ts'
@@ -16,7 +17,7 @@ import { FormTrials } from './trials.ts'
 /** What is to be found out, and what of a session it depends on. */
 interface Questions extends Pick<
   CoreOptions,
-  'graph' | 'kernels' | 'threads' | 'searchThreads' | 'measure' | 'profile'
+  'graph' | 'ops' | 'kernels' | 'threads' | 'searchThreads' | 'measure' | 'profile'
 > {
   /** Whether there are layers that have several forms. */
   readonly hasForms: boolean
@@ -36,10 +37,10 @@ export async function measuredHost(
   place: MeasurementPlace,
   usual: HostTraits,
 ): Promise<MeasuredHost> {
-  const { graph, kernels, threads, searchThreads, measure, profile, hasForms } = questions
+  const { graph, ops, kernels, threads, searchThreads, measure, profile, hasForms } = questions
   const isOpen = hasForms || searchThreads || (measure && openForms(graph, kernels).length > 0)
   const measurements = await Measurements.open(isOpen ? place : false, kernels, threads)
-  const forms = hasForms ? { forms: new FormTrials(kernels, measurements) } : {}
+  const forms = hasForms ? { forms: new FormTrials(kernels, measurements), openRows: openRows(graph, ops) } : {}
   const traits = measure ? hostTraits(kernels, graph, usual, measurements) : usual
   return {
     host: { ...traits, ...forms },

@@ -4,7 +4,7 @@
  * nothing of it stays. What is known of the host already is not timed again (measurements.ts). Forms take turns, and the least time of each
  * counts: what else the machine does can only add to it. The work is that of one thread.
  */
-import type { FormTimer, FormTimes, Trial } from '../ir/lowering.ts'
+import type { FormTimer, FormTimes, FormTrial, Trial } from '../ir/lowering.ts'
 import { kernelTable } from '../kernels/table.ts'
 import { clockTicks, now } from '../platform/clock.ts'
 import { Heap, createMemory } from './address.ts'
@@ -21,7 +21,7 @@ export interface TrialClock {
 }
 
 /**
- * Milliseconds: of all trials of a session, of the warm-up of a form, of one whose kernels were not run yet, which an engine
+ * Milliseconds: of all trials of a session (a layer that was begun by then is timed to the end), of the warm-up of a form, of one whose kernels were not run yet, which an engine
  * compiles well only while they run, and of a sample, which is as many runs as that takes: longer where the clock goes on in
  * steps (0.1 ms in a page that is not isolated).
  */
@@ -45,7 +45,7 @@ export class FormTrials implements FormTimer {
   readonly #kernels: Pick<KernelModule, 'module' | 'shared'>
   readonly #clock: TrialClock
   readonly #measurements: Measurements
-  readonly #byLayer = new Map<string, FormTimes | null>()
+  readonly #byLayer = new Map<string, readonly FormTimes[] | null>()
   /** Kernels that trials ran. */
   readonly #warm = new Set<string>()
   #spent = 0
@@ -62,33 +62,31 @@ export class FormTrials implements FormTimer {
     this.#clock = clock
   }
 
-  measure(
-    layer: string,
-    key: string,
-    forms: readonly string[],
-    trials: () => Readonly<Record<string, Trial>>,
-  ): FormTimes | null {
+  measure(layer: string, forms: readonly string[], shapes: readonly FormTrial[]): readonly FormTimes[] | null {
     const told = this.#byLayer.get(layer)
     if (told !== undefined) return told
-    const times = this.#known(key, forms) ?? this.#measured(key, trials)
+    // a layer that was begun is timed to the end: of half its times nothing can be said
+    const mayTime = this.#spent <= limits.all
+    const all = shapes.map((shape) => this.#known(shape, forms) ?? (mayTime ? this.#measured(shape) : null))
+    const times = all.every((one) => one !== null) ? all : null
     this.#byLayer.set(layer, times)
     return times
   }
 
-  #known(key: string, forms: readonly string[]): FormTimes | undefined {
+  #known({ rows, key }: FormTrial, forms: readonly string[]): FormTimes | undefined {
     const { figures: times, date, earlier } = this.#measurements.find(key, forms) ?? {}
-    return times && { times, ...(earlier ? { earlier: date } : {}) }
+    return times && { rows, times, ...(earlier ? { earlier: date } : {}) }
   }
 
-  #measured(key: string, trials: () => Readonly<Record<string, Trial>>): FormTimes | null {
+  #measured({ rows, key, trials }: FormTrial): FormTimes | null {
     const times = this.#timesOf(trials)
     if (times) this.#measurements.note(key, times)
-    return times && { times }
+    return times && { rows, times }
   }
 
   #timesOf(trials: () => Readonly<Record<string, Trial>>): Times | null {
     this.#ticks ??= this.#clock.ticks()
-    if (!this.#ticks || this.#spent > limits.all) return null
+    if (!this.#ticks) return null
     const start = this.#clock.now()
     const forms = Object.entries(trials())
     const memory = createMemory(
@@ -101,7 +99,7 @@ export class FormTrials implements FormTimer {
     const used = forms.flatMap(([, { steps }]) => steps.map(({ kernel }) => kernel))
     const warmUp = used.every((kernel) => this.#warm.has(kernel)) ? limits.warmUp : limits.firstWarmUp
     for (const kernel of used) this.#warm.add(kernel)
-    const times = timeForms(runs, () => this.#clock.now(), warmUp)
+    const times = timeForms(runs, () => this.#clock.now(), warmUp, limits.all - this.#spent)
     this.#spent += this.#clock.now() - start
     return times
   }
@@ -129,18 +127,22 @@ function runnerOf({ steps, buffers }: Trial, heap: Heap, kernels: KernelExports)
   return () => void kernels.run(list, words.length, 0, 0, 1)
 }
 
-/** Least milliseconds of a run of each, or null where the clock saw none. */
+/**
+ * Least milliseconds of a run of each, or null where the clock saw none.
+ * @param mostTime milliseconds after which no more is done than has to be
+ */
 export function timeForms(
   runs: readonly (readonly [form: string, run: () => void])[],
   clock: () => number,
   warmUp: number = limits.warmUp,
+  mostTime: number = limits.all,
 ): Times | null {
   const sample = Math.max(limits.sample, clockSteps * stepOf(clock))
   const lanes = runs.map(([form, run]) => {
     const batch = warmedUp(run, clock, warmUp, sample)
     return { form, run, batch, mostRuns: batch * mostGrowth, best: Infinity }
   })
-  const end = clock() + limits.all
+  const end = clock() + mostTime
   for (let round = 0, still = 0; still < rounds && round < mostRounds; round++) {
     if (round >= rounds && clock() > end) break
     still++

@@ -9,6 +9,7 @@ import { writeContainer } from '../../src/format/container.ts'
 import type { Graph } from '../../src/ir/graph.ts'
 import { streamModel } from '../../src/model/from-container.ts'
 import { toContainer } from '../../src/model/to-container.ts'
+import { pickForm } from '../../src/ops/sparse-choice.ts'
 import { loadOps } from '../../src/ops/table.ts'
 import { SessionCore } from '../../src/runtime/core.ts'
 import { Modules } from '../../src/runtime/module.ts'
@@ -90,7 +91,12 @@ describe.each(Object.keys(layers))('%s', (op) => {
     const kernelsOf = ({ steps }: { steps: readonly { kernel: string | null }[] }) => steps.map(({ kernel }) => kernel)
     expect(kernelsOf(sparse.profile).join()).toMatch(/spmm/)
     expect(kernelsOf(dense.profile).join()).toMatch(/gemm/)
-    expect(dense.profile.steps.at(-1)!.form).toEqual({ form: 'dense', reason: 'the file says so', times: null })
+    expect(dense.profile.steps.at(-1)!.form).toEqual({
+      form: 'dense',
+      reason: 'the file says so',
+      timed: null,
+      kept: ['dense'],
+    })
     const worst = Math.max(...sparse.y.map((value, i) => Math.abs(value - dense.y[i])))
     expect(worst).toBeLessThanOrEqual(op === 'whittle.SparseGemm' ? 1e-5 : 0)
   })
@@ -98,9 +104,10 @@ describe.each(Object.keys(layers))('%s', (op) => {
   test('is timed in both forms when it is loaded, and runs in the faster one', async () => {
     const { y, profile } = await run(op, 'sparse', false)
     const { form } = profile.steps.at(-1)!
-    expect(Object.keys(form!.times!)).toEqual(['sparse', 'dense'])
-    const { sparse, dense } = form!.times!
-    expect(form!.form).toBe(dense < sparse ? 'dense' : 'sparse')
+    const [{ rows: timedRows, times }] = form!.timed!
+    expect(timedRows).toBe(m)
+    expect(Object.keys(times)).toEqual(['sparse', 'dense'])
+    expect(form!.form).toBe(pickForm(form!.timed!, m).form)
     expect(y.every(Number.isFinite)).toBe(true)
   })
 })
