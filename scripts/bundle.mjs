@@ -60,7 +60,7 @@ const groups = [
   { name: 'engine', test: /src\/runtime\/engine\.ts$/, priority: 3 },
   {
     name: 'lowering',
-    test: /src\/ops\/(?!table|references|evaluate|convolve|numeric|combine|viewed|quantize\.ts|rotation|contrib-attention|lower-(affine|byte|qlinear|cast|compare|pick|heads)|qlinear-values|matmul-types)[^?]+$/,
+    test: /src\/ops\/(?!table|references|channels-first|evaluate|convolve|numeric|combine|viewed|quantize\.ts|rotation|contrib-attention|lower-(affine|byte|qlinear|cast|compare|pick|heads)|qlinear-values|matmul-types)[^?]+$/,
     minShareCount: 2,
     priority: 2,
   },

@@ -7,7 +7,7 @@ import { type Dim, equal, isKnown, mul } from '../ir/dim.ts'
 import type { AttributeSpec, Attributes, OpContext, ValueInfo } from './define.ts'
 import { complaint, printDims } from './infer.ts'
 import type { Operand } from './lower.ts'
-import { type Window, knownWindow, windowAttributes, windowOf } from './window.ts'
+import { knownWindow, windowAttributes, windowOf } from './window.ts'
 
 /** Attributes of a convolution as ONNX names them. */
 export const convAttributes = {
@@ -56,20 +56,6 @@ export function checkResidual(context: OpContext, info: ValueInfo | null | undef
   if (!info || info.dims === null) return
   if (info.dims.length !== dims.length || !info.dims.every((d, i) => mayEqual(d, dims[i]))) {
     throw complaint(context, `a residual of dims ${printDims(dims)}`, printDims(info.dims))
-  }
-}
-
-/** A window of one spatial axis as one of two, with a height of 1. */
-export function asPlane(window: Window<number>): Window<number> {
-  if (window.kernel.length === 2) return window
-  const front = (values: readonly number[], value: number): number[] => [value, ...values]
-  return {
-    kernel: front(window.kernel, 1),
-    strides: front(window.strides, 1),
-    dilations: front(window.dilations, 1),
-    begin: front(window.begin, 0),
-    end: front(window.end, 0),
-    out: front(window.out, 1),
   }
 }
 

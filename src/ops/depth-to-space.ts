@@ -7,18 +7,18 @@ import * as dim from '../ir/dim.ts'
 import { type OpContext, type Reference, type Sample, type Samples, type ValueInfo, defineOps } from './define.ts'
 import { complaint, needed, printDims } from './infer.ts'
 import { floats } from './sample-tensors.ts'
-import { type View, emitView, shuffleView } from './view.ts'
+import { type View, emitView, transposeView } from './view.ts'
 import { viewed } from './viewed.ts'
 
 function depthView([n, c, h, w]: readonly number[], b: number, mode: unknown): View {
   const depth = c / (b * b)
   return mode === 'CRD'
-    ? shuffleView([n, depth, b, b, h, w], [0, 1, 4, 2, 5, 3])
-    : shuffleView([n, b, b, depth, h, w], [0, 3, 4, 1, 5, 2])
+    ? transposeView([n, depth, b, b, h, w], [0, 1, 4, 2, 5, 3])
+    : transposeView([n, b, b, depth, h, w], [0, 3, 4, 1, 5, 2])
 }
 
 function spaceView([n, c, h, w]: readonly number[], b: number): View {
-  return shuffleView([n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4])
+  return transposeView([n, c, h / b, b, w / b, b], [0, 3, 5, 1, 2, 4])
 }
 
 function image(

@@ -2,13 +2,28 @@
 /** Expand and Tile: an input broadcast to a shape (both ways, as element-wise operators do), or repeated per axis. */
 import * as dim from '../ir/dim.ts'
 import { GraphError } from '../base/errors.ts'
-import { broadcastDims } from '../tensor/shape.ts'
+import { broadcastDims, broadcastStrides, stridesOf } from '../tensor/shape.ts'
 import { type Reference, type Samples, defineOps } from './define.ts'
 import { complaint, contentOf, needed, printDims, unknownDims, valueOf } from './infer.ts'
 import { integersOf, isInteger } from './elements.ts'
 import { floats, longs } from './sample-tensors.ts'
-import { emitView, expandView, tileView, viewedContent } from './view.ts'
+import { type View, emitView, viewedContent } from './view.ts'
 import { viewed } from './viewed.ts'
+
+/** The input broadcast to `target`. */
+function expandView(dims: readonly number[], target: readonly number[]): View {
+  return { dims: target, strides: broadcastStrides(dims, target), start: 0 }
+}
+
+/** The input repeated `repeats[axis]` times along each axis. */
+function tileView(dims: readonly number[], repeats: readonly number[]): View {
+  const own = stridesOf(dims)
+  return {
+    dims: dims.flatMap((size, axis) => [repeats[axis], size]),
+    strides: own.flatMap((stride) => [0, stride]),
+    start: 0,
+  }
+}
 
 export const ops = defineOps({
   Expand: {

@@ -5,10 +5,9 @@
  * transposition of elements of 1 or 4 bytes the tiled kernel.
  */
 import { type Dtype, dtypes } from '../tensor/dtype.ts'
-import { sizeOf, stridesOf } from '../tensor/shape.ts'
+import { sizeOf } from '../tensor/shape.ts'
 import { type LoopAxis, collapse } from './broadcast.ts'
 import { grainOf } from './grid.ts'
-import { shifted } from './lower-elementwise.ts'
 import type { Lowering, Ref, StepSpec } from './lower.ts'
 
 /** Dims of the copy kernels. */
@@ -92,27 +91,6 @@ export function fill(lowering: Lowering, target: Ref, size: number, bits: number
     kernel: 'fill_4',
     args: { dst: target, size, block, value: bits >>> 0 },
     units: Math.ceil(size / block),
-  })
-}
-
-/** A window of a dense value: `start` and `steps` per axis in elements of `dims`, written densely to the output. */
-export function copyWindow(
-  lowering: Lowering,
-  width: number,
-  source: { readonly ref: Ref; readonly dims: readonly number[] },
-  starts: readonly number[],
-  steps: readonly number[],
-  target: { readonly ref: Ref; readonly dims: readonly number[] },
-): boolean {
-  const own = stridesOf(source.dims)
-  const start = starts.reduce((offset, at, axis) => offset + at * own[axis], 0)
-  return copyElements(lowering, {
-    width,
-    dims: target.dims,
-    source: shifted(source.ref, start * width),
-    strides: own.map((stride, axis) => stride * steps[axis]),
-    target: target.ref,
-    targetStrides: stridesOf(target.dims),
   })
 }
 

@@ -7,12 +7,12 @@
  * zero weights.
  */
 import { sizeOf, stridesOf } from '../tensor/shape.ts'
+import { fromChannelsLast, toChannelsLast } from './channels-first.ts'
 import { noEpilogue } from './epilogue.ts'
 import { type ConvShape, convMatrix, depthwiseLayout, emitConv, isDepthwise } from './lower-conv.ts'
 import { shifted } from './lower-elementwise.ts'
 import { packF32 } from './lower-gemm.ts'
-import { fromChannelsLast, toChannelsLast } from './lower-layout.ts'
-import { copyElements, copyWindow, fill } from './lower-move.ts'
+import { copyElements, fill } from './lower-move.ts'
 import type { Lowering, Ref } from './lower.ts'
 import type { Window } from './window.ts'
 
@@ -108,9 +108,14 @@ function interleave(
     targetStrides: stridesOf([images * y.count, y.stride, x.count, x.stride, group, outC]),
   })
   if (whole) return
-  copyWindow(lowering, 4, { ref: place, dims: [images, height, width, channels] }, [0, y.cut, x.cut, 0], [1, 1, 1, 1], {
-    ref: target,
-    dims: [images, y.out, x.out, channels],
+  const dims = [images, y.out, x.out, channels]
+  copyElements(lowering, {
+    width: 4,
+    dims,
+    source: shifted(place, (y.cut * width + x.cut) * channels * 4),
+    strides: stridesOf([images, height, width, channels]),
+    target,
+    targetStrides: stridesOf(dims),
   })
 }
 

@@ -14,9 +14,8 @@ import {
   type ValueInfo,
   defineOps,
 } from './define.ts'
-import { asPlane } from './conv-types.ts'
+import { asPlane, fromChannelsLast, toChannelsLast } from './channels-first.ts'
 import { complaint, needed, printDims } from './infer.ts'
-import { fromChannelsLast, toChannelsLast } from './lower-layout.ts'
 import { isFloat32 } from './lower-elementwise.ts'
 import { emitPool } from './lower-pool.ts'
 import type { Lowering } from './lower.ts'

@@ -7,7 +7,7 @@
  */
 import { type Dim, areKnown } from '../ir/dim.ts'
 import { maxContent } from '../ir/infer.ts'
-import { broadcastStrides, sizeOf, stridesOf } from '../tensor/shape.ts'
+import { sizeOf, stridesOf } from '../tensor/shape.ts'
 import { collapse } from './broadcast.ts'
 import type { ValueInfo } from './define.ts'
 import { contentOf } from './infer.ts'
@@ -23,7 +23,7 @@ export interface View {
   readonly start: number
 }
 
-/** Output axis k is input axis perm[k]. */
+/** Output axis k is axis perm[k] of the input, which may be taken as a shape that splits its axes. */
 export function transposeView(dims: readonly number[], perm: readonly number[]): View {
   const own = stridesOf(dims)
   return { dims: perm.map((axis) => dims[axis]), strides: perm.map((axis) => own[axis]), start: 0 }
@@ -39,26 +39,6 @@ export function sliceView(
   const own = stridesOf(dims)
   const start = sizeOf(counts) === 0 ? 0 : starts.reduce((offset, at, axis) => offset + at * own[axis], 0)
   return { dims: counts, strides: own.map((stride, axis) => stride * steps[axis]), start }
-}
-
-/** The input broadcast to `target`. */
-export function expandView(dims: readonly number[], target: readonly number[]): View {
-  return { dims: target, strides: broadcastStrides(dims, target), start: 0 }
-}
-
-/** The input taken as shape `split`, then its axes in the order `perm`. */
-export function shuffleView(split: readonly number[], perm: readonly number[]): View {
-  return transposeView(split, perm)
-}
-
-/** The input repeated `repeats[axis]` times along each axis. */
-export function tileView(dims: readonly number[], repeats: readonly number[]): View {
-  const own = stridesOf(dims)
-  return {
-    dims: dims.flatMap((size, axis) => [repeats[axis], size]),
-    strides: own.flatMap((stride) => [0, stride]),
-    start: 0,
-  }
 }
 
 /** The content the view reads, where the input's is known and it is small; `make` is asked only for known input dims. */
