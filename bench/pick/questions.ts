@@ -6,7 +6,7 @@
 import type { HostTraits } from '../../src/ir/lowering.ts'
 import type { OpSet } from '../../src/ir/op-set.ts'
 import type { KernelModule } from '../../src/runtime/module.ts'
-import { gatheringOps } from './conv-ways.ts'
+import { otherWayOps } from './conv-ways.ts'
 import { otherTraits, sessionTraits } from './hosts.ts'
 import { type Precision, nodeOf, weightsOf } from './nodes.ts'
 import type { Runner } from './race.ts'
@@ -69,9 +69,9 @@ export function questionsOf(shape: Shape, precision: Precision, kernels: KernelM
     forms.map((other) => whole(nameOf(other), other)),
   )
   if (node.op === 'whittle.Conv') {
-    const by = gatheringOps(ops)
-    const gathering = stageWith(host, by.ops)
-    ask('way', pick, by.gathered ? [whole(nameOf(gathering), gathering)] : [])
+    const by = otherWayOps(ops)
+    const other = stageWith(host, by.ops)
+    ask('way', pick, by.differs ? [whole(nameOf(other), other)] : [])
   }
   return questions
 }

@@ -96,6 +96,8 @@ export const samples = {
     sample(random, [1, 4, 9, 9], [4, 2, 3, 3], { group: 2, dilations: [2, 2] }, false),
     sample(random, [1, 6, 9, 10], [6, 1, 3, 3], { group: 6, pads: [1, 1, 1, 1], strides: [2, 2] }),
     sample(random, [1, 2, 5, 5], [4, 1, 3, 3], { group: 2, pads: [1, 1, 1, 1] }),
+    sample(random, [2, 12, 5, 6], [12, 3, 3, 3], { group: 4, pads: [1, 1, 1, 1] }),
+    sample(random, [1, 8, 11], [12, 2, 3], { group: 4, pads: [1, 1], strides: [2] }),
     sample(random, [1, 3, 5, 7], [9, 3, 1, 1], {}),
     sample(random, [1, 3, 5, 7], [2, 3, 3, 3], { auto_pad: 'SAME_UPPER', strides: [2, 2] }),
     sample(random, [1, 3, 5, 7], [2, 3, 2, 2], { auto_pad: 'SAME_LOWER' }, false),

@@ -4,8 +4,8 @@
  * fly, each image as a whole, to asymmetric 8 bits (rules: kernels/pack.ts, oracle: quantize.ts).
  * y = act(xScale * wScale[c] * sum((q - zero) * w) + bias + residual) * post_scale + post_shift, the sum in exact integers.
  *
- * A depthwise convolution (one input channel for each output channel) is done in float32 on x itself with
- * w * wScale: its sums are too short for bytes to pay. The attribute `narrow` says that weights are (kernels/gemm.ts).
+ * A convolution that sums by channel (depthwise, or groups of few channels: `isDepthwise`) is done in float32 on x itself
+ * with w * wScale: its sums are too short for bytes to pay. The attribute `narrow` says that weights are (kernels/gemm.ts).
  */
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Attributes, type Random, type Reference, type Sample, type Samples, defineOps } from './define.ts'
@@ -83,13 +83,13 @@ export const references = {
     const kernel = permute({ data: numbersOf(w!), dims: w!.dims }, channelsFirst(4))
     const group = attributes.group as number
     const [images, , , inC] = x!.dims
-    const depthwise = isDepthwise({ group, inC, outC: kernel.dims[0] })
+    const window = knownWindow(x!.dims.slice(1, 3), w!.dims.slice(1, 3), attributes)
+    const depthwise = isDepthwise({ group, inC, outC: kernel.dims[0], window })
     const size = images === 0 ? 0 : values.length / images
     const quantized = depthwise
       ? { centred: values, scales: new Float64Array(images).fill(1) }
       : quantizeRuns(values, size, images)
     const image = permute({ data: quantized.centred, dims: x!.dims }, channelsFirst(4))
-    const window = knownWindow(image.dims.slice(2), kernel.dims.slice(2), attributes)
     const { data, dims } = permute(convolve(image, kernel, group, window), channelsLast(4))
     const perImage = data.length / images
     const channels = dims[3]
@@ -126,6 +126,11 @@ export const samples = {
     sample(random, [2, 8, 5, 4], [6, 3, 2, 4], null, { pads: [1, 0, 1, 1], strides: [2, 1], activation: 'Relu' }),
     sample(random, [1, 9, 9, 4], [4, 3, 3, 2], null, { group: 2, dilations: [2, 2], activation: 'HardSwish' }, false),
     sample(random, [2, 9, 10, 6], [6, 3, 3, 1], [2, 5, 5, 6], { group: 6, pads: [1, 1, 1, 1], strides: [2, 2] }),
+    sample(random, [2, 7, 5, 3], [6, 3, 3, 1], [2, 4, 3, 6], { group: 3, pads: [1, 1, 1, 1], strides: [2, 2] }),
+    sample(random, [2, 6, 7, 12], [12, 3, 3, 3], [2, 6, 7, 12], { group: 4, pads: [1, 1, 1, 1], activation: 'Relu' }),
+    sample(random, [1, 1, 13, 8], [12, 1, 5, 2], null, { group: 4, pads: [0, 2, 0, 2], strides: [1, 2] }),
+    sample(random, [1, 9, 8, 8], [8, 3, 3, 2], null, { group: 4, dilations: [2, 2] }),
+    sample(random, [1, 5, 6, 16], [16, 3, 3, 8], [1, 5, 6, 16], { narrow: 1, group: 2, pads: [1, 1, 1, 1] }),
     sample(random, [1, 7, 6, 3], [9, 3, 3, 3], null, { narrow: 1, pads: [1, 1, 1, 1] }),
     sample(random, [2, 5, 3, 8], [5, 1, 1, 8], null, { narrow: 1, activation: 'HardSwish' }),
     sample(random, [2, 5, 7, 3], [9, 1, 1, 3], [2, 5, 7, 9], { activation: 'Silu' }),

@@ -14,7 +14,7 @@ import {
   stageRows,
   weightZeroOf,
 } from './lower-bytes.ts'
-import { type ConvShape, convMatrix, convWay, gatherWords, windowWords } from './lower-conv.ts'
+import { type ConvShape, convMatrix, convWay, emitConv, gatherWords } from './lower-conv.ts'
 import { shifted } from './lower-elementwise.ts'
 import { byteRecipes, emitByteGemm, mostByteDepth, packS8, packedWeight } from './lower-gemm.ts'
 import { noEpilogue } from './epilogue.ts'
@@ -43,7 +43,7 @@ export function emitByteConv(lowering: Lowering, call: ByteConv): boolean {
   const { n, k } = convMatrix(shape)
   if (wZero === undefined || k > mostByteDepth || !isZeroOf(x.dtype, xZero)) return false
   const way = convWay(shape)
-  if (way === 'depthwise') return emitDepthwise(lowering, call, w)
+  if (way === 'depthwise' && k <= mostTaps) return emitDepthwise(lowering, call, w)
   const [outH, outW] = window.out
   const pixels = outH * outW
   if (images * pixels * outC === 0) return true
@@ -88,23 +88,18 @@ export function emitByteConv(lowering: Lowering, call: ByteConv): boolean {
 }
 
 function emitDepthwise(lowering: Lowering, { shape, x, xZero, wZero, c }: ByteConv, w: Operand): boolean {
-  const { images, inH, inW, inC: channels, window } = shape
-  const [outH, outW] = window.out
-  const [kh, kw] = window.kernel
-  const taps = kh * kw
-  if (taps > mostTaps || (wZero && wZero.size !== 1 && wZero.size !== channels)) return false
-  const size = images * outH * outW * channels
+  const { images, outC, window } = shape
+  const cols = w.size / outC
+  const size = images * window.out[0] * window.out[1] * outC
   if (size === 0) return true
-  const ones = lowering.table(new Float32Array(channels).fill(1))
+  const ones = lowering.table(new Float32Array(outC).fill(1))
   const [image, rows, kernel, sums] = [x.size, w.size, w.size, size].map((count) => lowering.scratch(count * 4))
   emitDequantize(lowering, [x.ref, image], x.dtype, x.size, oneChannel(x.size), ones, xZero?.ref ?? null)
-  const each = wZero && wZero.size > 1 ? channelsOf([channels, taps], 0) : oneChannel(w.size)
+  const each = wZero && wZero.size > 1 ? channelsOf([outC, cols], 0) : oneChannel(w.size)
   emitDequantize(lowering, [w.ref, rows], w.dtype, w.size, each, ones, wZero?.ref ?? null)
-  const units = Math.ceil(channels / 8)
-  lowering.step({ kernel: 'transpose_4', units, args: { x: rows, y: kernel, batch: 1, rows: channels, cols: taps } })
-  const words = { images, channels, inH, inW, outH, outW, ...windowWords(window) }
-  const args = { x: image, w: kernel, y: sums, ...words, ...noEpilogue }
-  lowering.step({ kernel: 'dwconv_f32', units: images * outH, args })
+  const units = Math.ceil(outC / 8)
+  lowering.step({ kernel: 'transpose_4', units, args: { x: rows, y: kernel, batch: 1, rows: outC, cols } })
+  emitConv(lowering, { shape, x: image, w: kernel, y: sums, epilogue: noEpilogue })
   const block = 4096
   const cast = { src: sums, dst: c, size, block, kind: 2 }
   lowering.step({ kernel: 'cast_from_f32', units: Math.ceil(size / block), grain: grainOf(block), args: cast })

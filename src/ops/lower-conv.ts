@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Convolutions as steps, channels last. A shape goes the fastest way it fits: depthwise; a plain matrix product when
- * the kernel is one pixel wide and nothing moves; else implicit GEMM, which gathers pixels into the thread's scratch.
+ * Convolutions as steps, channels last. A shape goes the fastest way it fits: summed by channel, as depthwise ones are and
+ * groups of few channels can be; a plain matrix product when the kernel is one pixel wide and nothing moves; else implicit
+ * GEMM, which gathers pixels into the thread's scratch.
  * Channels-first convolutions come here between two transposes (lower-layout.ts).
  */
-import { blocksOf, roundUp } from '../kernels/blocks.ts'
+import { blocksOf, panelColumns, roundUp } from '../kernels/blocks.ts'
 import type { EpilogueArgs } from './epilogue.ts'
 import { grainOf } from './grid.ts'
+import { shifted } from './lower-elementwise.ts'
 import { type Packing, type QuantizedParts, type ByteRecipe, emitByteGemm, emitGemm } from './lower-gemm.ts'
+import { copyElements } from './lower-move.ts'
 import type { Lowering, Ref, WeightLayout } from './lower.ts'
 import type { Window } from './window.ts'
 
@@ -25,9 +28,18 @@ export interface ConvShape {
 
 export type ConvWay = 'depthwise' | 'gemm' | 'gather'
 
-/** One input channel for each output channel: x is not mixed over channels. */
-export function isDepthwise({ group, inC, outC }: Pick<ConvShape, 'group' | 'inC' | 'outC'>): boolean {
-  return group === inC && outC === inC
+/**
+ * Summed by channel: there is one input channel for each output channel, or groups have so few that copying those of each
+ * output side by side, to do the same, is less work than gathering. The figures are multiply-adds of a product in panels
+ * in the time of: copying an element, beginning a run of copies, a multiply-add by channel, and gathering a run or ending
+ * a row; by shapes of 1 to 8 channels a group on Zen 3. The answer depends on the layer alone.
+ */
+export function isDepthwise({ group, inC, outC, window }: Omit<ConvShape, 'images' | 'inH' | 'inW'>): boolean {
+  const [depth, n] = [inC / group, outC / group]
+  const [taps, spread] = [window.kernel, window.strides].map(([y, x]) => y * x)
+  const copies = n * depth * (spread * (10 + 160 / group) + taps * 2.5)
+  const product = (taps + 1) * 100 + roundUp(n, panelColumns) * taps * depth
+  return depth * n === 1 || (group > 1 && (depth === 1 || window.dilations[1] === 1) && copies < product)
 }
 
 /** Which kernels do this shape. */
@@ -47,15 +59,14 @@ export function convMatrix({ inC, outC, group, window }: ConvShape) {
   return { n, k, colStride: k, depthStride: 1, batch: group, batchSrc: n * k }
 }
 
-/** [C][kh * kw] to [kh * kw][C], float32: the weights of dwconv_f32. */
-export function depthwiseLayout({ inC, window }: ConvShape): WeightLayout {
-  const taps = window.kernel[0] * window.kernel[1]
+/** [outC][k] to [k][outC], float32: the weights of dwconv_f32. */
+export function depthwiseLayout(shape: ConvShape): WeightLayout {
+  const { outC: rows } = shape
+  const { k: cols } = convMatrix(shape)
   return {
-    key: `dw:${inC}:${taps}`,
-    bytes: inC * taps * 4,
-    steps: (x, y) => [
-      { kernel: 'transpose_4', units: Math.ceil(inC / 8), args: { x, y, batch: 1, rows: inC, cols: taps } },
-    ],
+    key: `dw:${rows}:${cols}`,
+    bytes: rows * cols * 4,
+    steps: (x, y) => [{ kernel: 'transpose_4', units: Math.ceil(rows / 8), args: { x, y, batch: 1, rows, cols } }],
   }
 }
 
@@ -63,11 +74,12 @@ export function depthwiseLayout({ inC, window }: ConvShape): WeightLayout {
  * The same from int8 rows with a scale each. Done in every run: a packed copy may depend on its own constant alone, and
  * these weights are few.
  */
-export function emitDepthwiseWeights(lowering: Lowering, w: Ref, scale: Ref, { inC, window }: ConvShape): Ref {
-  const taps = window.kernel[0] * window.kernel[1]
-  const dst = lowering.scratch(inC * taps * 4)
-  const args = { src: w, dst, scale, n: inC, k: taps, transposed: 1 }
-  lowering.step({ kernel: 'dequantize_rows_s8', units: inC, grain: grainOf(taps), args })
+export function emitDepthwiseWeights(lowering: Lowering, w: Ref, scale: Ref, shape: ConvShape): Ref {
+  const { outC: n } = shape
+  const { k } = convMatrix(shape)
+  const dst = lowering.scratch(n * k * 4)
+  const args = { src: w, dst, scale, n, k, transposed: 1 }
+  lowering.step({ kernel: 'dequantize_rows_s8', units: n, grain: grainOf(k), args })
   return dst
 }
 
@@ -84,22 +96,78 @@ export interface ConvCall {
 /** Emits the float32 convolution. */
 export function emitConv(lowering: Lowering, call: ConvCall): void {
   const { shape, x, w, y, epilogue, packing } = call
-  const { images, inH, inW, inC, outC } = shape
+  const { images, inC, outC } = shape
   const [outH, outW] = shape.window.out
   if (images * outH * outW * outC === 0) return
   const way = convWay(shape)
   if (way === 'depthwise') {
-    lowering.step({
-      kernel: 'dwconv_f32',
-      units: images * outH,
-      args: { x, w, y, images, channels: inC, inH, inW, outH, outW, ...windowWords(shape.window), ...epilogue },
-    })
+    emitDepthwise(lowering, call)
   } else if (way === 'gemm') {
     const m = images * outH * outW
     emitGemm(lowering, { a: x, lda: inC, b: w, c: y, ldc: outC, m, n: outC, k: inC, epilogue })
   } else {
     const { units, args } = gatherWords(lowering, call, inC, 4, packing!.batchBytes)
     lowering.step({ kernel: 'conv_f32', units, args: { ...args, a: x, b: w, c: y, ...epilogue } })
+  }
+}
+
+/**
+ * Bytes of copied pixels for each thread. They are read where they were written, in the second-level cache or not far behind
+ * it; smaller bands would copy more lines that two of them need.
+ */
+const bandBytes = 1024 * 1024
+
+/**
+ * Emits a convolution that sums by channel. Where groups are more than a channel, each pixel becomes as many as the group has
+ * channels, side by side and outC wide: the j-th has the j-th channel of each output's group. They are made for a
+ * band of lines at a time.
+ */
+export function emitDepthwise(lowering: Lowering, { shape, x, w, y, epilogue }: ConvCall): void {
+  const { images, inH, inW, inC, outC: channels, group, window } = shape
+  const [outH, outW] = window.out
+  const words = windowWords(window)
+  const args = { x, w, y, images, channels, inH, inW, outH, outW, ...words, ...epilogue }
+  if (inC === channels && group === inC) {
+    lowering.step({ kernel: 'dwconv_f32', units: images * outH, args })
+    return
+  }
+  const { strideH, padTop } = words
+  const [depth, n] = [inC / group, channels / group]
+  const reach = (words.kh - 1) * words.dilationH + 1
+  const line = inW * depth * channels * 4
+  const spare = (bandBytes * lowering.host.threads) / line - reach
+  const rows = Math.min(outH, Math.max(0, Math.floor(spare / strideH)) + 1)
+  const band = lowering.scratch(Math.min(inH, (rows - 1) * strideH + reach) * line)
+  for (let image = 0; image < images; image++) {
+    for (let row = 0; row < outH; row += rows) {
+      const units = Math.min(rows, outH - row)
+      const top = row * strideH - padTop
+      const first = Math.max(0, top)
+      const lines = Math.max(0, Math.min(inH, top + (units - 1) * strideH + reach) - first)
+      copyElements(lowering, {
+        width: 4,
+        dims: [lines * inW, depth, n, group],
+        source: shifted(x, (image * inH + first) * inW * inC * 4),
+        strides: [inC, 1, 0, depth],
+        target: band,
+        targetStrides: [depth * channels, channels, 1, n],
+      })
+      const { residual, batchR, ldr } = epilogue
+      const own = {
+        x: band,
+        y: shifted(y, (image * outH + row) * outW * channels * 4),
+        images: 1,
+        inH: lines,
+        inW: inW * depth,
+        outH: units,
+        kw: words.kw * depth,
+        strideW: words.strideW * depth,
+        padTop: first - top,
+        padLeft: words.padLeft * depth,
+        residual: residual && shifted(residual, (image * batchR + row * outW * ldr) * 4),
+      }
+      lowering.step({ kernel: 'dwconv_f32', units, args: { ...args, ...own } })
+    }
   }
 }
 

@@ -99,6 +99,8 @@ const shapes: readonly (readonly [x: number[], w: number[], attributes: Record<s
   [[1, 6, 7, 8], [5, 3, 3, 8], { pads: [1, 1, 1, 1] }],
   [[2, 5, 4, 3], [9, 1, 1, 3], {}],
   [[1, 9, 8, 6], [6, 3, 3, 1], { group: 6, pads: [1, 0, 1, 1], strides: [2, 1] }],
+  [[1, 6, 7, 3], [6, 3, 3, 1], { group: 3, pads: [1, 0, 1, 1], strides: [1, 2] }],
+  [[2, 5, 7, 8], [8, 3, 3, 2], { group: 4, pads: [1, 1, 1, 1] }],
   [[1, 7, 7, 4], [6, 2, 3, 2], { group: 2, dilations: [2, 1], pads: [0, 1, 1, 0] }],
 ]
 

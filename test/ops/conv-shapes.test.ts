@@ -65,6 +65,31 @@ for (const name of ['whittle.Conv', 'whittle.DynamicQuantizeConv'] as const) {
   })
 }
 
+/** Larger than what is copied at a time. */
+const banded: readonly Shape[] = [
+  { x: [2, 20, 60, 128], w: [128, 3, 3, 2], attributes: { group: 64, pads: [1, 1, 1, 1], activation: 'Relu' } },
+  { x: [1, 31, 40, 96], w: [128, 3, 5, 3], attributes: { group: 32, pads: [2, 0, 1, 3], strides: [2, 1] } },
+  { x: [1, 45, 64, 48], w: [96, 3, 3, 1], attributes: { group: 48, pads: [9, 2, 8, 2], dilations: [3, 2] } },
+]
+
+test.each(banded)(
+  '$x by $w in bands agrees with the reference, on one thread and on more',
+  async ({ x, w, attributes }) => {
+    const { def, reference } = await load('whittle.Conv')
+    const inputs = [floats(random, x), floats(random, w), floats(random, [w[0]])]
+    const { context, types } = nodeOf('whittle.Conv', def, { inputs, attributes })
+    const sample: Sample = { inputs: [...inputs, floats(random, types[0].dims as number[])], attributes }
+    const [want] = reference(sample.inputs, context.attributes, { opset: 21, outputs: 1, evaluate: () => [] })
+    const runs = [1, 3].map((threads) => {
+      const host = { int8: 'pairs', threads } as const
+      return runLowered(build, 'whittle.Conv', def, sample, { host, constants: (input) => input > 0 && input < 3 })![0]
+    })
+    const [a, b] = [numbersOf(runs[0]), numbersOf(want)]
+    expect(Array.from(b).findIndex((v, at) => !(Math.abs(a[at] - v) <= 2e-5 + 1e-5 * Math.abs(v)))).toBe(-1)
+    expect(runs[1].data).toEqual(runs[0].data)
+  },
+)
+
 test('ConvTranspose of 60 random shapes has steps, which agree with its reference', async () => {
   const { ops, references } = await opTable.ConvTranspose()
   const def = (ops as Record<string, OpDef>).ConvTranspose
