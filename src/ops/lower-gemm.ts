@@ -33,7 +33,7 @@ export interface Packing {
   readonly sums: number
 }
 
-/** Panels of a matrix: as many parts as it has matrices, or panels where it is one, if these lie one behind the other or side by side. */
+/** Panels, each a part where there is one matrix whose columns lie one behind the other or side by side. */
 function packing(
   name: string,
   matrix: SourceMatrix,
@@ -43,42 +43,27 @@ function packing(
   step: (source: Ref, target: Ref, sums: Ref, part: Required<SourceMatrix>, units: number) => StepSpec,
 ): Packing {
   const { n, k, colStride, depthStride, batch = 1, batchSrc = 0, flip = 0 } = matrix
-  const panels = Math.ceil(n / panelColumns)
+  const count = Math.ceil(n / panelColumns)
   const panelBytes = panelColumns * depth * elementBytes
-  const batchBytes = panels * panelBytes
+  const batchBytes = count * panelBytes
   const sums = roundUp(batch * batchBytes, 16)
-  const [stacked, sideBySide] = [colStride === k && depthStride === 1, colStride === 1 && depthStride === n]
-  const isOne = batch === 1
-  const shares = [
-    isOne && sideBySide
-      ? { lines: k, bytes: panelColumns * elementBytes }
-      : { lines: 1, bytes: (isOne ? panelColumns * k : batchSrc) * elementBytes },
-  ]
-  const count = isOne ? panels : batch
+  const sideBySide = colStride === 1 && depthStride === n
+  const [lines, line] = sideBySide ? [k, 1] : [1, k]
+  const parts = { count, shares: [{ lines, bytes: panelColumns * line * elementBytes }] }
+  const isOne = batch === 1 && (sideBySide || (colStride === k && depthStride === 1))
   return {
     batchBytes,
     sums,
     layout: {
       key: [name, n, k, colStride, depthStride, batch, batchSrc, flip].join(':'),
       bytes: sums + batch * sumBytes,
-      ...((isOne || batchSrc === n * k) && (stacked || sideBySide) ? { parts: { count, shares } } : {}),
+      ...(isOne ? { parts } : {}),
       steps(source, target, _, from = 0, to = count) {
-        const part = { ...matrix, batch: 1, batchSrc, flip }
-        if (isOne) {
-          part.n = Math.min(n, to * panelColumns) - from * panelColumns
-          if (sideBySide) part.depthStride = part.n
-        } else part.batch = to - from
-        const columns = from * (isOne ? 1 : panels)
-        const at = sums + columns * panelColumns * 4
-        return [
-          step(
-            source,
-            shifted(target, columns * panelBytes),
-            shifted(target, at),
-            part,
-            (to - from) * (isOne ? 1 : panels),
-          ),
-        ]
+        const first = from * panelColumns
+        const columns = Math.min(n, to * panelColumns) - first
+        const part = { ...matrix, n: columns, depthStride: sideBySide ? columns : depthStride, batch, batchSrc, flip }
+        const places = [source, shifted(target, from * panelBytes), shifted(target, sums + first * 4)] as const
+        return [step(...places, part, batch * (to - from))]
       },
     },
   }

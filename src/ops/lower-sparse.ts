@@ -207,8 +207,9 @@ const blockKernels = {
 const byteBlocks: SparseFamily = {
   size: side * side,
   values(shape, host) {
-    const one = { n: side, k: side, colStride: side, depthStride: 1, batch: shape.count, batchSrc: side * side }
-    return packS8(one, recipeOf(shape, host))
+    // blocks one behind the other are columns of `side` k
+    const all = { n: side * shape.count, k: side, colStride: side, depthStride: 1 }
+    return packS8(all, recipeOf(shape, host))
   },
   mostDepth: ({ k }) => Math.ceil(k / side) - 1,
   depthStep: (shape, host) => side * recipeOf(shape, host).bytes,

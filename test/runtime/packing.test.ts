@@ -36,21 +36,11 @@ const bytesOf = (length: number): Uint8Array => Uint8Array.from({ length }, (_, 
 const cases: readonly (readonly [name: string, source: number, layout: WeightLayout])[] = [
   ['float32 columns, 603 of 700', 603 * 700 * 4, packF32({ n: 603, k: 700, colStride: 700, depthStride: 1 }).layout],
   ['float32 lines of 603 columns', 603 * 700 * 4, packF32({ n: 603, k: 700, colStride: 1, depthStride: 603 }).layout],
-  [
-    'float32 matrices, 9 of 13 columns',
-    9 * 13 * 1100 * 4,
-    packF32({ n: 13, k: 1100, colStride: 1100, depthStride: 1, batch: 9, batchSrc: 13 * 1100 }).layout,
-  ],
   ['int8 columns', 603 * 1501, packS8({ n: 603, k: 1501, colStride: 1501, depthStride: 1 }, byteRecipes.pairs).layout],
   [
     'int8 lines, flipped',
     603 * 1501,
     packS8({ n: 603, k: 1501, colStride: 1, depthStride: 603, flip: 128 }, byteRecipes.u8).layout,
-  ],
-  [
-    'int8 matrices that lie on their sides',
-    11 * 20 * 3001,
-    packS8({ n: 20, k: 3001, colStride: 1, depthStride: 20, batch: 11, batchSrc: 20 * 3001 }, byteRecipes.u8).layout,
   ],
   ['depths', 4 * 200_001, clippedLayout(200_001, 70_000, 3)],
 ]
