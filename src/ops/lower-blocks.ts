@@ -181,7 +181,10 @@ function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWe
   const layout: WeightLayout = {
     key: [panels.layout.key, block, scales.key, zeros?.key].join('|'),
     bytes: wZeros + (zeros?.bytes ?? 0),
-    ...partsOf([panels.layout, scales, ...(zeros ? [zeros] : [])]),
+    parts: {
+      count: Math.ceil(n / panelColumns),
+      shares: [panels.layout, scales, zeros].flatMap((one) => one?.parts?.shares ?? []),
+    },
     steps(src, target, [scaleSrc, zeroSrc] = [], from = 0, to = Math.ceil(n / panelColumns)) {
       const at = wSum + from * panelColumns * 4
       const columns = Math.min(n, to * panelColumns) - from * panelColumns
@@ -204,14 +207,6 @@ function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWe
     layout,
   )
   return { b, wScale: shifted(b, wScale), wSum: shifted(b, wSum), wZeros: zeros && shifted(b, wZeros) }
-}
-
-/** The parts of layouts that are packed together, if each has as many. */
-function partsOf(layouts: readonly WeightLayout[]): Pick<WeightLayout, 'parts'> {
-  const all = layouts.map(({ parts }) => parts)
-  const count = all[0]?.count
-  if (count === undefined || !all.every((parts) => parts?.count === count)) return {}
-  return { parts: { count, shares: all.flatMap((parts) => parts!.shares) } }
 }
 
 /** Inputs packed as one weight: once where all are constant. */

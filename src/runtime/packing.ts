@@ -12,7 +12,7 @@ import type { RunSteps } from './weights.ts'
 const stagedBytes = 384 * 1024
 
 /** Names of the constants a request is made from. */
-function sourcesOf({ constant, beside = [] }: WeightRequest): readonly string[] {
+export function sourcesOf({ constant, beside = [] }: WeightRequest): readonly string[] {
   return [constant, ...beside]
 }
 
@@ -21,7 +21,8 @@ export class Packing {
   readonly #heap: Heap
   readonly #runSteps: RunSteps
   readonly #targetOf: (id: string) => number
-  readonly #waiting: Set<WeightRequest>
+  /** By constant: the weights that it is waited for with. */
+  readonly #waiting = new Map<string, Set<WeightRequest>>()
   readonly #held = new Map<string, { bytes: Uint8Array; whole: boolean }>()
 
   /**
@@ -32,38 +33,46 @@ export class Packing {
     this.#heap = heap
     this.#runSteps = runSteps
     this.#targetOf = targetOf
-    this.#waiting = new Set(requests.filter(({ layout }) => layout))
+    for (const request of requests) {
+      if (!request.layout) continue
+      for (const name of sourcesOf(request))
+        this.#waiting.set(name, (this.#waiting.get(name) ?? new Set()).add(request))
+    }
   }
 
   /** Constants that are waited for. */
-  get constants(): Set<string> {
-    return new Set([...this.#waiting].flatMap(sourcesOf))
+  get constants(): string[] {
+    return [...this.#waiting.keys()]
   }
 
   /** Takes a piece of a constant, of `length` bytes in all; constants nobody waits for are passed over. */
   async take(constant: string, length: number, offset: number, bytes: Uint8Array): Promise<void> {
-    if (!this.constants.has(constant)) return
+    const requests = this.#waiting.get(constant)
+    if (!requests) return
     const whole = bytes.byteLength === length
-    const held = this.#held.get(constant) ?? { bytes: whole ? bytes : new Uint8Array(length), whole }
+    const held = this.#held.get(constant) ?? { bytes: whole ? bytes : new Uint8Array(length), whole: false }
     this.#held.set(constant, held)
-    if (!whole) {
-      held.bytes.set(bytes, offset)
-      held.whole = offset + bytes.byteLength === length
-    }
+    if (!whole) held.bytes.set(bytes, offset)
+    held.whole = offset + bytes.byteLength === length
     if (!held.whole) return
-    for (const request of [...this.#waiting]) {
-      const sources = sourcesOf(request).map((name) => this.#held.get(name))
+    for (const request of requests) {
+      const names = sourcesOf(request)
+      const sources = names.map((name) => this.#held.get(name))
       if (!sources.every((source) => source?.whole)) continue
-      this.#waiting.delete(request)
       await this.#pack(
         request,
         sources.map((source) => source!.bytes),
       )
+      for (const name of names) {
+        const left = this.#waiting.get(name)
+        left?.delete(request)
+        if (left?.size !== 0) continue
+        this.#waiting.delete(name)
+        this.#held.delete(name)
+      }
     }
-    const waited = this.constants
-    for (const name of [...this.#held.keys()]) if (!waited.has(name)) this.#held.delete(name)
     // the piece is valid until the next one is asked for
-    if (whole && waited.has(constant)) held.bytes = bytes.slice()
+    if (whole && requests.size > 0) held.bytes = bytes.slice()
   }
 
   async #pack({ id, layout }: WeightRequest, sources: readonly Uint8Array[]): Promise<void> {
@@ -75,24 +84,28 @@ export class Packing {
     const step = Math.max(1, Math.floor(stagedBytes / partBytes))
     for (let from = 0; from < count; from += step) {
       const to = Math.min(count, from + step)
-      const staged = sources.map((source, i) => {
-        const { lines, bytes } = shares[i]
-        const line = source.byteLength / lines
-        const width = Math.min(line, to * bytes) - from * bytes
-        const address = this.#heap.allocate(lines * width)
-        const view = this.#heap.view(address, lines * width)
-        for (let l = 0; l < lines; l++) {
-          const start = l * line + from * bytes
-          view.set(source.subarray(start, start + width), l * width)
+      const staged: { address: number; bytes: number }[] = []
+      try {
+        for (const [i, source] of sources.entries()) {
+          const { lines, bytes } = shares[i]
+          const line = source.byteLength / lines
+          const width = Math.min(line, to * bytes) - from * bytes
+          const address = this.#heap.allocate(lines * width)
+          staged.push({ address, bytes: lines * width })
+          const view = this.#heap.view(address, lines * width)
+          for (let l = 0; l < lines; l++) {
+            const start = l * line + from * bytes
+            view.set(source.subarray(start, start + width), l * width)
+          }
         }
-        return { address, bytes: lines * width }
-      })
-      const places = new Map(staged.map(({ address }, i) => [`source ${i}`, address]))
-      places.set('target', this.#targetOf(id))
-      const [first, ...beside] = staged.map((_, i) => ({ id: `source ${i}`, offset: 0 }))
-      const steps = layout!.steps(first, { id: 'target', offset: 0 }, beside, ...(layout!.parts ? [from, to] : []))
-      await this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
-      for (const { address, bytes } of staged) this.#heap.release(address, bytes)
+        const places = new Map(staged.map(({ address }, i) => [`source ${i}`, address]))
+        places.set('target', this.#targetOf(id))
+        const [first, ...beside] = staged.map((_, i) => ({ id: `source ${i}`, offset: 0 }))
+        const steps = layout!.steps(first, { id: 'target', offset: 0 }, beside, ...(layout!.parts ? [from, to] : []))
+        await this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
+      } finally {
+        for (const { address, bytes } of staged) this.#heap.release(address, bytes)
+      }
     }
   }
 }

@@ -12,7 +12,7 @@ import { sizeOf } from '../tensor/shape.ts'
 import { type Tensor, bytesOf, tensorFromBytes } from '../tensor/tensor.ts'
 import type { Heap } from './address.ts'
 import { type WeightRequest, refIds } from './lowering.ts'
-import { Packing } from './packing.ts'
+import { Packing, sourcesOf } from './packing.ts'
 
 /** Runs steps with this map of places. */
 export type RunSteps = (steps: readonly StepSpec[], resolve: (ref: Ref) => number) => Promise<void>
@@ -82,12 +82,16 @@ export class WeightStore {
     for (const id of ids) {
       const left = this.#uses.get(id)! - 1
       this.#uses.set(id, left)
-      const block = this.#blocks.get(id)
-      if (left > 0 || !block) continue
+      if (left > 0 || !this.#blocks.has(id)) continue
       this.#uses.delete(id)
-      this.#blocks.delete(id)
-      this.#heap.release(block.address, block.bytes)
+      this.#release(id)
     }
+  }
+
+  #release(id: string): void {
+    const block = this.#blocks.get(id)
+    if (block) this.#heap.release(block.address, block.bytes)
+    this.#blocks.delete(id)
   }
 
   /** Address of a weight or table that is there, or undefined. */
@@ -119,21 +123,17 @@ export class WeightStore {
   async ensure(weights: Iterable<WeightRequest>, tables: ReadonlyMap<string, Uint8Array>): Promise<void> {
     for (const [id, bytes] of tables) if (!this.#blocks.has(id)) this.#place(id, bytes)
     const missing = [...weights].filter(({ id }) => !this.#blocks.has(id))
-    const sources = new Map<string, Uint8Array>()
-    for (const constant of missing.flatMap(({ constant, beside = [] }) => [constant, ...beside])) {
-      if (sources.has(constant) || this.#blocks.has(refIds.raw(constant))) continue
-      sources.set(constant, await this.#bytesOf(constant))
+    const pieces: ArrivingPiece[] = []
+    for (const constant of new Set(missing.flatMap(sourcesOf))) {
+      const bytes = await this.#bytesOf(constant)
+      pieces.push({ constants: [constant], length: bytes.byteLength, offset: 0, bytes })
     }
-    for (const request of missing) this.#reserve(request)
-    const packing = this.#openPacking(missing)
-    for (const constant of packing.constants) {
-      const raw = this.#blocks.get(refIds.raw(constant))
-      const bytes = sources.get(constant) ?? this.#heap.view(raw!.address, raw!.bytes).slice()
-      await packing.take(constant, bytes.byteLength, 0, bytes)
-    }
-    for (const { id, constant, layout } of missing) {
-      if (!layout)
-        this.#heap.view(this.#blocks.get(id)!.address, sources.get(constant)!.byteLength).set(sources.get(constant)!)
+    try {
+      await this.receive(pieces, missing)
+    } catch (error) {
+      // what is not packed is not there
+      for (const { id } of missing) this.#release(id)
+      throw error
     }
   }
 
@@ -141,9 +141,12 @@ export class WeightStore {
    * Takes weights as their pieces arrive: each is packed when its last piece is there. Constants nobody requests are let
    * go. @throws what the stream throws
    */
-  async receive(pieces: AsyncIterable<ArrivingPiece>, requests: readonly WeightRequest[]): Promise<void> {
+  async receive(
+    pieces: Iterable<ArrivingPiece> | AsyncIterable<ArrivingPiece>,
+    requests: readonly WeightRequest[],
+  ): Promise<void> {
     for (const request of requests) this.#reserve(request)
-    const packing = this.#openPacking(requests)
+    const packing = new Packing(this.#heap, requests, this.#runSteps, (id) => this.#blocks.get(id)!.address)
     for (const constant of packing.constants) {
       const tensor = this.#constant(constant).tensor
       if (tensor) await packing.take(constant, bytesOf(tensor).byteLength, 0, bytesOf(tensor) as Uint8Array)
@@ -164,10 +167,6 @@ export class WeightStore {
     this.#blocks.set(id, { address: this.#heap.allocate(bytes), bytes })
   }
 
-  #openPacking(requests: readonly WeightRequest[]): Packing {
-    return new Packing(this.#heap, requests, this.#runSteps, (id) => this.#blocks.get(id)!.address)
-  }
-
   #constant(name: string): Constant {
     const constant = this.#constants.get(name)
     if (!constant) throw new GraphError({ where: `constant '${name}'`, expected: 'to be in the graph' })
@@ -177,6 +176,8 @@ export class WeightStore {
   async #bytesOf(name: string): Promise<Uint8Array> {
     const { tensor } = this.#constant(name)
     if (tensor) return bytesOf(tensor)
+    const raw = this.#blocks.get(refIds.raw(name))
+    if (raw) return this.#heap.view(raw.address, raw.bytes).slice()
     if (!this.#refetch) throw new GraphError({ where: `constant '${name}'`, expected: 'bytes at hand', got: 'none' })
     return this.#refetch(name)
   }

@@ -99,4 +99,22 @@ describe('WeightStore', () => {
     await weights.ensure([], new Map([[a, Uint8Array.of(1, 2)]]))
     expect([...heap.view(weights.addressOf(a)!, 2)]).toEqual([1, 2])
   })
+
+  it('packs again what a failure left unpacked', async () => {
+    const heap = new Heap(createMemory(false))
+    let calls = 0
+    const run = (): Promise<void> => (calls++ === 0 ? Promise.reject(new Error('no room')) : Promise.resolve())
+    const weights = new WeightStore(heap, new Map([['w', atHand]]), run)
+    await expect(weights.ensure([request, raw], new Map())).rejects.toThrow('no room')
+    expect([weights.addressOf('packed'), weights.addressOf('constant w'), weights.bytes]).toEqual([
+      undefined,
+      undefined,
+      0,
+    ])
+    const { top } = heap
+    await weights.ensure([request, raw], new Map())
+    expect(calls).toBe(2)
+    expect(heap.top).toBe(top)
+    expect(weights.tensorOf('w')!.data).toEqual(content)
+  })
 })
