@@ -86,7 +86,8 @@ function finishColumns(
     case 1: shortRowsOf<Relu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 2: shortRowsOf<Clip>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 3: shortRowsOf<LeakyRelu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
-    case 4: shortRowsOf<HardSigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
+    // gates of means of images: rows that take no time
+    case 4: rowsOf<HardSigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 5: shortRowsOf<HardSwish>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 6: rowsOf<Sigmoid>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
     case 7: rowsOf<Silu>(epilogue, c, ldc, rows, cols, params, paramsStep, wScale, wSum, bias, residual); return
