@@ -152,7 +152,7 @@ export function emitWeightOnlyGemm(
   const b = packedWeight(lowering, inputs[0], packing)
   const wScale = packedWeight(lowering, inputs[1], packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }))
   const wZeros = inputs[2] === null ? null : packedWeight(lowering, inputs[2], packZeros(n, blocks, weights))
-  const scratchBytes = 4 * panelColumns * roundUp(k, 2 * group) * 4
+  const scratchBytes = 64 + 2 * panelColumns * roundUp(k, 2 * group) * 4
   const scratch = lowering.threadScratch(scratchBytes)
   const call = { a: lowering.input(0)!.ref, lda: k, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
   const { units, args } = gemmWords(lowering, call, { weightBytes: 4, widens: 4 })

@@ -225,6 +225,13 @@ function widenedCase(
     makeRowsExtreme(a, k, k)
     if (bits === 8) makeWeightsExtreme(w, k)
   }
+  if (options.idle) {
+    // zeros alone are exact
+    for (let i = 0; i < w.length; i++) {
+      const at = ((Math.floor(i / k) >> 3) * blocks + Math.floor((i % k) / block)) * 8 + (Math.floor(i / k) & 7)
+      w[i] = bits === 8 ? 0 : 8 - (zeros ? offsets[at]! : 0)
+    }
+  }
   const sumAt = (_: number, row: number, column: number): Sum => {
     let value = 0
     let size = 0
@@ -236,7 +243,7 @@ function widenedCase(
     }
     return floatSum(value, size, k + 2)
   }
-  const scratchBytes = 4 * 8 * roundUp(k, 8) * 4
+  const scratchBytes = 64 + 2 * 8 * roundUp(k, 8) * 4
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
@@ -280,6 +287,20 @@ const widenedOracle =
       one([2, 9, 30], 256),
       one([9, 11, 64], 32, { extreme: true }),
       one([3, 5, 0], 32),
+      one([9, 5, 0], 32),
+      ...[1, 2, 3, 4, 5].flatMap((m) => [
+        one([m, 24, 256], 64, { activation: 'Relu' }),
+        one([m, 13, 131], 32, { zeros: true, residual: true, gap: 2 }),
+        one([m, 17, 325], 128, { nb: 16 }),
+        one([m, 11, 198], 64, { zeros: true }),
+        one([m, 7, 36], 32, { extreme: true }),
+        one([m, 9, 104], 32, { extreme: true, zeros: true }),
+        one([m, 10, 64], 32, { idle: true, zeros: true }),
+      ]),
+      // the last tile overlaps the one before, or a unit has few rows of a product of many
+      ...[6, 7, 8, 9, 10, 11, 25].map((m) => one([m, 12, 75], 32, { zeros: true })),
+      one([14, 10, 40], 32, { mb: 12 }),
+      one([15, 10, 40], 32, { mb: 12 }),
     ]
   }
 
