@@ -9,7 +9,8 @@ import type { Patch } from '../ir/patch.ts'
 import type { View } from '../ir/rewrite.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor } from '../tensor/tensor.ts'
-import { canPermute, inverse, isIdentity, permuteTensor } from './permute-tensor.ts'
+import { nodeWithIntegers, reshapeOperand } from './operands.ts'
+import { canPermute, inverse, isIdentity, permuteTensor, permuted } from './permute-tensor.ts'
 import { permOf } from './remove-no-ops.ts'
 
 /** A value that is `x` with its axes in the order of `perm`. */
@@ -49,11 +50,12 @@ export function unpermuted(view: View, value: string, perm: readonly number[]): 
     return { name, patch: { constants: { [name]: permuteTensor(new Tensor(tensor.type, tensor.data, whole), back) } } }
   }
   if (dims.length !== perm.length || !movesOnesOnly(dims, back)) return undefined
+  // as a Transpose it would be pushed on in its turn
+  const operand = reshapeOperand(dims, permuted(dims, back))
+  if (operand === undefined) return undefined
   const name = view.fresh(`${value}/permuted`)
-  return {
-    name,
-    patch: { nodes: [{ name, op: 'Transpose', inputs: [value], outputs: [name], attributes: { perm: back } }] },
-  }
+  const reshape = { name, op: 'Reshape', outputs: [name], attributes: {} }
+  return { name, patch: nodeWithIntegers(view, reshape, value, operand) }
 }
 
 /** True when a permutation of these dims leaves the elements where they are in memory. */

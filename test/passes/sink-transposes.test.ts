@@ -126,6 +126,20 @@ describe('sink-transposes', () => {
   })
 
   it.each([
+    ['of known sizes', '1, 1, 6, 5', 'Sub(x, d)', 0],
+    ['of known sizes, last', '1, 1, 6, 5', 'Add(d, x)', 0],
+    ['of an image of one row', 'n, 1, 1, w', 'Sub(x, d)', 0],
+    ['of symbolic sizes, which no Reshape spells', 'n, 1, h, w', 'Sub(x, d)', 1],
+  ])('settles where one channel comes out and meets an operand %s', async (_, dims, last, most) => {
+    const { ops } = await through(
+      [channelsLast, sinkTransposes],
+      `input x: float32[${dims}] const a: float32[4, 1, 3, 3] = ... const b: float32[1, 4, 3, 3] = ...
+      c = Conv(x, a) {pads: [1, 1, 1, 1]} r = Relu(c) d = Conv(r, b) {pads: [1, 1, 1, 1]} y = ${last} ${end}`,
+    )
+    expect(ops.slice(1).filter((op) => op === 'Transpose').length).toBeLessThanOrEqual(most)
+  })
+
+  it.each([
     [
       'a Slice of a value others read too',
       `${head} const a: int64[1] = 1 const b: int64[1] = 2 p = Slice(t, a, b, a) q = Slice(t, b, a, a) e = Concat(p, q) {axis: 1} y = Neg(e) ${end}`,
