@@ -5,7 +5,9 @@ import { GraphError } from '../base/errors.ts'
 import type { Constant, Graph, Node } from '../ir/graph.ts'
 import { namesIn } from '../ir/rewrite.ts'
 import { readNames } from '../ir/topo.ts'
+import { isDepthwise } from '../ops/lower-conv.ts'
 import { mostByteDepth } from '../ops/lower-gemm.ts'
+import { axisValues } from '../ops/window.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import type { Statistics, ValueStatistics } from './calibrate.ts'
@@ -127,9 +129,9 @@ export class LayerQuantizer {
     const shape = shapeOf(node.op, tensor.dims)
     const canBlock = node.op === blockOp
     const bits = canBlock && recipe.weights === 'int4' ? 4 : 8
-    // depthwise convolutions compute in float32; embeddings have the codes of the product that reads the same table
-    const isConv = node.op === 'whittle.Conv' && shape.inputs > 1
-    const canNarrow = bits === 8 && (canBlock || isConv || (node.op === 'Gather' && !this.#isOwn(name)))
+    // convolutions summed by channel compute in float32; embeddings have the codes of the product that reads the same table
+    const isByteConv = node.op === 'whittle.Conv' && !isSummedByChannel(node, tensor.dims)
+    const canNarrow = bits === 8 && (canBlock || isByteConv || (node.op === 'Gather' && !this.#isOwn(name)))
     const narrow = recipe.narrow && canNarrow
     const rounded = (
       numbers: Float32Array,
@@ -216,6 +218,13 @@ export class LayerQuantizer {
 /** Whether enough is known of the inputs of a layer of one group. */
 function tellsOf(values: ValueStatistics | undefined, { inputs }: WeightShape): values is ValueStatistics {
   return values?.means.length === inputs && values.rows >= leastRows
+}
+
+/** Whether a convolution's quantised form computes in float32 (ops/dynamic-quantize-conv.ts). */
+function isSummedByChannel({ attributes }: Node, [outC, kh, kw, depth]: readonly number[]): boolean {
+  const { group = 1 } = attributes as { readonly group?: number }
+  const [strides, dilations] = ['strides', 'dilations'].map((name) => axisValues(attributes, name, 2, 1, 1))
+  return isDepthwise({ group, inC: group * depth, outC, window: { kernel: [kh, kw], strides, dilations } })
 }
 
 /** `[Cout, kh, kw, Cin / group]` of convolutions; rows of all axes but the last of all others. */

@@ -26,6 +26,11 @@ export interface ConvShape {
   readonly window: Window<number>
 }
 
+/** What is known of it without its input. */
+export interface ConvLayer extends Pick<ConvShape, 'inC' | 'outC' | 'group'> {
+  readonly window: Pick<Window<number>, 'kernel' | 'strides' | 'dilations'>
+}
+
 export type ConvWay = 'depthwise' | 'gemm' | 'gather'
 
 /**
@@ -34,7 +39,7 @@ export type ConvWay = 'depthwise' | 'gemm' | 'gather'
  * in the time of: copying an element, beginning a run of copies, a multiply-add by channel, and gathering a run or ending
  * a row; by shapes of 1 to 8 channels a group on Zen 3. The answer depends on the layer alone.
  */
-export function isDepthwise({ group, inC, outC, window }: Omit<ConvShape, 'images' | 'inH' | 'inW'>): boolean {
+export function isDepthwise({ group, inC, outC, window }: ConvLayer): boolean {
   const [depth, n] = [inC / group, outC / group]
   const [taps, spread] = [window.kernel, window.strides].map(([y, x]) => y * x)
   const copies = n * depth * (spread * (10 + 160 / group) + taps * 2.5)
