@@ -37,7 +37,7 @@ export function layerNorm(args: usize, from: u32, to: u32): void {
     let mean = meanRow(x, a.cols)
     let variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon
     if (!holds(variance)) {
-      const by = moveRow(x, y, a.cols, variance)
+      const by = moveRow(x, y, a.cols, variance, mean)
       x = y
       mean = meanRow(x, a.cols)
       variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon * by * by
@@ -57,7 +57,7 @@ export function rmsNorm(args: usize, from: u32, to: u32): void {
     let x = a.x + <usize>row * bytes
     let square = spread(x, a.cols, splat(0)) / <f32>a.cols + a.epsilon
     if (!holds(square)) {
-      const by = moveRow(x, y, a.cols, square)
+      const by = moveRow(x, y, a.cols, square, splat(0))
       x = y
       square = spread(x, a.cols, splat(0)) / <f32>a.cols + a.epsilon * by * by
     }
@@ -78,7 +78,7 @@ export function instanceNorm(args: usize, from: u32, to: u32): void {
     let mean = meanRow(x, a.cols)
     let variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon
     if (!holds(variance)) {
-      const by = moveRow(x, y, a.cols, variance)
+      const by = moveRow(x, y, a.cols, variance, mean)
       x = y
       mean = meanRow(x, a.cols)
       variance = spread(x, a.cols, mean) / <f32>a.cols + a.epsilon * by * by
@@ -102,12 +102,16 @@ function holds(variance: f32): bool {
   return variance >= LEAST_VARIANCE && variance < Infinity
 }
 
-/** y = x times the power of two that a row of this variance needs, which is returned. */
+/**
+ * y = x times the power of two that a row of this variance needs, which is returned. Where it raises, what is raised is the
+ * distance from the mean: rows of large numbers that are alike have a small variance too.
+ */
 // @ts-ignore: decorator
 @inline
-function moveRow(x: usize, y: usize, count: u32, variance: f32): f32 {
-  const by = variance < LEAST_VARIANCE ? RAISE : LOWER
-  writeRow(x, y, count, splat(0), splat(by), 0, 0)
+function moveRow(x: usize, y: usize, count: u32, variance: f32, mean: v128): f32 {
+  const raises = variance < LEAST_VARIANCE
+  const by = raises ? RAISE : LOWER
+  writeRow(x, y, count, raises ? mean : splat(0), splat(by), 0, 0)
   return by
 }
 

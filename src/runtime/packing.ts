@@ -98,11 +98,10 @@ export class Packing {
             view.set(source.subarray(start, start + width), l * width)
           }
         }
-        const places = new Map(staged.map(({ address }, i) => [`source ${i}`, address]))
-        places.set('target', this.#targetOf(id))
-        const [first, ...beside] = staged.map((_, i) => ({ id: `source ${i}`, offset: 0 }))
-        const steps = layout!.steps(first, { id: 'target', offset: 0 }, beside, ...(layout!.parts ? [from, to] : []))
-        await this.#runSteps(steps, (ref) => places.get(ref.id)! + ref.offset)
+        const [first, ...beside] = staged.map((_, i) => ({ id: `${i}`, offset: 0 }))
+        const steps = layout!.steps(first, { id, offset: 0 }, beside, ...(layout!.parts ? [from, to] : []))
+        const target = this.#targetOf(id)
+        await this.#runSteps(steps, (ref) => (staged[Number(ref.id)]?.address ?? target) + ref.offset)
       } finally {
         for (const { address, bytes } of staged) this.#heap.release(address, bytes)
       }

@@ -62,6 +62,7 @@ function normOracle(
       ...[0, usual].flatMap((epsilon, which) =>
         one([hardRows.length, 7], which, f32(epsilon), hard, `, hard, epsilon ${epsilon}`),
       ),
+      ...one([1, 8], 1, 2 ** -110, new Float32Array(8).fill(2 ** 32), ', large and alike'),
     ]
   }
 }
