@@ -49,6 +49,7 @@ export function addCompress(program: Command): void {
       `
 Recipes as JSON, every field optional:
   { "weights": "int8", "exclude": ["conv2d_10.w_0"], "minElements": 64, "disablePasses": ["fuse-epilogue"] }
+  "exclude" names nodes or weights as the model or the report has them: "w" also means what passes made of it, "w/last"
   { "weights": "int8", "rounding": "nearest", "equalize": false }   runs the model on no inputs (docs/compression.md)
   { "weights": "int8", "narrow": false }   nearer by 0.3 to 2 dB, slower on x86 before AVX-VNNI (docs/performance.md)
 

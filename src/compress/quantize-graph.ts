@@ -12,7 +12,7 @@ import { Tensor } from '../tensor/tensor.ts'
 import type { Statistics } from './calibrate.ts'
 import { biasCorrection } from './correct-bias.ts'
 import { LayerQuantizer, type LayerWeight, type StoredWeight, blockOp, roundedOps, shapeOf } from './quantize-layer.ts'
-import type { FullRecipe } from './recipe.ts'
+import { type FullRecipe, isMeant } from './recipe.ts'
 
 /** What became of one layer's weight. */
 export interface LayerReport {
@@ -266,7 +266,8 @@ export function reasonToKeep(node: Node, weights: readonly LayerWeight[], recipe
   const deep = reasonOfDepth(node, weights, recipe)
   if (deep !== undefined) return deep
   const names = [node.name, ...weights.map(({ name }) => name)]
-  return names.some((name) => recipe.exclude.includes(name)) ? 'excluded by the recipe' : undefined
+  const isExcluded = recipe.exclude.some((exclusion) => names.some((name) => isMeant(exclusion, name)))
+  return isExcluded ? 'excluded by the recipe' : undefined
 }
 
 /** Sums of bytes with one scale for an output are int32 to their end; there are no kernels for longer ones. */

@@ -59,7 +59,10 @@ const recipeSchema = v.strictObject({
   minElements: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 64),
   /** Keep small layers of few weights per output channel in float32 (see quantize-graph.ts). */
   keepShallow: v.optional(v.boolean(), true),
-  /** Names of nodes (or of their weights) left in float32; `compress` complains of those that no layer has. */
+  /**
+   * Names of nodes (or of their weights) left in float32, as the model or the report has them: with `w` goes what passes made
+   * of it, `w/…`. `compress` complains of those that no layer has.
+   */
   exclude: v.optional(v.array(v.string()), []),
   /** Passes switched off, by name. */
   disablePasses: v.optional(v.array(v.picklist(passNames())), []),
@@ -81,6 +84,11 @@ export const presets: Readonly<Record<string, Recipe>> = {
   'sparse-90': { name: 'sparse-90', weights: 'float32', sparse: { kind: 'unstructured', sparsity: 0.9 } },
   /** Int8 with three of four blocks of each matrix product gone. */
   'sparse-block-75': { name: 'sparse-block-75', weights: 'int8', sparse: { kind: 'block', sparsity: 0.75 } },
+}
+
+/** Whether an exclusion means the node or weight `name`: it is called so, or is what passes made of it (`…/…`, `…~1`). */
+export function isMeant(exclusion: string, name: string): boolean {
+  return exclusion !== '' && name.startsWith(exclusion) && ['', '/', '~'].includes(name.charAt(exclusion.length))
 }
 
 const oneOf = (choices: readonly (string | number)[]): string => `one of ${choices.map(describe).join(', ')}`
