@@ -7,7 +7,6 @@ import { namesIn } from '../ir/rewrite.ts'
 import { readNames } from '../ir/topo.ts'
 import { isDepthwise } from '../ops/lower-conv.ts'
 import { mostByteDepth } from '../ops/lower-gemm.ts'
-import { axisValues } from '../ops/window.ts'
 import { sizeOf } from '../tensor/shape.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import type { Statistics, ValueStatistics } from './calibrate.ts'
@@ -222,8 +221,11 @@ function tellsOf(values: ValueStatistics | undefined, { inputs }: WeightShape): 
 
 /** Whether a convolution's quantised form computes in float32 (ops/dynamic-quantize-conv.ts). */
 function isSummedByChannel({ attributes }: Node, [outC, kh, kw, depth]: readonly number[]): boolean {
-  const { group = 1 } = attributes as { readonly group?: number }
-  const [strides, dilations] = ['strides', 'dilations'].map((name) => axisValues(attributes, name, 2, 1, 1))
+  const group = (attributes.group ?? 1) as number
+  const [strides, dilations] = [attributes.strides, attributes.dilations].map((given) => {
+    const steps = given as readonly number[] | undefined
+    return steps?.length === 2 ? steps : [1, 1]
+  })
   return isDepthwise({ group, inC: group * depth, outC, window: { kernel: [kh, kw], strides, dilations } })
 }
 
