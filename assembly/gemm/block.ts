@@ -7,7 +7,7 @@
 import { ceilDiv } from '../units'
 import { finish } from './epilogue'
 import { tile1x32, tile1x8, tile2x16 } from './flat-tile'
-import { hasWideTile, Mac, S8Narrow } from './mac'
+import { Mac, S8Narrow } from './mac'
 import { tile4x8, tile6x8 } from './tile'
 import { Epilogue, Product, Quant, RowParams } from './views'
 
@@ -147,7 +147,7 @@ export function multiplyFlat<M extends Mac>(
       tile2x16<M>(a, lda, b, panel, groups, c + (<usize>j << 2), ldc)
       b += 2 * panel
     }
-  } else if (hasWideTile<M>()) {
+  } else {
     for (; cols - j >= 32; j += 32) {
       tile1x32<M>(a, b, panel, groups, c + (<usize>j << 2))
       b += 4 * panel

@@ -284,13 +284,3 @@ export class S4Pairs extends Mac {
     return dotPairs(b, a, acc)
   }
 }
-
-/**
- * Whether one row has a tile of 32 columns. In relaxed builds pairs are for wide weights on hosts without a byte dot of one
- * instruction: there a panel at a time takes 86 to 108 % of its time, and the tiles would be 1.5 KB.
- */
-// @ts-ignore: decorator
-@inline
-export function hasWideTile<M extends Mac>(): bool {
-  return !ASC_FEATURE_RELAXED_SIMD || changetype<M>(0).shift != 1
-}

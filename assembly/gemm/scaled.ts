@@ -8,7 +8,7 @@
 import { ceilDiv } from '../units'
 import { copyRows, TILE_ROW } from './columns'
 import { finish } from './epilogue'
-import { hasWideTile, Mac, S8Narrow } from './mac'
+import { Mac, S8Narrow } from './mac'
 import { begin, Tile } from './scaled-sum'
 import { scaled1x32, scaled1x8, scaled2x16 } from './scaled-flat-tile'
 import { scaled4x8, scaled6x8 } from './scaled-tile'
@@ -221,7 +221,7 @@ export function scaledFlat<M extends Mac>(
       panels = 2
       begin(s, row, 2, col, 16, c, ldc)
       scaled2x16<M>(a, lda, b, panel, scales, zeros, side, sums, rowStep, groups, blockGroups, c, ldc)
-    } else if (hasWideTile<M>() && changetype<M>(0).rows >= 2 && !two && cols >= 32) {
+    } else if (changetype<M>(0).rows >= 2 && !two && cols >= 32) {
       panels = 4
       begin(s, row, 1, col, 32, c, ldc)
       scaled1x32<M>(a, b, panel, scales, zeros, side, sums, groups, blockGroups, c)

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Products of float32 rows and weights of 8 or 4 bits with a scale per block of K. Panels are those of the dot (s8 c4, s4
- * c4): a lane of four bytes is four k of a column. Few rows turn weights into float32 in registers (widened-flat.ts); for
- * more a panel is turned into float32 in the thread's scratch, once for all rows of a unit, and multiplied as float32. The rows
- * of the whole product decide, not those of a unit, so that its cut into units changes no result.
+ * c4): a lane of four bytes is four k of a column. One row turns weights into float32 in registers (widened-flat.ts), halves of
+ * bytes by way of bytes in scratch; for more rows a panel is turned into float32 in the thread's scratch, once for all rows of
+ * a unit, and multiplied as float32. The rows of the whole product decide, not those of a unit, so that its cut into units
+ * changes no result.
  */
-import { MADD_IS_ONE } from '../simd/madd'
 import { ceilDiv } from '../units'
 import { multiplyFlat, multiplyTall } from './block'
 import { copyRows, TILE_ROW } from './columns'
 import { finish } from './epilogue'
 import { F32 } from './mac'
 import { Epilogue, Product, Scaled } from './views'
-import { halves1x8, scaleOf, widen0, widen1, widen2, widen3, widened1x8, widened2x8 } from './widened-flat'
+import { scaleOf, widen0, widen1, widen2, widen3, widened1x8 } from './widened-flat'
 
 /** Units [from, to); `bits` is 8 or 4. */
 export function multiplyWidened(
@@ -31,12 +31,9 @@ export function multiplyWidened(
   const lda = <usize>p.lda << 2
   const ldc = <usize>p.ldc << 2
   const scratch = s.scratch + <usize>thread * s.scratchBytes
-  // where a multiply-add is two instructions, two rows of halves gain less than the bytes cost that they would share
-  const most: u32 = MADD_IS_ONE ? (bits == 8 ? 5 : 3) : bits == 8 ? 3 : 1
-  const flat = p.m <= most
-  const halves = bits == 4 && !s.wZeros && p.m == 1
+  const flat = p.m == 1
   // two rows of float32 panels want two of them side by side
-  const together: u32 = !MADD_IS_ONE && !flat && p.m < 4 ? 16 : 8
+  const together: u32 = !flat && p.m < 4 ? 16 : 8
   const bytes = scratch + 2 * TILE_ROW
   for (let unit = from; unit < to; ++unit) {
     const col = (unit % nBlocks) * p.nb
@@ -44,12 +41,10 @@ export function multiplyWidened(
     const row = (unit / nBlocks) * p.mb
     const rows = min(p.mb, p.m - row)
     let a = p.a + <usize>row * lda
-    let step = lda
     if (flat && (p.k & 7) != 0) {
       const copy = bytes + (padded << 3)
-      step = padded << 2
-      memory.fill(copy, 0, step * rows)
-      for (let i: usize = 0; i < <usize>rows; ++i) memory.copy(copy + i * step, a + i * lda, <usize>p.k << 2)
+      memory.fill(copy, 0, padded << 2)
+      memory.copy(copy, a, <usize>p.k << 2)
       a = copy
     }
     const c = p.c + <usize>row * ldc + (<usize>col << 2)
@@ -67,11 +62,12 @@ export function multiplyWidened(
           else widenBytes(b, floats, p.k, s.block, scales)
           continue
         }
-        if (bits == 4 && !halves) {
+        if (bits == 4) {
           spread(b, bytes, p.k, s.block, zeros)
           b = bytes
         }
-        flatPanel(halves, a, step, rows, b, p.k, s.block, scales, scratch, to, ldc, here)
+        widened1x8(a, b, p.k, s.block, scales, scratch)
+        copyRows(scratch, to, ldc, 1, here)
       }
       if (!flat) multiplyPanels(a, lda, rows, scratch, padded << 5, p.k, to, ldc, here)
     }
@@ -80,33 +76,6 @@ export function multiplyWidened(
       ? epilogue.residual + ((<usize>row * epilogue.ldr + <usize>col) << 2)
       : 0
     finish(epilogue, c, ldc, rows, cols, 0, 0, 0, 0, bias, residual)
-  }
-}
-
-/** All rows times a panel of bytes, two at a time, or one row times a panel of halves. */
-function flatPanel(
-  halves: bool,
-  a: usize,
-  lda: usize,
-  rows: u32,
-  b: usize,
-  k: u32,
-  block: u32,
-  scales: usize,
-  tile: usize,
-  c: usize,
-  ldc: usize,
-  cols: u32,
-): void {
-  while (rows != 0) {
-    const taken = min<u32>(rows, 2)
-    if (halves) halves1x8(a, b, k, block, scales, tile)
-    else if (taken == 1) widened1x8(a, b, k, block, scales, tile)
-    else widened2x8(a, lda, b, k, block, scales, tile)
-    copyRows(tile, c, ldc, taken, cols)
-    rows -= taken
-    a += lda * taken
-    c += ldc * taken
   }
 }
 
@@ -171,8 +140,8 @@ function spread(b: usize, to: usize, k: u32, block: u32, zeros: usize): void {
 function widenBytes(b: usize, to: usize, k: u32, block: u32, scales: usize): void {
   for (let i: u32 = 0; i < k; ) {
     const end = i + min(block, k - i)
-    const scale0 = scaleOf(8, scales)
-    const scale1 = scaleOf(8, scales + 16)
+    const scale0 = scaleOf(scales)
+    const scale1 = scaleOf(scales + 16)
     for (; i < end; i += 4) {
       fourBytes(v128.load(b), to, scale0)
       fourBytes(v128.load(b, 16), to + 16, scale1)

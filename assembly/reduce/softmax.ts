@@ -141,11 +141,12 @@ function expSumRow(x: usize, count: u32, largest: v128): f32 {
     sum0 = f32x4.add(sum0, expNormal(f32x4.sub(v128.load(x), largest)))
     sum1 = f32x4.add(sum1, expNormal(f32x4.sub(v128.load(x, 16), largest)))
   }
-  for (let left = count & 7; left != 0; x += 16) {
-    const width = min<u32>(left, 4)
-    sum0 = f32x4.add(sum0, keepPart(expNormal(f32x4.sub(loadUpTo4(x, width), largest)), width))
-    left -= width
+  if (x + 16 <= end) {
+    sum0 = f32x4.add(sum0, expNormal(f32x4.sub(v128.load(x), largest)))
+    x += 16
   }
+  const rest = count & 3
+  if (rest) sum1 = f32x4.add(sum1, keepPart(expNormal(f32x4.sub(loadPart(x, rest), largest)), rest))
   return sumLanes(f32x4.add(sum0, sum1))
 }
 

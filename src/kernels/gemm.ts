@@ -164,8 +164,7 @@ export const gemm = kernels({
   gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
   /**
    * A is float32 and not quantised: C = sum over k of a * w * wScale, with the panels of the dot. aParams, rowSums and wSum
-   * are not read. Few rows (assembly/gemm/widened.ts) meet weights that are 2^24 (4 bits: 2^28) times too large: elements of A
-   * are below 2^80 there. The scratch is 64 bytes and two panels of float32, 2 x 8 x k rounded up to 8; for s8 a block may be
+   * are not read. One row (assembly/gemm/widened.ts) meets weights that are 2^24 times too large: its elements are below 2^80. The scratch is 64 bytes and two panels of float32, 2 x 8 x k rounded up to 8; for s8 a block may be
    * of any size that is a multiple of 4, for s4 of 8.
    */
   gemm_s8_scaled_f32: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
