@@ -9,15 +9,14 @@
 import type { Node } from '../ir/graph.ts'
 import type { Patch } from '../ir/patch.ts'
 import type { Rule, View } from '../ir/rewrite.ts'
+import { blockSizes } from '../ops/lower-blocks.ts'
+import { mostByteDepth } from '../ops/lower-gemm.ts'
 import { Tensor } from '../tensor/tensor.ts'
 import { sharedConstant } from './operands.ts'
 import { rulesPass } from './pass.ts'
 
-/** accuracy_level that lets x be quantised, and the blocks whose kernels do. */
+/** accuracy_level that lets x be quantised. */
 const integerLevel = 4
-const integerBlocks = [32, 64, 128]
-/** Sums of bytes over more k may not fit int32. */
-const mostDepth = 65000
 /** Bytes that a matrix of ones may have although the weights have fewer. */
 const smallOnes = 2 ** 24
 
@@ -59,9 +58,9 @@ const product: Rule = {
     if (places === undefined) return undefined
     const of = { n, k, bits, block, blocks, bytes: weight.data as Uint8Array, places }
     const stored = store(of, zero)
-    const isInteger = accuracy_level === integerLevel && integerBlocks.includes(block)
+    const isInteger = accuracy_level === integerLevel && blockSizes.includes(block)
     const integer = isInteger && order === '' && zero?.type !== 'float32'
-    if (stored.offsets && (k > mostDepth || blocks * k > Math.max(smallOnes, n * k))) return undefined
+    if (stored.offsets && (k > mostByteDepth || blocks * k > Math.max(smallOnes, n * k))) return undefined
     return replaced(node, view, of, stored, integer ? 'whittle.DynamicQuantizeGemm' : 'whittle.WeightOnlyGemm')
   },
 }
