@@ -29,7 +29,7 @@ import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
 import { multiplyHalves, multiplyScaled } from './gemm/scaled'
 import { multiplyShort } from './gemm/short'
-import { Epilogue, Product, Scaled, Taps } from './gemm/views'
+import { Epilogue, Product, Scaled, Shared, Taps } from './gemm/views'
 import { multiplyWidened } from './gemm/widened'
 
 /** A product whose row of arguments is the class R. */
@@ -127,7 +127,7 @@ export function gemm_s4_scaled_pairs(args: usize, from: u32, to: u32, thread: u3
 }
 
 export function gemm_s4_scaled_short(args: usize, from: u32, to: u32, thread: u32): void {
-  const parts = changetype<Scaled>(args + offsetof<GemmS4ScaledShortArgs>('aParams'))
+  const parts = changetype<Shared>(args + offsetof<GemmS4ScaledShortArgs>('aParams'))
   const epilogue = changetype<Epilogue>(args + offsetof<GemmS4ScaledShortArgs>('bias'))
   multiplyShort(changetype<Product>(args), parts, epilogue, from, to, thread)
 }

@@ -3,7 +3,7 @@
  * Products of int16 rows and weights with a scale per block of K, for hosts that multiply int16 pairs: the scales of a panel
  * are folded into its weights, once for all rows of a unit, and one int32 sum goes over many blocks. In scratch a weight is an
  * int16: what it means, in units of a 256th of the largest scale of its column (a 2048th for 4 bits). It is off by at most one
- * unit: half a unit by its own rounding, half by that of its scale. The largest scale counts where its block is not all zeros.
+ * unit: half a unit by its own rounding, half by that of its scale.
  */
 import { dotPairs } from '../simd/dot'
 import { ceilDiv } from '../units'
@@ -255,8 +255,8 @@ function finishColumns(
 }
 
 /**
- * A panel with its scales in its weights, and the units of its columns; `side` is the bytes of its scales. Blocks of zeros have no say in
- * what the unit is.
+ * A panel with its scales in its weights, and the units of its columns; `side` is the bytes of its scales. Those of blocks of zeros are
+ * 0, so that they have no say in what the unit is.
  */
 function fold(
   bits: u32,
@@ -275,12 +275,10 @@ function fold(
   for (let i: u32 = 0, next = scales; i < k; next += 32) {
     const end = min(i + block, k)
     // weights in the high bits, so that a product of shares has none to spare
-    let any0 = i16x8.splat(0)
-    let any1 = any0
     if (bits == 8) {
       for (; i < end; i += 2) {
-        any0 = v128.or(any0, place(i16x8.shl(v128.load8x8_s(b), 8), at))
-        any1 = v128.or(any1, place(i16x8.shl(v128.load8x8_s(b, 8), 8), at + 16))
+        v128.store(at, i16x8.shl(v128.load8x8_s(b), 8))
+        v128.store(at, i16x8.shl(v128.load8x8_s(b, 8), 8), 16)
         b += 16
         at += 64
       }
@@ -297,15 +295,14 @@ function fold(
         const high = i & 2
         const x0 = i16x8.shr_u(v128.load8x8_u(b), high << 1)
         const x1 = i16x8.shr_u(v128.load8x8_u(b, 8), high << 1)
-        any0 = v128.or(any0, place(i16x8.shl(i16x8.add(v128.and(x0, i16x8.splat(15)), zero0), 11), at))
-        any1 = v128.or(any1, place(i16x8.shl(i16x8.add(v128.and(x1, i16x8.splat(15)), zero1), 11), at + 16))
+        v128.store(at, i16x8.shl(i16x8.add(v128.and(x0, i16x8.splat(15)), zero0), 11))
+        v128.store(at, i16x8.shl(i16x8.add(v128.and(x1, i16x8.splat(15)), zero1), 11), 16)
         b += high << 3
         at += 64
       }
     }
-    const none = i32x4.splat(0)
-    most0 = f32x4.max(most0, v128.and(f32x4.abs(v128.load(next)), i32x4.ne(any0, none)))
-    most1 = f32x4.max(most1, v128.and(f32x4.abs(v128.load(next, 16)), i32x4.ne(any1, none)))
+    most0 = f32x4.max(most0, f32x4.abs(v128.load(next)))
+    most1 = f32x4.max(most1, f32x4.abs(v128.load(next, 16)))
   }
   const unit = f32x4.splat(bits == 4 ? <f32>(-1.0 / 2048) : <f32>(-1.0 / 256))
   v128.store(units, f32x4.mul(most0, unit))
@@ -322,13 +319,6 @@ function fold(
       to += 64
     }
   }
-}
-
-// @ts-ignore: decorator
-@inline
-function place(x: v128, to: usize): v128 {
-  v128.store(to, x)
-  return x
 }
 
 /**

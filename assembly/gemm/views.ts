@@ -61,7 +61,6 @@ export class Quant {
 
 /** scaledArgs. */
 @unmanaged
-@final
 export class Scaled {
   aParams: usize
   rowSums: usize
@@ -71,6 +70,13 @@ export class Scaled {
   block: u32
   scratch: usize
   scratchBytes: u32
+}
+
+/** The same, and what shares are of: the arguments of gemm_s4_scaled_short. */
+@unmanaged
+@final
+export class Shared extends Scaled {
+  wUnits: usize
 }
 
 /** One record of aParams: real value = (stored - zero) * scale. */

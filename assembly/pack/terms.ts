@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * What the zero points of both sides add to a product of weights in blocks of K (src/kernels/gemm.ts): a float32 per column
- * for those of rows, an integer per column and block times one per row and block for those of weights.
+ * for those of rows, an integer per column and block times one per row and block for those of weights. And the scales themselves.
  */
 import { BlockSumsS4Args, BlockSumsS8Args, PackZerosS4Args, RowSumsU8Args } from '../generated/args'
 import { sumLanesI32 } from '../simd/lanes'
@@ -18,28 +18,62 @@ export function block_sums_s4(args: usize, from: u32, to: u32, thread: u32): voi
   blockSums(4, changetype<BlockSumsS4Args>(args), from, to)
 }
 
+/** Most that a sum of bytes times weights times shares comes to before these are rounded, which adds 65,000 * 15 * 255 / 2 < 2^27 at most. */
+const MOST_SUM: f64 = 2 ** 31 - 2 ** 27
+
 /** The arguments of 8 bits are the first of those of 4. */
 function blockSums(bits: u32, s: BlockSumsS4Args, from: u32, to: u32): void {
   const k = s.k
   const blocks = ceilDiv(k, s.block)
+  const units = bits == 4 ? s.units : 0
   for (let col = from * 8; col < to * 8; ++col) {
+    const first = <usize>col * s.colStride
+    const scales = s.scales + (<usize>(col * blocks) << 2)
+    const dst = s.dst + (<usize>(((col >> 3) * blocks << 3) + (col & 7)) << 2)
     let total: f64 = 0
-    if (col < s.n) {
-      const first = <usize>col * s.colStride
-      for (let at: u32 = 0; at < blocks; ++at) {
+    let size: f64 = 0
+    let most: f32 = 1e-30
+    for (let at: u32 = 0; at < blocks; ++at) {
+      let sum: i32 = 0
+      let magnitude: i32 = 0
+      let scale: f32 = 0
+      if (col < s.n) {
         const end = min((at + 1) * s.block, k)
-        let sum: i32 = 0
-        if (bits == 8) {
-          for (let i = at * s.block; i < end; ++i) sum += load<i8>(s.src + first + i)
-        } else {
-          const zero = s.zeros ? halfAt(s.zeros, <usize>col * s.zeroStride + at) : 8
-          for (let i = at * s.block; i < end; ++i) sum += (halfAt(s.src, first + i) ^ s.flip) - zero
+        const zero = bits == 8 ? 0 : zeroOf(s, col, at)
+        for (let i = at * s.block; i < end; ++i) {
+          const w = bits == 8 ? <i32>load<i8>(s.src + first + i) : (halfAt(s.src, first + i) ^ s.flip) - zero
+          sum += w
+          magnitude += abs(w)
         }
-        total += <f64>sum * load<f32>(s.scales + ((<usize>col * blocks + at) << 2))
+        if (magnitude) scale = load<f32>(scales + (<usize>at << 2))
+        total += <f64>sum * scale
+        size += <f64>magnitude * abs(scale)
+        most = max(most, abs(scale))
       }
+      if (units) store<i32>(dst + (<usize>at << 5), sum)
+      else store<f32>(dst + (<usize>at << 5), scale)
+    }
+    if (units) {
+      // words of zero points are int16, too
+      const limit: f32 = s.zeros ? 4095 : 32767
+      const unit = max(most / limit, <f32>(size * (255 / MOST_SUM)))
+      store<f32>(units + (<usize>col << 2), unit)
+      total = 0
+      for (let at: u32 = 0; at < blocks; ++at) {
+        const word = dst + (<usize>at << 5)
+        const share = col < s.n ? <i32>min(max(nearest(load<f32>(scales + (<usize>at << 2)) / unit), -limit), limit) : 0
+        total += <f64>load<i32>(word) * share
+        store<i32>(word, (share << 16) | (share & 0xffff))
+        if (s.zeros) store<i32>(word - s.dst + s.words, (share * (8 - zeroOf(s, col, at))) & 0xffff)
+      }
+      total *= unit
     }
     store<f32>(s.sums + (<usize>col << 2), <f32>total)
   }
+}
+
+function zeroOf(s: BlockSumsS4Args, col: u32, at: u32): i32 {
+  return s.zeros ? halfAt(s.zeros, <usize>col * s.zeroStride + at) : 8
 }
 
 /** What zero points of 4-bit blocks are less than the middle. */

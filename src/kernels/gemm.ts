@@ -84,7 +84,7 @@ const quantArgs = {
  * block_sums_s8, _s4). 4-bit weights are stored as 0..15; what they mean is that less 8, or less the zero point of the
  * block where wZeros is not null: words {8 - zero, 0 or -1} of two int16. They need rowSums [m][ceil(k / block)], words
  * {sum of a over the block, 0} (pack: row_sums_u8); for int8 weights that and wZeros are null.
- * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum.
+ * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum; scales of blocks of zeros are 0 (pack: block_sums_s8, _s4).
  *
  * The kernels of pairs, where m >= 16 (4 bits in relaxed builds: always), fold scales into weights of int16: each is then off by at
  * most the 256th (4 bits: 2048th) part of the largest scale of its column, and the sum is exact over 256 k. They read no
@@ -158,10 +158,11 @@ export const gemm = kernels({
   gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', dots: emulated, widens: true } },
   /**
    * Panels of the dot with sums of 32 k in int16: exact where the host's 16-bit byte dot reads its second operand as
-   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. rowSums may be null where
-   * wZeros is. The scratch is 256 bytes, a panel of k x 8 int8 with k rounded up to 8, and 8 bytes for each 32 k.
+   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. wScale and wZeros are shares, of
+   * wUnits (pack: block_sums_s4), wSum is what goes with them. rowSums may be null where wZeros is. The scratch is 256 bytes, as many panels
+   * of k x 8 int8 with k rounded up to 8 as 16 KB hold, one at least, and 8 bytes for each 32 k.
    */
-  gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
+  gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, wUnits: 'ptr', ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
   /**
    * A is float32 and not quantised: C = sum over k of a * w * wScale, with the panels of the dot. aParams, rowSums and wSum
    * are not read. One row (assembly/gemm/widened.ts) meets weights that are 2^24 times too large: its elements are below 2^80. The scratch is 64 bytes and two panels of float32, 2 x 8 x k rounded up to 8; for s8 a block may be

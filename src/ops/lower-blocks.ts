@@ -32,8 +32,9 @@ const foldedRows = 16
 const tileBytes = 32 + 6 * panelColumns * 4
 /** The same for 2 x 16 float32 and 16 more, before two panels of int16 (assembly/gemm/folded.ts). */
 const foldedTileBytes = 128 + 64
-/** The same for 4 x 8 float32 and as many int32, and k whose sum fits int16, of gemm_s4_scaled_short. */
+/** The same for 4 x 8 float32 and as many int32, widened panels, and k whose sum fits int16, of gemm_s4_scaled_short. */
 const shortTileBytes = 2 * 4 * panelColumns * 4
+const shortPanelBytes = 16384
 const shortRun = 32
 
 /** By HostTraits.int8. */
@@ -91,7 +92,7 @@ export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWe
   const widened = bits === 4 ? panelColumns * ldq : 0
   const scratchBytes = isPairs ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2 : tileBytes + widened
   const scratch = lowering.threadScratch(scratchBytes)
-  const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels)
+  const { b, wUnits: _, ...packed } = packedBlocks(lowering, n, k, weights, panels)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
   const { units, args } = gemmWords(lowering, call, {
     weightBytes: bits / 8,
@@ -108,10 +109,12 @@ function emitShortGemm(lowering: Lowering, { m, n, k }: Shape, weights: BlockWei
   const ldq = roundUp(k, 2 * recipe.group)
   const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
   const rowSums = inputs[2] === null ? null : sumRows(lowering, 'row_sums_u8', { m, k }, block, { q, ldq, bias: 0 })
-  const scratchBytes = roundUp(shortTileBytes + panelColumns * ldq + 8 * Math.ceil(k / shortRun), 16)
+  const panel = panelColumns * ldq
+  const panelBytes = panel * Math.max(1, Math.floor(shortPanelBytes / panel))
+  const scratchBytes = roundUp(shortTileBytes + panelBytes + 8 * Math.ceil(k / shortRun), 16)
   const scratch = lowering.threadScratch(scratchBytes)
   const panels = packHalves(n, k, weights, kernels.dot.pack, recipe.group)
-  const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels)
+  const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels, true)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
   const { units, args } = gemmWords(lowering, call, { weightBytes: 1 / 2, widens: 1 })
   const parts = { aParams: params, rowSums, ...packed, block, scratch, scratchBytes }
@@ -167,37 +170,55 @@ interface PackedBlocks {
   readonly wScale: Ref
   readonly wSum: Ref
   readonly wZeros: Ref | null
+  /** Of shares. */
+  readonly wUnits: Ref
 }
 
-/** The weights with all that belongs to them: panels, sums of columns, scales, zero points. */
-function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWeights, panels: Packing): PackedBlocks {
+/** The weights with all that belongs to them: panels, sums of columns, scales or shares, zero points, units of shares. */
+function packedBlocks(
+  lowering: Lowering,
+  n: number,
+  k: number,
+  weights: BlockWeights,
+  panels: Packing,
+  shares = false,
+): PackedBlocks {
   const { inputs, bits, block, rowStride = k, zeroStride = Math.ceil(k / block), signed = false } = weights
   const blocks = Math.ceil(k / block)
   const scales = packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }).layout
   const zeros = inputs[2] === null ? null : packZeros(n, blocks, weights).layout
+  const columnBytes = roundUp(n, panelColumns) * 4
   const wSum = panels.sums
-  const wScale = roundUp(wSum + roundUp(n, panelColumns) * 4, 16)
+  const wScale = roundUp(wSum + columnBytes, 16)
   const wZeros = wScale + scales.bytes
+  const wUnits = wZeros + (zeros?.bytes ?? 0)
   const layout: WeightLayout = {
-    key: [panels.layout.key, block, scales.key, zeros?.key].join('|'),
-    bytes: wZeros + (zeros?.bytes ?? 0),
+    key: [panels.layout.key, block, scales.key, zeros?.key, shares].join('|'),
+    bytes: wUnits + (shares ? columnBytes : 0),
     parts: {
       count: Math.ceil(n / panelColumns),
       shares: [panels.layout, scales, zeros].flatMap((one) => one?.parts?.shares ?? []),
     },
     steps(src, target, [scaleSrc, zeroSrc] = [], from = 0, to = Math.ceil(n / panelColumns)) {
-      const at = wSum + from * panelColumns * 4
-      const columns = Math.min(n, to * panelColumns) - from * panelColumns
-      const sums = { src, scales: scaleSrc, sums: shifted(target, at), n: columns, k, block, colStride: rowStride }
-      const halves = { flip: flipOf(signed), zeros: zeroSrc ?? null, zeroStride }
+      const column = from * panelColumns
+      const place = (first: number, stride = 1): Ref => shifted(target, first + column * stride * 4)
+      const columns = Math.min(n, to * panelColumns) - column
+      const [sums, dst] = [place(wSum), place(wScale, blocks)]
+      const args = { src, scales: scaleSrc, sums, dst, n: columns, k, block, colStride: rowStride }
+      const halves = {
+        flip: flipOf(signed),
+        zeros: zeroSrc ?? null,
+        zeroStride,
+        units: shares ? place(wUnits) : null,
+        words: place(wZeros, blocks),
+      }
       const part = [[], from, to] as const
       return [
         ...panels.layout.steps(src, target, ...part),
         bits === 8
-          ? { kernel: 'block_sums_s8', units: to - from, args: sums }
-          : { kernel: 'block_sums_s4', units: to - from, args: { ...sums, ...halves } },
-        ...scales.steps(scaleSrc, shifted(target, wScale), ...part),
-        ...(zeros ? zeros.steps(zeroSrc, shifted(target, wZeros), ...part) : []),
+          ? { kernel: 'block_sums_s8', units: to - from, args }
+          : { kernel: 'block_sums_s4', units: to - from, args: { ...args, ...halves } },
+        ...(zeros && !shares ? zeros.steps(zeroSrc, shifted(target, wZeros), ...part) : []),
       ]
     },
   }
@@ -206,7 +227,13 @@ function packedBlocks(lowering: Lowering, n: number, k: number, weights: BlockWe
     inputs.filter((input) => input !== null),
     layout,
   )
-  return { b, wScale: shifted(b, wScale), wSum: shifted(b, wSum), wZeros: zeros && shifted(b, wZeros) }
+  return {
+    b,
+    wScale: shifted(b, wScale),
+    wSum: shifted(b, wSum),
+    wZeros: zeros && shifted(b, wZeros),
+    wUnits: shifted(b, wUnits),
+  }
 }
 
 /** Inputs packed as one weight: once where all are constant. */

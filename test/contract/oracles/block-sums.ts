@@ -73,5 +73,5 @@ export function blockSums(
     wSum: input(wSum),
     wZeros: zeros ? input(offsets) : null,
   }
-  return { of, ofLargest, args }
+  return { of, ofLargest, offsets, args }
 }

@@ -88,7 +88,7 @@ interface ScaledOptions extends EpilogueOptions {
   readonly bits?: 4 | 8
   /** Scales are multiples of a 256th of the largest of their column. */
   readonly shares?: boolean
-  /** The last block is zeros, by a scale far above the others. */
+  /** The last block is zeros, and so is its scale, as it is packed; weight-only: all weights are. */
   readonly idle?: boolean
 }
 
@@ -133,7 +133,7 @@ function scaledCase(
   }
   if (idle) {
     for (let i = 0; i < w.length; i++) if (i % k >= (blocks - 1) * block) w[i] = bits === 4 ? 8 : 0
-    for (let i = 0; i < scales.length; i++) if (Math.floor(i / 8) % blocks === blocks - 1) scales[i] = 1e6
+    for (let i = 0; i < scales.length; i++) if (Math.floor(i / 8) % blocks === blocks - 1) scales[i] = 0
   }
   const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const folds = kind === 's8_pairs' && (bits === 4 || m >= foldedRows)

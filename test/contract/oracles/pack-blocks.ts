@@ -6,51 +6,100 @@
 import { exact, input, type Oracle, output } from '../kernel.ts'
 import { randomFloats, randomIntegers } from '../values.ts'
 import { halfPanels, roundUp } from './panels.ts'
+import { shareOf, shareUnit } from './shares.ts'
+
+interface BlockSumsShape {
+  readonly n: number
+  readonly k: number
+  readonly block: number
+  readonly colStride: number
+  readonly flip: number
+  readonly zeroStride: number
+  /** Scales become shares. */
+  readonly shares?: boolean
+}
 
 const blockSumsOracle =
   (bits: 4 | 8): Oracle =>
-  (random) =>
-    [
+  (random) => {
+    const shapes: readonly BlockSumsShape[] = [
       { n: 8, k: 64, block: 32, colStride: 64, flip: 8, zeroStride: 0 },
       { n: 13, k: 70, block: 32, colStride: 71, flip: 0, zeroStride: 4 },
       { n: 3, k: 300, block: 128, colStride: 301, flip: 0, zeroStride: 3 },
       { n: 1, k: 1, block: 64, colStride: 1, flip: 8, zeroStride: 0 },
       { n: 9, k: 0, block: 32, colStride: 9, flip: 0, zeroStride: 0 },
-    ].map(({ n, k, block, colStride, flip, zeroStride }) => {
+    ]
+    const shared = shapes.map((shape) => ({ ...shape, shares: true }))
+    return [...shapes, ...(bits === 4 ? shared : [])].map((shape) => {
+      const { n, k, block, colStride, flip, zeroStride, shares = false } = shape
       const blocks = Math.ceil(k / block)
       const src = randomIntegers(Int8Array, random, n * colStride + k, -128, 127)
       if (k === 300) src.fill(-128)
       const zeros = randomIntegers(Uint8Array, random, (n * zeroStride + 2) >> 1, 0, 255)
       const scales = randomFloats(random, n * blocks, 0.01)
       const half = (bytes: ArrayLike<number>, at: number) => (bytes[at >> 1]! >> (4 * (at & 1))) & 15
-      const want = new Float32Array(roundUp(n, 8))
-      for (let j = 0; j < n; j++) {
-        let total = 0
-        for (let at = 0; at < blocks; at++) {
-          const zero = zeroStride ? half(zeros, j * zeroStride + at) : 8
-          let sum = 0
-          for (let i = at * block; i < Math.min(k, (at + 1) * block); i++) {
-            sum += bits === 8 ? src[j * colStride + i]! : (half(src, j * colStride + i) ^ flip) - zero
-          }
-          total += sum * scales[j * blocks + at]!
+      const zeroOf = (j: number, at: number) => (zeroStride ? half(zeros, j * zeroStride + at) : 8)
+      const weightOf = (j: number, i: number) =>
+        bits === 8 ? src[j * colStride + i]! : (half(src, j * colStride + i) ^ flip) - zeroOf(j, Math.floor(i / block))
+      if (k === 70) {
+        // a block of zeros with the largest scale of its column, which counts for nothing
+        for (let i = 32; i < 64; i++) {
+          const at = 2 * colStride + i
+          const value = bits === 8 ? 0 : zeroOf(2, 1) ^ flip
+          if (bits === 8) src[at] = value
+          else src[at >> 1] = (src[at >> 1]! & (at & 1 ? 15 : 240)) | (value << (4 * (at & 1)))
         }
-        want[j] = total
+        scales[2 * blocks + 1] = 100
+      }
+      const columns = roundUp(n, 8)
+      const want = new Float32Array(columns)
+      const packed = new Float32Array(columns * blocks)
+      const units = new Float32Array(columns).fill(shareUnit([], [], zeroStride > 0))
+      const [words, zeroWords] = [new Int32Array(columns * blocks), new Int32Array(columns * blocks)]
+      for (let j = 0; j < n; j++) {
+        const sums = new Array<number>(blocks).fill(0)
+        const sizes = new Array<number>(blocks).fill(0)
+        for (let i = 0; i < k; i++) {
+          sums[Math.floor(i / block)]! += weightOf(j, i)
+          sizes[Math.floor(i / block)]! += Math.abs(weightOf(j, i))
+        }
+        const own = Array.from(scales.subarray(j * blocks, (j + 1) * blocks))
+        units[j] = shareUnit(own, sizes, zeroStride > 0)
+        let total = 0
+        for (const [at, scale] of own.entries()) {
+          const place = ((j >> 3) * blocks + at) * 8 + (j & 7)
+          const share = shareOf(scale, units[j]!, zeroStride > 0)
+          packed[place] = sizes[at]! > 0 ? scale : 0
+          words[place] = (share << 16) | (share & 0xffff)
+          zeroWords[place] = (share * (8 - zeroOf(j, at))) & 0xffff
+          total += sums[at]! * (shares ? share : packed[place])
+        }
+        want[j] = shares ? total * units[j]! : total
       }
       const args = {
         src: input(src, 1),
         scales: input(scales, 4),
         sums: output(Float32Array, want),
+        dst: shares ? output(Int32Array, words) : output(Float32Array, packed),
         n,
         k,
         block,
         colStride,
       }
+      const halves = {
+        flip,
+        zeros: zeroStride ? input(zeros, 1) : null,
+        zeroStride,
+        units: shares ? output(Float32Array, units) : null,
+        words: shares && zeroStride ? output(Int32Array, zeroWords) : null,
+      }
       return {
-        title: JSON.stringify({ n, k, block, colStride, flip, zeroStride }),
+        title: JSON.stringify(shape),
         units: Math.ceil(n / 8),
-        args: bits === 8 ? args : { ...args, flip, zeros: zeroStride ? input(zeros, 1) : null, zeroStride },
+        args: bits === 8 ? args : { ...args, ...halves },
       }
     })
+  }
 
 const halvesOracle =
   (group: 2 | 4): Oracle =>
