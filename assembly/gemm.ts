@@ -28,6 +28,7 @@ import { multiplyFolded } from './gemm/folded'
 import { F32, Mac, S4Dot, S4Pairs, S8Dot, S8Pairs } from './gemm/mac'
 import { multiply } from './gemm/product'
 import { multiplyHalves, multiplyScaled } from './gemm/scaled'
+import { multiplyNarrow } from './gemm/narrow'
 import { multiplyShort } from './gemm/short'
 import { Epilogue, Product, Scaled, Shared, Taps } from './gemm/views'
 import { multiplyWidened } from './gemm/widened'
@@ -57,10 +58,10 @@ function convolution<R, M extends Mac>(
 /** A product with a scale per block of weights, whose row of arguments is the class R. */
 // @ts-ignore: decorator
 @inline
-function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32, narrow: bool = false): void {
+function scaled<R, M extends Mac>(args: usize, from: u32, to: u32, thread: u32): void {
   const parts = changetype<Scaled>(args + offsetof<R>('aParams'))
   const epilogue = changetype<Epilogue>(args + offsetof<R>('bias'))
-  multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread, narrow)
+  multiplyScaled<M>(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
 /** The same by int16 pairs, with scales folded into weights. */
@@ -111,7 +112,9 @@ export function gemm_s8_scaled_dot(args: usize, from: u32, to: u32, thread: u32)
 }
 
 export function gemm_s8_scaled_narrow(args: usize, from: u32, to: u32, thread: u32): void {
-  scaled<GemmS8ScaledNarrowArgs, S8Dot>(args, from, to, thread, ASC_FEATURE_RELAXED_SIMD)
+  const parts = changetype<Shared>(args + offsetof<GemmS8ScaledNarrowArgs>('aParams'))
+  const epilogue = changetype<Epilogue>(args + offsetof<GemmS8ScaledNarrowArgs>('bias'))
+  multiplyNarrow(changetype<Product>(args), parts, epilogue, from, to, thread)
 }
 
 export function gemm_s8_scaled_pairs(args: usize, from: u32, to: u32, thread: u32): void {

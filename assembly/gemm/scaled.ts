@@ -8,7 +8,7 @@
 import { ceilDiv } from '../units'
 import { copyRows, TILE_ROW } from './columns'
 import { finish } from './epilogue'
-import { Mac, S8Narrow } from './mac'
+import { Mac } from './mac'
 import { begin, Tile } from './scaled-sum'
 import { scaled1x32, scaled1x8, scaled2x16 } from './scaled-flat-tile'
 import { scaled4x8, scaled6x8 } from './scaled-tile'
@@ -26,7 +26,6 @@ export function multiplyScaled<M extends Mac>(
   from: u32,
   to: u32,
   thread: u32,
-  narrow: bool = false,
 ): void {
   const mac = changetype<M>(0)
   const nBlocks = ceilDiv(p.n, p.nb)
@@ -43,15 +42,15 @@ export function multiplyScaled<M extends Mac>(
     const b = p.b + <usize>(col >> 3) * panel
     while (row < end) {
       const rows = end - row
-      const tallest: u32 = narrow ? 4 : mac.rows
+      const tallest: u32 = mac.rows
       const taken: u32 = rows >= tallest ? tallest : rows >= 4 ? 4 : rows >= 2 ? 2 : 1
       const a = p.a + <usize>row * lda
       const c = p.c + <usize>row * ldc + (<usize>col << 2)
-      if ((mac.rows < 4 && !narrow) || taken < 4) {
+      if (mac.rows < 4 || taken < 4) {
         scaledFlat<M>(p, s, a, lda, row, taken, b, panel, groups, c, ldc, col, cols, scratch)
       } else {
         for (let j: u32 = 0; j < cols; j += 8) {
-          scaledTall<M>(p, s, a, lda, row, taken, b + <usize>(j >> 3) * panel, groups, c + (<usize>j << 2), ldc, col + j, cols - j, scratch, narrow)
+          scaledTall<M>(p, s, a, lda, row, taken, b + <usize>(j >> 3) * panel, groups, c + (<usize>j << 2), ldc, col + j, cols - j, scratch)
         }
       }
       finishScaled(s, epilogue, c, ldc, row, taken, col, cols)
@@ -171,7 +170,6 @@ function scaledTall<M extends Mac>(
   col: u32,
   cols: u32,
   scratch: usize,
-  narrow: bool = false,
 ): void {
   const mac = changetype<M>(0)
   const rowStep = <usize>ceilDiv(p.k, s.block) << 2
@@ -184,8 +182,7 @@ function scaledTall<M extends Mac>(
   tile.rowStep = rowStep
   begin(s, row, rows, col, 8, scratch + HEAD, TILE_ROW)
   if (groups != 0) {
-    if (narrow) scaled4x8<S8Narrow>(tile, a, lda, b, s.wScale + side)
-    else if (mac.rows == 6 && rows == 6) scaled6x8<M>(tile, a, lda, b, s.wScale + side)
+    if (mac.rows == 6 && rows == 6) scaled6x8<M>(tile, a, lda, b, s.wScale + side)
     else scaled4x8<M>(tile, a, lda, b, s.wScale + side)
   }
   copyRows(scratch + HEAD, c, ldc, rows, cols)

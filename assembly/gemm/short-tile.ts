@@ -6,9 +6,10 @@
  * exact whatever it was on the way. Then both are multiplied by the block's share, an int16, and added to the int32 of a tile, which is at `to`
  * in the thread's scratch: numbers beside the pointers of a loop, and calls, would put those on the stack, each time round.
  *
- * `shares` are words of 8 columns, the next 32 k have theirs `next` bytes on. All columns of a panel are written.
+ * `shares` are those of 8 columns, the next 32 k have theirs `next` bytes on. All columns of a panel are written.
  */
 import { dotBytes16, dotPairs } from '../simd/dot'
+import { highShares, lowShares } from './shared-sum'
 
 /** Bytes of eight groups of a panel of int8, and of the packed one: 32 k. */
 const RUN: usize = 256
@@ -25,8 +26,9 @@ function mac(a: v128, w: v128, acc: v128): v128 {
 export function keepZeros(sums: usize, bytes: usize, zeros: usize, side: usize, row: usize, rowStep: usize): void {
   for (const end = sums + bytes; sums != end; sums += 32) {
     const x = v128.load32_splat(row)
-    v128.store(sums, dotPairs(x, v128.load(zeros), v128.load(sums)))
-    v128.store(sums, dotPairs(x, v128.load(zeros, 16), v128.load(sums, 16)), 16)
+    const words = v128.load(zeros)
+    v128.store(sums, dotPairs(x, lowShares(words), v128.load(sums)))
+    v128.store(sums, dotPairs(x, highShares(words), v128.load(sums, 16)), 16)
     zeros += side
     row += rowStep
   }
@@ -76,8 +78,8 @@ export function short4x8(a: usize, lda: usize, b: usize, end: usize, shares: usi
       a3 += 8
       b += 64
     } while (b != run)
-    const low = v128.load(shares)
-    const high = v128.load(shares, 16)
+    const low = lowShares(v128.load(shares))
+    const high = highShares(v128.load(shares))
     shares += next
     v128.store(to, dotPairs(c00, low, v128.load(to)))
     v128.store(to, dotPairs(c01, high, v128.load(to, 16)), 16)
@@ -146,19 +148,19 @@ export function short1x32(
       b3 += 32
     } while (b != run)
     shifts += 4
-    let s = shares
+    let s = v128.load(shares)
+    v128.store(to, dotPairs(c0, lowShares(s), v128.load(to)))
+    v128.store(to, dotPairs(c1, highShares(s), v128.load(to, 16)), 16)
+    s = v128.load(shares + side)
+    v128.store(to, dotPairs(c2, lowShares(s), v128.load(to, 32)), 32)
+    v128.store(to, dotPairs(c3, highShares(s), v128.load(to, 48)), 48)
+    s = v128.load(shares + 2 * side)
+    v128.store(to, dotPairs(c4, lowShares(s), v128.load(to, 64)), 64)
+    v128.store(to, dotPairs(c5, highShares(s), v128.load(to, 80)), 80)
+    s = v128.load(shares + 3 * side)
+    v128.store(to, dotPairs(c6, lowShares(s), v128.load(to, 96)), 96)
+    v128.store(to, dotPairs(c7, highShares(s), v128.load(to, 112)), 112)
     shares += next
-    v128.store(to, dotPairs(c0, v128.load(s), v128.load(to)))
-    v128.store(to, dotPairs(c1, v128.load(s, 16), v128.load(to, 16)), 16)
-    s += side
-    v128.store(to, dotPairs(c2, v128.load(s), v128.load(to, 32)), 32)
-    v128.store(to, dotPairs(c3, v128.load(s, 16), v128.load(to, 48)), 48)
-    s += side
-    v128.store(to, dotPairs(c4, v128.load(s), v128.load(to, 64)), 64)
-    v128.store(to, dotPairs(c5, v128.load(s, 16), v128.load(to, 80)), 80)
-    s += side
-    v128.store(to, dotPairs(c6, v128.load(s), v128.load(to, 96)), 96)
-    v128.store(to, dotPairs(c7, v128.load(s, 16), v128.load(to, 112)), 112)
   } while (b != end)
 }
 
@@ -202,8 +204,8 @@ export function short2x8(
       b += 32
     } while (b != run)
     shifts += 4
-    const low = v128.load(shares)
-    const high = v128.load(shares, 16)
+    const low = lowShares(v128.load(shares))
+    const high = highShares(v128.load(shares))
     shares += next
     v128.store(to, dotPairs(c00, low, v128.load(to)))
     v128.store(to, dotPairs(c01, high, v128.load(to, 16)), 16)

@@ -3,20 +3,18 @@
  * Products of 4-bit weights whose sums stay in int16 over 32 k: units as in product.ts, one batch. A sum is of q, a byte,
  * times w - 8. What q is multiplied by is w - 8 where a panel is widened for many rows, w itself where few rows read it
  * packed; a sum begins at the difference then, the row's word of its `shifts`, -8 times the sum of q. Scales are int16 shares of a unit of
- * the column, so that sums go on in int32, and are exact whatever the tile: tiles may overlap.
+ * the column, so that sums go on in int32 over 4096 k, and are exact whatever the tile: tiles may overlap.
  */
 import { dotBytes16 } from '../simd/dot'
 import { ceilDiv } from '../units'
 import { S4Dot } from './mac'
-import { copyRows, TILE_ROW } from './columns'
 import { finishScaled, widen } from './scaled'
-import { addScaled } from './scaled-sum'
+import { PANEL, settle, SUMS } from './shared-sum'
 import { keepZeros, short1x32, short2x8, short4x8 } from './short-tile'
-import { Epilogue, Product, RowParams, Shared } from './views'
+import { Epilogue, Product, Shared } from './views'
 
-/** A thread's scratch: a tile of 32 float32, as many int32, and what is widened or the rows' shifts. */
-const SUMS: usize = 128
-const PANEL: usize = 256
+/** k whose shares allow for a sum in int32 (src/kernels/pack.ts). */
+const SUMMED: usize = 4096
 /** Bytes of widened panels that rows are multiplied by while both are in a first-level cache of 32 KB. */
 const WIDENED: usize = 16384
 
@@ -47,9 +45,10 @@ export function multiplyShort(p: Product, s: Shared, epilogue: Epilogue, from: u
         for (let i: u32 = 0; i < tall; i += 4) {
           const at = min(i, tall - 4)
           const here = c + <usize>at * ldc
-          for (let o = j; o < j + taken; o += 8) {
-            const b = scratch + PANEL + ((panel << 1) * ((o - j) >> 3))
-            shortTall(p, s, a + <usize>at * lda, lda, row + at, scratch, b, groups, here + (<usize>o << 2), ldc, col + o, cols - o)
+          for (let o: u32 = 0; o < taken; o += 8) {
+            const b = scratch + PANEL + (panel << 1) * (o >> 3)
+            const left = min<u32>(8, taken - o)
+            shortTile(4, p, s, a + <usize>at * lda, lda, row + at, 4, b, 2 * panel, 0, 0, col + j + o, left, here + (<usize>(j + o) << 2), ldc, scratch)
           }
         }
         j += taken
@@ -63,25 +62,6 @@ export function multiplyShort(p: Product, s: Shared, epilogue: Epilogue, from: u
     }
     finishScaled(s, epilogue, c, ldc, row, rows, col, cols)
   }
-}
-
-/** Four rows from `row` on and the panel in scratch, whose first column is `col`; `cols` columns are left. */
-function shortTall(
-  p: Product,
-  s: Shared,
-  a: usize,
-  lda: usize,
-  row: u32,
-  scratch: usize,
-  b: usize,
-  groups: u32,
-  c: usize,
-  ldc: usize,
-  col: u32,
-  cols: u32,
-): void {
-  shortBlocks(4, p, s, a, lda, row, b, b + (<usize>groups << 5), 0, 0, col, scratch)
-  settle(s, scratch, row, 4, col, min(cols, 8), c, ldc)
 }
 
 /** One or two rows from `row` on and all packed panels of `cols` columns from `col` on. */
@@ -106,9 +86,9 @@ function shortFlat(
     const taken: u32 = rows == 1 && cols >= 32 ? 32 : min<u32>(cols, 8)
     // one row is computed twice
     const next: usize = rows == 2 ? 1 : 0
-    if (taken == 32) shortBlocks(1, p, s, a, panel, row, b, b + panel, shifts, 0, col, scratch)
-    else shortBlocks(2, p, s, a, lda * next, row, b, b + panel, shifts, next * (<usize>ceilDiv(p.k, 32) << 2), col, scratch)
-    settle(s, scratch, row, rows, col, taken, c, ldc)
+    const lines = next * (<usize>ceilDiv(p.k, 32) << 2)
+    if (taken == 32) shortTile(1, p, s, a, panel, row, 1, b, panel, shifts, 0, col, taken, c, ldc, scratch)
+    else shortTile(2, p, s, a, lda * next, row, rows, b, panel, shifts, lines, col, taken, c, ldc, scratch)
     c += <usize>taken << 2
     col += taken
     cols -= taken
@@ -116,71 +96,58 @@ function shortFlat(
 }
 
 /**
- * The int32 of a tile of 4 or 2 rows x 8 columns or of 1 x 32 from `row` and `col` on. `step` is bytes between rows of A, or between
- * panels where there is one; [b, end) is the panel.
+ * A tile of 4 or 2 rows x 8 columns or of 1 x 32 from `row` and `col` on, of which `rows` rows and `cols` columns go to C. `step` is bytes
+ * between rows of A, or between panels where there is one; the panel at `b` has `bytes`.
  */
-function shortBlocks(
-  rows: u32,
+function shortTile(
+  shape: u32,
   p: Product,
   s: Shared,
   a: usize,
   step: usize,
   row: u32,
+  rows: u32,
   b: usize,
-  end: usize,
+  bytes: usize,
   shifts: usize,
   shiftsRow: usize,
   col: u32,
+  cols: u32,
+  c: usize,
+  ldc: usize,
   scratch: usize,
 ): void {
-  const rowStep = <usize>ceilDiv(p.k, s.block) << 2
-  const side = rowStep << 3
+  const side = <usize>ceilDiv(p.k, s.block) << 4
+  const rowStep = side >> 2
   const first = <usize>(col >> 3) * side
-  let shares = s.wScale + first
-  let zeros = s.wZeros ? s.wZeros + first : 0
+  let shares = s.wShares + first
+  let zeros = s.wZeros + first
   let sums = s.rowSums + <usize>row * rowStep
-  const whole = s.block == 32 && !zeros
-  const block = whole ? end - b : <usize>s.block << (rows == 4 ? 3 : 2)
-  const next: usize = whole ? 32 : 0
+  const whole = s.block == 32 && !s.wZeros
+  const depth = whole ? SUMMED : <usize>s.block
+  const next: usize = whole ? 16 : 0
+  const width: usize = shape == 4 ? 3 : 2
   const to = scratch + SUMS
-  for (let i = SUMS; i < PANEL; i += 16) v128.store(scratch + i, i32x4.splat(0))
-  while (b != end) {
-    const stop = min(b + block, end)
-    if (rows == 4) short4x8(a, step, b, stop, shares, next, to)
-    else if (rows == 2) short2x8(a, step, b, stop, shares, next, shifts, shiftsRow, to)
-    else short1x32(a, b, stop, step, shares, next, side, shifts, to)
-    b = stop
-    if (zeros) {
-      keepZeros(to, rows == 2 ? 64 : 128, zeros, rows == 1 ? side : 0, sums, rows == 1 || !step ? 0 : rowStep)
-      zeros += 32
+  const end = b + bytes
+  let isFirst = true
+  do {
+    for (let i = SUMS; i < PANEL; i += 16) v128.store(scratch + i, i32x4.splat(0))
+    for (let left = SUMMED; left != 0 && b != end; left -= depth) {
+      const stop = min(b + (depth << width), end)
+      if (shape == 4) short4x8(a, step, b, stop, shares, next, to)
+      else if (shape == 2) short2x8(a, step, b, stop, shares, next, shifts, shiftsRow, to)
+      else short1x32(a, b, stop, step, shares, next, side, shifts, to)
+      b = stop
+      if (s.wZeros) keepZeros(to, shape == 2 ? 64 : 128, zeros, shape == 1 ? side : 0, sums, shape == 1 || !step ? 0 : rowStep)
+      zeros += 16
       sums += 4
+      a += depth
+      shifts += depth >> 3
+      shares += whole ? depth >> 1 : 16
     }
-    a += s.block
-    shifts += s.block >> 3
-    shares += 32
-  }
-}
-
-/** The int32 of a tile in scratch as float32 less what zeros of rows take, to `cols` columns of C. */
-function settle(s: Shared, scratch: usize, row: u32, rows: u32, col: u32, cols: u32, c: usize, ldc: usize): void {
-  const whole = (cols & 7) == 0
-  const width = whole ? <usize>cols << 2 : TILE_ROW
-  const sums = s.wSum + (<usize>col << 2)
-  const units = s.wUnits - s.wSum
-  let params = s.aParams + <usize>row * offsetof<RowParams>()
-  let to = whole ? c : scratch
-  let from = scratch + SUMS
-  for (let r: u32 = 0; r < rows; ++r) {
-    const zero = f32x4.splat(<f32>-changetype<RowParams>(params).zero)
-    for (let j: usize = 0; j < width; j += 16) {
-      const at = sums + j
-      v128.store(to + j, addScaled(f32x4.mul(zero, v128.load(at)), v128.load(from + j), v128.load(at + units)))
-    }
-    params += offsetof<RowParams>()
-    from += width
-    to += whole ? ldc : TILE_ROW
-  }
-  if (!whole) copyRows(scratch, c, ldc, rows, cols)
+    settle(s, isFirst, scratch, row, rows, col, cols, c, ldc)
+    isFirst = false
+  } while (b != end)
 }
 
 /** Per 32 of the row at `q`, -8 times the sum of the first two of each four, and of the last two. */

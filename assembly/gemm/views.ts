@@ -72,10 +72,11 @@ export class Scaled {
   scratchBytes: u32
 }
 
-/** The same, and what shares are of: the arguments of gemm_s4_scaled_short. */
+/** scaledArgs and shareArgs. */
 @unmanaged
 @final
 export class Shared extends Scaled {
+  wShares: usize
   wUnits: usize
 }
 

@@ -18,21 +18,25 @@ export function block_sums_s4(args: usize, from: u32, to: u32, thread: u32): voi
   blockSums(4, changetype<BlockSumsS4Args>(args), from, to)
 }
 
-/** Most that a sum of bytes times weights times shares comes to before these are rounded, which adds 65,000 * 15 * 255 / 2 < 2^27 at most. */
-const MOST_SUM: f64 = 2 ** 31 - 2 ** 27
+/** Most that a sum of bytes times weights times shares comes to before these are rounded, which adds 4096 * 15 * 255 / 2 at most. */
+const MOST_SUM: f64 = 2 ** 31 - 2 ** 25
 
 /** The arguments of 8 bits are the first of those of 4. */
 function blockSums(bits: u32, s: BlockSumsS4Args, from: u32, to: u32): void {
   const k = s.k
   const blocks = ceilDiv(k, s.block)
-  const units = bits == 4 ? s.units : 0
+  const summed: u32 = (bits == 8 ? 1024 : 4096) / max<u32>(s.block, 1)
   for (let col = from * 8; col < to * 8; ++col) {
     const first = <usize>col * s.colStride
     const scales = s.scales + (<usize>(col * blocks) << 2)
-    const dst = s.dst + (<usize>(((col >> 3) * blocks << 3) + (col & 7)) << 2)
+    // of the column's first block, and from one to the next
+    const place = ((col >> 3) * blocks << 3) + (col & 7)
+    const dst = s.dst + (<usize>place << 2)
+    const shares = s.shares + (<usize>place << 1)
     let total: f64 = 0
     let size: f64 = 0
     let most: f32 = 1e-30
+    let largest: f64 = 0
     for (let at: u32 = 0; at < blocks; ++at) {
       let sum: i32 = 0
       let magnitude: i32 = 0
@@ -47,26 +51,28 @@ function blockSums(bits: u32, s: BlockSumsS4Args, from: u32, to: u32): void {
         }
         if (magnitude) scale = load<f32>(scales + (<usize>at << 2))
         total += <f64>sum * scale
+        if (at % summed == 0) size = 0
         size += <f64>magnitude * abs(scale)
+        largest = max(largest, size)
         most = max(most, abs(scale))
       }
-      if (units) store<i32>(dst + (<usize>at << 5), sum)
+      if (s.units) store<i16>(shares + (<usize>at << 4), <i16>sum)
       else store<f32>(dst + (<usize>at << 5), scale)
     }
-    if (units) {
+    if (s.units) {
       // words of zero points are int16, too
-      const limit: f32 = s.zeros ? 4095 : 32767
-      const unit = max(most / limit, <f32>(size * (255 / MOST_SUM)))
-      store<f32>(units + (<usize>col << 2), unit)
+      const limit: f32 = bits == 4 && s.zeros ? 4095 : 32767
+      const unit = max(most / limit, <f32>(largest * (255 / MOST_SUM)))
+      store<f32>(s.units + (<usize>col << 2), unit)
       total = 0
       for (let at: u32 = 0; at < blocks; ++at) {
-        const word = dst + (<usize>at << 5)
+        const to = shares + (<usize>at << 4)
         const share = col < s.n ? <i32>min(max(nearest(load<f32>(scales + (<usize>at << 2)) / unit), -limit), limit) : 0
-        total += <f64>load<i32>(word) * share
-        store<i32>(word, (share << 16) | (share & 0xffff))
-        if (s.zeros) store<i32>(word - s.dst + s.words, (share * (8 - zeroOf(s, col, at))) & 0xffff)
+        total += <f64>(<i32>load<i16>(to) * share) * unit
+        store<i16>(to, <i16>share)
+        if (s.dst) store<f32>(dst + (<usize>at << 5), <f32>share * unit)
+        if (bits == 4 && s.zeros) store<i16>(to - s.shares + s.words, <i16>(share * (8 - zeroOf(s, col, at))))
       }
-      total *= unit
     }
     store<f32>(s.sums + (<usize>col << 2), <f32>total)
   }

@@ -107,6 +107,9 @@ const scaledArgs = {
   scratchBytes: 'u32',
 } as const
 
+/** Shares of scales, wShares [n/8][ceil(k / block)][8] int16 and wUnits (pack: block_sums_s8, _s4); wSum and wScale go with them. */
+const shareArgs = { wShares: 'ptr', wUnits: 'ptr' } as const
+
 /**
  * Convolution as implicit GEMM over NHWC: the rows of A are output pixels, gathered tap by tap (kh, kw, channel) into
  * the thread's scratch (mb x ldp elements, ldp >= k rounded up to B's group), then multiplied as above. Pointwise ones
@@ -152,17 +155,18 @@ export const gemm = kernels({
   gemm_s8_narrow: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs } },
   gemm_s8_pairs: { args: { ...matrixArgs, ...gridArgs, ...quantArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8', form: 'pairs' } },
   gemm_s8_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'dot', dots: wholeBytes } },
-  gemm_s8_scaled_narrow: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs } },
+  /** Four rows and more are multiplied by shares; its scratch is 256 bytes. */
+  gemm_s8_scaled_narrow: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...shareArgs, ...epilogueArgs } },
   gemm_s8_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's8 blocks', form: 'pairs' } },
   gemm_s4_scaled_dot: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'dot', dots: wholeBytes, widens: true } },
   gemm_s4_scaled_pairs: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'pairs', dots: emulated, widens: true } },
   /**
    * Panels of the dot with sums of 32 k in int16: exact where the host's 16-bit byte dot reads its second operand as
-   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. wScale and wZeros are shares, of
-   * wUnits (pack: block_sums_s4), wSum is what goes with them. rowSums may be null where wZeros is. The scratch is 256 bytes, as many panels
+   * unsigned, or where all bytes of A are below 128. A is what quantize_rows_u8 wrote with bias 0. wZeros is [n/8][blocks][8] int16,
+   * share * (8 - zero), wScale is not read. rowSums may be null where wZeros is. The scratch is 256 bytes, as many panels
    * of k x 8 int8 with k rounded up to 8 as 16 KB hold, one at least, and 8 bytes for each 32 k.
    */
-  gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, wUnits: 'ptr', ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
+  gemm_s4_scaled_short: { args: { ...matrixArgs, ...gridArgs, ...scaledArgs, ...shareArgs, ...epilogueArgs }, product: { family: 'gemm', weights: 's4 blocks', form: 'short', dots: ['pmaddubsw'], widens: true } },
   /**
    * A is float32 and not quantised: C = sum over k of a * w * wScale, with the panels of the dot. aParams, rowSums and wSum
    * are not read. One row (assembly/gemm/widened.ts) meets weights that are 2^24 times too large: its elements are below 2^80. The scratch is 64 bytes and two panels of float32, 2 x 8 x k rounded up to 8; for s8 a block may be

@@ -23,7 +23,9 @@ const packHalvesArgs = { src: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', colStride: 
 const rowSumsArgs = { q: 'ptr', ldq: 'u32', sums: 'ptr', k: 'u32', block: 'u32', bias: 'i32' } as const
 
 /** Scales are [n][ceil(k / block)]. */
-const blockSumsArgs = { src: 'ptr', scales: 'ptr', sums: 'ptr', dst: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32' } as const
+const blockSumsArgs = {
+  src: 'ptr', scales: 'ptr', sums: 'ptr', dst: 'ptr', shares: 'ptr', units: 'ptr', n: 'u32', k: 'u32', block: 'u32', colStride: 'u32',
+} as const
 
 export const pack = kernels({
   pack_f32_x8: { args: packArgs },
@@ -38,19 +40,18 @@ export const pack = kernels({
    * sum over the block of w, computed in float64, float32 for each column of n rounded up to 8, those past n 0. Element
    * (col j, depth i) is src[j * colStride + i]. And packs the scales: dst [n/8][blocks][8], 0 where all weights of a block are and
    * in columns past n. A unit is one panel of 8 columns.
+   *
+   * Where `units` is not null, a float32 per column of n rounded up to 8, scales become shares of a unit of their column, to the nearest:
+   * shares [n/8][blocks][8] int16. The unit is the least that keeps shares in int16 and sums over 1024 k (4 bits: 4096), from a multiple
+   * of that on, of any byte times weight times share in int32. Sums and dst, which may be null, are of share * unit then.
    */
   block_sums_s8: { args: blockSumsArgs },
   /**
    * The same of halves of bytes as pack_s4_x8c4 takes them, less the zero point of the block, half j * zeroStride + block of
-   * `zeros`, or less 8 where that is null.
-   *
-   * Where `units` is not null, a float32 per column of n rounded up to 8, scales become shares of a unit of their column: dst has int16
-   * pairs {share, share}, and words [n/8][blocks][8], where there are zeros, {share * (8 - zero), 0}. The unit is the least that keeps
-   * these, and sums over k <= 65,000 of any byte times weight times share in int32; scale is share * unit to the nearest, in sums as well.
+   * `zeros`, or less 8 where that is null. Where both it and `units` are not, words [n/8][blocks][8] int16 are share * (8 - zero), and
+   * shares at most 4095.
    */
-  block_sums_s4: {
-    args: { ...blockSumsArgs, flip: 'u32', zeros: 'ptr', zeroStride: 'u32', units: 'ptr', words: 'ptr' },
-  },
+  block_sums_s4: { args: { ...blockSumsArgs, flip: 'u32', zeros: 'ptr', zeroStride: 'u32', words: 'ptr' } },
   /**
    * 4-bit panels (kernels/gemm.ts) of rows of halves of bytes, low halves first: element (col j, depth i) is half
    * j * colStride + i of src, xored with `flip` (8 turns two's complement into value + 8). A unit is one panel of 8

@@ -18,7 +18,7 @@ import {
   packedWeight,
   quantizeRows,
 } from './lower-gemm.ts'
-import type { HostTraits, Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
+import type { Lowering, Ref, StepSpec, WeightLayout } from './lower.ts'
 
 /** Sizes of a block of K that may have a scale of its own: sums over one fit int16 (kernels/gemm.ts). */
 export const blockSizes: readonly number[] = [32, 64, 128]
@@ -28,24 +28,19 @@ export const blockNumerics = { relative: 1e-5, absolute: 1e-5, ofLargest: 2e-4 }
 
 /** Rows from which on those hosts fold the scales of blocks into the weights (assembly/gemm/folded.ts). */
 const foldedRows = 16
-/** Bytes of a thread's scratch for a tile of 6 x 8 float32, which begins with 32. */
-const tileBytes = 32 + 6 * panelColumns * 4
+/** Bytes of a thread's scratch for a tile of 6 x 8 float32, which begins with 32, or of 4 x 8 and as many int32. */
+const shareTileBytes = 256
 /** The same for 2 x 16 float32 and 16 more, before two panels of int16 (assembly/gemm/folded.ts). */
 const foldedTileBytes = 128 + 64
-/** The same for 4 x 8 float32 and as many int32, widened panels, and k whose sum fits int16, of gemm_s4_scaled_short. */
-const shortTileBytes = 2 * 4 * panelColumns * 4
+/** Widened panels of gemm_s4_scaled_short. */
 const shortPanelBytes = 16384
-const shortRun = 32
 
-/** By HostTraits.int8. */
+/** By HostTraits.int8, and for HostTraits.int4. */
 const kernels = {
   dot: { s8: 'gemm_s8_scaled_dot', s4: 'gemm_s4_scaled_dot', pack: 'pack_s4_x8c4', sums: 'row_sums_u8' },
   pairs: { s8: 'gemm_s8_scaled_pairs', s4: 'gemm_s4_scaled_pairs', pack: 'pack_s4_x8c2', sums: 'row_sums_i16' },
+  short: { s8: 'gemm_s8_scaled_dot', s4: 'gemm_s4_scaled_short', pack: 'pack_s4_x8c4', sums: 'row_sums_u8' },
 } as const
-
-function kernelsOf({ int8 }: HostTraits) {
-  return kernels[int8 === 'pairs' ? 'pairs' : 'dot']
-}
 
 /** Where the weights of a product in blocks are, and how they lie there. */
 export interface BlockWeights {
@@ -69,56 +64,45 @@ interface Shape {
 }
 
 /** Emits y = x * w, x float32 rows at input 0, y the output 0. m, n and k are not 0. */
-export function emitBlockGemm(lowering: Lowering, shape: Shape, weights: BlockWeights, epilogue: EpilogueArgs): void {
-  const { m, n, k } = shape
-  const { bits, block } = weights
-  if (bits === 4 && lowering.host.int4 === 'short') {
-    emitShortGemm(lowering, shape, weights, epilogue)
-    return
-  }
-  const { recipe = byteRecipes[lowering.host.int8] } = weights
-  const names = kernelsOf(lowering.host)
-  const s8 = recipe.gemm === 'gemm_s8_narrow' ? 'gemm_s8_scaled_narrow' : names.s8
+export function emitBlockGemm(
+  lowering: Lowering,
+  { m, n, k }: Shape,
+  weights: BlockWeights,
+  epilogue: EpilogueArgs,
+): void {
+  const { inputs, bits, block } = weights
+  const isShort = bits === 4 && lowering.host.int4 === 'short'
+  const recipe = isShort ? byteRecipes.u8 : (weights.recipe ?? byteRecipes[lowering.host.int8])
+  const isPairs = recipe.group === 2
+  const isNarrow = recipe.gemm === 'gemm_s8_narrow'
+  const names = isShort ? kernels.short : kernels[isPairs ? 'pairs' : 'dot']
   const panels =
     bits === 8
       ? packS8({ n, k, colStride: k, depthStride: 1 }, recipe)
       : packHalves(n, k, weights, names.pack, recipe.group)
   const ldq = roundUp(k, bits === 8 ? recipe.group : 2 * recipe.group)
   const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
-  const isPairs = recipe.pack === 'pack_s8_x8c2'
   const folds = isPairs && m >= foldedRows
   const rowSums =
-    bits === 8 || folds ? null : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
-  const widened = bits === 4 ? panelColumns * ldq : 0
-  const scratchBytes = isPairs ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2 : tileBytes + widened
+    bits === 8 || folds || (isShort && inputs[2] === null)
+      ? null
+      : sumRows(lowering, names.sums, { m, k }, block, { q, ldq, bias: recipe.bias })
+  const panel = panelColumns * ldq
+  const scratchBytes = isPairs
+    ? foldedTileBytes + 2 * panelColumns * roundUp(k, 2) * 2
+    : isShort
+      ? roundUp(shareTileBytes + panel * Math.max(1, Math.floor(shortPanelBytes / panel)) + k / 4 + 8, 16)
+      : shareTileBytes + (bits === 4 ? panel : 0)
   const scratch = lowering.threadScratch(scratchBytes)
-  const { b, wUnits: _, ...packed } = packedBlocks(lowering, n, k, weights, panels)
+  const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels, isShort || isNarrow)
   const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
   const { units, args } = gemmWords(lowering, call, {
     weightBytes: bits / 8,
     widens: bits === 4 || folds ? recipe.bytes : 0,
   })
   const parts = { aParams: params, rowSums, ...packed, block, scratch, scratchBytes }
-  lowering.step({ kernel: bits === 8 ? s8 : names.s4, units, args: { ...args, ...parts } })
-}
-
-/** The same with 4-bit weights whose sums stay in int16: rows are bytes, and only zero points of weights need their sums. */
-function emitShortGemm(lowering: Lowering, { m, n, k }: Shape, weights: BlockWeights, epilogue: EpilogueArgs): void {
-  const { inputs, block } = weights
-  const recipe = byteRecipes.u8
-  const ldq = roundUp(k, 2 * recipe.group)
-  const { q, params } = quantizeRows(lowering, recipe, { x: lowering.input(0)!.ref, m, k, ldq })
-  const rowSums = inputs[2] === null ? null : sumRows(lowering, 'row_sums_u8', { m, k }, block, { q, ldq, bias: 0 })
-  const panel = panelColumns * ldq
-  const panelBytes = panel * Math.max(1, Math.floor(shortPanelBytes / panel))
-  const scratchBytes = roundUp(shortTileBytes + panelBytes + 8 * Math.ceil(k / shortRun), 16)
-  const scratch = lowering.threadScratch(scratchBytes)
-  const panels = packHalves(n, k, weights, kernels.dot.pack, recipe.group)
-  const { b, ...packed } = packedBlocks(lowering, n, k, weights, panels, true)
-  const call = { a: q, lda: ldq, b, c: lowering.output(0).ref, ldc: n, m, n, k, epilogue }
-  const { units, args } = gemmWords(lowering, call, { weightBytes: 1 / 2, widens: 1 })
-  const parts = { aParams: params, rowSums, ...packed, block, scratch, scratchBytes }
-  lowering.step({ kernel: 'gemm_s4_scaled_short', units, args: { ...args, ...parts } })
+  const kernel = bits === 4 ? names.s4 : isNarrow ? 'gemm_s8_scaled_narrow' : names.s8
+  lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 
 /** The sums over blocks of quantised rows. */
@@ -164,61 +148,60 @@ export function emitWeightOnlyGemm(
   lowering.step({ kernel, units, args: { ...args, ...parts } })
 }
 
-/** Places of weights in blocks. */
-interface PackedBlocks {
-  readonly b: Ref
-  readonly wScale: Ref
-  readonly wSum: Ref
-  readonly wZeros: Ref | null
-  /** Of shares. */
-  readonly wUnits: Ref
-}
-
-/** The weights with all that belongs to them: panels, sums of columns, scales or shares, zero points, units of shares. */
+/** The weights with all that belongs to them, each in its argument: panels, sums of columns, scales or shares, zero points. */
 function packedBlocks(
   lowering: Lowering,
   n: number,
   k: number,
   weights: BlockWeights,
   panels: Packing,
-  shares = false,
-): PackedBlocks {
+  shares: boolean,
+): { b: Ref; wSum: Ref } & Record<'wScale' | 'wZeros' | 'wShares' | 'wUnits', Ref | null> {
   const { inputs, bits, block, rowStride = k, zeroStride = Math.ceil(k / block), signed = false } = weights
   const blocks = Math.ceil(k / block)
+  const count = Math.ceil(n / panelColumns)
   const scales = packF32({ n, k: blocks, colStride: blocks, depthStride: 1 }).layout
   const zeros = inputs[2] === null ? null : packZeros(n, blocks, weights).layout
-  const columnBytes = roundUp(n, panelColumns) * 4
-  const wSum = panels.sums
-  const wScale = roundUp(wSum + columnBytes, 16)
-  const wZeros = wScale + scales.bytes
-  const wUnits = wZeros + (zeros?.bytes ?? 0)
+  // places one after the other, and bytes of a panel in each
+  let bytes = panels.sums
+  const place = (panelBytes: number) => {
+    const at = bytes
+    bytes = roundUp(at + count * panelBytes, 16)
+    return (target: Ref, from = 0): Ref => shifted(target, at + from * panelBytes)
+  }
+  const line = panelColumns * 4
+  const half = shares ? 2 : 1
+  const wSum = place(line)
+  const wScale = shares && bits === 4 ? null : place(blocks * line)
+  const wZeros = zeros && place((blocks * line) / half)
+  const wShares = shares ? place((blocks * line) / 2) : null
+  const wUnits = shares ? place(line) : null
   const layout: WeightLayout = {
     key: [panels.layout.key, block, scales.key, zeros?.key, shares].join('|'),
-    bytes: wUnits + (shares ? columnBytes : 0),
-    parts: {
-      count: Math.ceil(n / panelColumns),
-      shares: [panels.layout, scales, zeros].flatMap((one) => one?.parts?.shares ?? []),
-    },
-    steps(src, target, [scaleSrc, zeroSrc] = [], from = 0, to = Math.ceil(n / panelColumns)) {
-      const column = from * panelColumns
-      const place = (first: number, stride = 1): Ref => shifted(target, first + column * stride * 4)
-      const columns = Math.min(n, to * panelColumns) - column
-      const [sums, dst] = [place(wSum), place(wScale, blocks)]
-      const args = { src, scales: scaleSrc, sums, dst, n: columns, k, block, colStride: rowStride }
-      const halves = {
-        flip: flipOf(signed),
-        zeros: zeroSrc ?? null,
-        zeroStride,
-        units: shares ? place(wUnits) : null,
-        words: place(wZeros, blocks),
-      }
+    bytes,
+    parts: { count, shares: [panels.layout, scales, zeros].flatMap((one) => one?.parts?.shares ?? []) },
+    steps(src, target, [scaleSrc, zeroSrc = null] = [], from = 0, to = count) {
       const part = [[], from, to] as const
+      const partOf = (place: typeof wScale) => place && place(target, from)
+      const args = {
+        src,
+        scales: scaleSrc,
+        sums: wSum(target, from),
+        dst: partOf(wScale),
+        shares: partOf(wShares),
+        units: partOf(wUnits),
+        n: Math.min(n, to * panelColumns) - from * panelColumns,
+        k,
+        block,
+        colStride: rowStride,
+      }
+      const halves = { flip: flipOf(signed), zeros: zeroSrc, zeroStride, words: partOf(wZeros) }
       return [
         ...panels.layout.steps(src, target, ...part),
         bits === 8
           ? { kernel: 'block_sums_s8', units: to - from, args }
           : { kernel: 'block_sums_s4', units: to - from, args: { ...args, ...halves } },
-        ...(zeros && !shares ? zeros.steps(zeroSrc, shifted(target, wZeros), ...part) : []),
+        ...(zeros && !shares ? zeros.steps(zeroSrc!, wZeros!(target), ...part) : []),
       ]
     },
   }
@@ -227,13 +210,8 @@ function packedBlocks(
     inputs.filter((input) => input !== null),
     layout,
   )
-  return {
-    b,
-    wScale: shifted(b, wScale),
-    wSum: shifted(b, wSum),
-    wZeros: zeros && shifted(b, wZeros),
-    wUnits: shifted(b, wUnits),
-  }
+  const of = (place: typeof wScale) => place && place(b)
+  return { b, wSum: wSum(b), wScale: of(wScale), wZeros: of(wZeros), wShares: of(wShares), wUnits: of(wUnits) }
 }
 
 /** Inputs packed as one weight: once where all are constant. */

@@ -9,7 +9,7 @@ import { randomFloats, randomIntegers } from '../values.ts'
 import { blockSums } from './block-sums.ts'
 import { type EpilogueOptions, finished, type Sum } from './epilogue.ts'
 import { halfPanels, roundUp } from './panels.ts'
-import { shareOf, shareUnit } from './shares.ts'
+import { sharesOf } from './shares.ts'
 
 interface ShortOptions extends EpilogueOptions {
   readonly mb?: number
@@ -33,8 +33,9 @@ function shortCase(
   const w = randomIntegers(Uint8Array, random, columns * k, 0, 15)
   const params = new DataView(new ArrayBuffer(8 * m))
   const blocks = Math.ceil(k / block)
-  const scales = new Float32Array(columns * blocks)
-  const [units, words] = [new Float32Array(columns), new Int32Array(columns * blocks)]
+  const given = randomFloats(random, columns * blocks, 0.01)
+  const sizeOf = (_: number, at: number): number => (zeros ? 15 : 8) * Math.min(block, k - at * block)
+  const { units, shares, rounded: scales } = sharesOf(given, blocks, { bits: 4, block, zeros }, sizeOf)
   for (let row = 0; row < m; row++) {
     const extreme = row % 3 === 2
     params.setFloat32(8 * row, random(), true)
@@ -44,26 +45,15 @@ function shortCase(
       if (extreme) for (let j = 0; j < columns; j += 3) w[j * k + i] = (j & 1) * 15
     }
   }
-  for (let j = 0; j < columns; j++) {
-    const own = Array.from(randomFloats(random, blocks, 0.01))
-    const sizes = own.map((_, at) => (zeros ? 15 : 8) * Math.min(block, k - at * block))
-    units[j] = shareUnit(own, sizes, zeros)
-    for (const [at, scale] of own.entries()) {
-      const share = shareOf(scale, units[j]!, zeros)
-      const place = ((j >> 3) * blocks + at) * 8 + (j & 7)
-      words[place] = (share << 16) | (share & 0xffff)
-      // of both exact in float32
-      scales[place] = share * units[j]!
-    }
-  }
   const sums = blockSums(random, a, w, [m, n, k], block, { zeros, bits: 4, lda, scales })
-  const zeroWords = sums.offsets.map((offset, at) => ((words[at]! >> 16) * offset) & 0xffff)
+  const words = shares.map((share, at) => share * sums.offsets[at]!)
   const sumAt = (_: number, row: number, column: number): Sum => {
     const { value, size } = sums.of(row, column, params.getInt32(8 * row + 4, true))
     const scale = params.getFloat32(8 * row, true)
     return { value: value * scale, error: Math.abs(scale) * (blocks + 4) * 6e-8 * size + 1e-30 }
   }
-  const scratchBytes = 256 + Math.max(8 * lda, 16384) + 8 * Math.ceil(k / 32)
+  const panels = Math.max(1, Math.floor(16384 / Math.max(1, 8 * lda)))
+  const scratchBytes = 256 + panels * 8 * lda + 8 * Math.ceil(k / 32)
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
@@ -83,9 +73,10 @@ function shortCase(
       ...finished(random, 1, m, n, options, sumAt),
       aParams: input(new Int32Array(params.buffer)),
       ...sums.args,
-      wScale: input(words),
-      wZeros: zeros ? input(zeroWords) : null,
-      wUnits: input(units),
+      wScale: null,
+      wZeros: zeros ? input(words) : null,
+      wShares: input(shares),
+      wUnits: input(units.length > 0 ? units : new Float32Array(columns)),
       rowSums: zeros ? sums.args.rowSums : null,
       block,
       scratch: scratch(scratchBytes),
@@ -99,6 +90,10 @@ const shortOracle: Oracle = (random) => {
     shortCase(random, shape, block, options)
   return [
     one([1, 1, 1], 32),
+    one([128, 1536, 384], 32, { nb: 512 }),
+    one([128, 64, 384], 32, { nb: 40 }),
+    one([5, 19, 4500], 32),
+    one([1, 35, 4200], 64, { zeros: true }),
     one([6, 8, 64], 32, { bias: false }),
     one([13, 21, 100], 32, { residual: true, gap: 3, zeros: true }),
     one([31, 43, 67], 32, { mb: 12, nb: 16, activation: 'Relu' }),

@@ -10,6 +10,7 @@ import { type EpilogueOptions, finished, floatSum, quantised, type Sum } from '.
 import { blockSums } from './block-sums.ts'
 import { bytesOf, makeNarrow, makeRowsExtreme, makeWeightsExtreme, makeWide, roundsAlike } from './extremes.ts'
 import { halfPanels, type Kind, kinds, panels, roundUp } from './panels.ts'
+import { sharesOf } from './shares.ts'
 
 type Random = () => number
 
@@ -135,6 +136,9 @@ function scaledCase(
     for (let i = 0; i < w.length; i++) if (i % k >= (blocks - 1) * block) w[i] = bits === 4 ? 8 : 0
     for (let i = 0; i < scales.length; i++) if (Math.floor(i / 8) % blocks === blocks - 1) scales[i] = 0
   }
+  const sizeOf = (_: number, at: number): number => 128 * Math.min(block, k - at * block)
+  const shared = kind === 's8_narrow' ? sharesOf(scales, blocks, { bits, block }, sizeOf) : undefined
+  if (shared) scales.set(shared.rounded)
   const sums = blockSums(random, a, w, [m, n, k], block, { ...options, lda, bits, scales })
   const folds = kind === 's8_pairs' && (bits === 4 || m >= foldedRows)
   const sumAt = (_: number, row: number, column: number): Sum => {
@@ -143,7 +147,9 @@ function scaledCase(
     const folding = folds && !shares ? sums.ofLargest(row, column) / foldedUnits[bits] : 0
     return { value: value * scale, error: Math.abs(scale) * ((blocks + 4) * 6e-8 * size + folding) + 1e-30 }
   }
-  const scratchBytes = kind === 's8_pairs' ? 192 + 32 * roundUp(k, 2) : 224 + (bits === 4 ? 8 * lda : 0)
+  const scratchBytes =
+    kind === 's8_pairs' ? 192 + 32 * roundUp(k, 2) : (shared ? 256 : 224) + (bits === 4 ? 8 * lda : 0)
+  const units = shared && blocks === 0 ? new Float32Array(roundUp(n, 8)) : shared?.units
   return {
     title: `${m}x${k}x${n} block ${block} ${JSON.stringify(options)}`,
     units: Math.ceil(m / mb) * Math.ceil(n / nb),
@@ -165,6 +171,7 @@ function scaledCase(
       ...finished(random, 1, m, n, options, sumAt),
       aParams: input(params),
       ...sums.args,
+      ...(shared && units ? { wShares: input(shared.shares), wUnits: input(units) } : {}),
       block,
       scratch: scratch(scratchBytes),
       scratchBytes,
@@ -197,6 +204,8 @@ const scaledOracle =
       one([17, 19, 160], 32, { shares: true }),
       one([18, 24, 1200], 64, { shares: true, residual: true, gap: 2 }),
       one([20, 17, 700], 128),
+      one([5, 9, 1100], 64),
+      one([4, 19, 2200], 128, { bias: false }),
       one([131, 21, 40], 32, { residual: true, gap: 3, zeros: true, activation: 'Relu' }),
       one([17, 24, 65], 32, { idle: true }),
       one([16, 11, 128], 32, { idle: true }),

@@ -28,9 +28,10 @@ const blockSumsOracle =
       { n: 3, k: 300, block: 128, colStride: 301, flip: 0, zeroStride: 3 },
       { n: 1, k: 1, block: 64, colStride: 1, flip: 8, zeroStride: 0 },
       { n: 9, k: 0, block: 32, colStride: 9, flip: 0, zeroStride: 0 },
+      { n: 2, k: 4500, block: 64, colStride: 4500, flip: 0, zeroStride: 71 },
     ]
     const shared = shapes.map((shape) => ({ ...shape, shares: true }))
-    return [...shapes, ...(bits === 4 ? shared : [])].map((shape) => {
+    return [...shapes, ...shared].map((shape) => {
       const { n, k, block, colStride, flip, zeroStride, shares = false } = shape
       const blocks = Math.ceil(k / block)
       const src = randomIntegers(Int8Array, random, n * colStride + k, -128, 127)
@@ -52,10 +53,11 @@ const blockSumsOracle =
         scales[2 * blocks + 1] = 100
       }
       const columns = roundUp(n, 8)
+      const options = { bits, block, zeros: bits === 4 && zeroStride > 0 }
       const want = new Float32Array(columns)
       const packed = new Float32Array(columns * blocks)
-      const units = new Float32Array(columns).fill(shareUnit([], [], zeroStride > 0))
-      const [words, zeroWords] = [new Int32Array(columns * blocks), new Int32Array(columns * blocks)]
+      const units = new Float32Array(columns).fill(shareUnit([], [], options))
+      const [own, words] = [new Int16Array(columns * blocks), new Int16Array(columns * blocks)]
       for (let j = 0; j < n; j++) {
         const sums = new Array<number>(blocks).fill(0)
         const sizes = new Array<number>(blocks).fill(0)
@@ -63,24 +65,27 @@ const blockSumsOracle =
           sums[Math.floor(i / block)]! += weightOf(j, i)
           sizes[Math.floor(i / block)]! += Math.abs(weightOf(j, i))
         }
-        const own = Array.from(scales.subarray(j * blocks, (j + 1) * blocks))
-        units[j] = shareUnit(own, sizes, zeroStride > 0)
+        const given = Array.from(scales.subarray(j * blocks, (j + 1) * blocks))
+        units[j] = shareUnit(given, sizes, options)
         let total = 0
-        for (const [at, scale] of own.entries()) {
+        for (const [at, scale] of given.entries()) {
           const place = ((j >> 3) * blocks + at) * 8 + (j & 7)
-          const share = shareOf(scale, units[j]!, zeroStride > 0)
-          packed[place] = sizes[at]! > 0 ? scale : 0
-          words[place] = (share << 16) | (share & 0xffff)
-          zeroWords[place] = (share * (8 - zeroOf(j, at))) & 0xffff
-          total += sums[at]! * (shares ? share : packed[place])
+          const share = shareOf(scale, units[j]!, options)
+          own[place] = share
+          words[place] = share * (8 - zeroOf(j, at))
+          packed[place] = shares ? share * units[j]! : sizes[at]! > 0 ? scale : 0
+          total += sums[at]! * (shares ? share * units[j]! : packed[place]!)
         }
-        want[j] = shares ? total * units[j]! : total
+        want[j] = total
       }
       const args = {
         src: input(src, 1),
         scales: input(scales, 4),
         sums: output(Float32Array, want),
-        dst: shares ? output(Int32Array, words) : output(Float32Array, packed),
+        // 4 bits have no need of them beside their shares
+        dst: shares && bits === 4 ? null : output(Float32Array, packed),
+        shares: shares ? output(Int16Array, own) : null,
+        units: shares ? output(Float32Array, units) : null,
         n,
         k,
         block,
@@ -90,8 +95,7 @@ const blockSumsOracle =
         flip,
         zeros: zeroStride ? input(zeros, 1) : null,
         zeroStride,
-        units: shares ? output(Float32Array, units) : null,
-        words: shares && zeroStride ? output(Int32Array, zeroWords) : null,
+        words: shares && zeroStride ? output(Int16Array, words) : null,
       }
       return {
         title: JSON.stringify(shape),
