@@ -90,8 +90,8 @@ const shortOracle: Oracle = (random) => {
     shortCase(random, shape, block, options)
   return [
     one([1, 1, 1], 32),
-    one([128, 1536, 384], 32, { nb: 512 }),
-    one([128, 64, 384], 32, { nb: 40 }),
+    one([12, 56, 384], 32),
+    one([9, 93, 384], 32, { nb: 48 }),
     one([5, 19, 4500], 32),
     one([1, 35, 4200], 64, { zeros: true }),
     one([6, 8, 64], 32, { bias: false }),
