@@ -7,7 +7,8 @@
 import { ceilDiv } from '../units'
 import { finish } from './epilogue'
 import { tile1x32, tile1x8, tile2x16 } from './flat-tile'
-import { Mac, S8Narrow } from './mac'
+import { Mac } from './mac'
+import { narrow4x8 } from './narrow-tile'
 import { tile4x8, tile6x8 } from './tile'
 import { Epilogue, Product, Quant, RowParams } from './views'
 
@@ -103,7 +104,7 @@ export function multiplyNarrow(
   cols: u32,
 ): void {
   for (let j: u32 = 0; j < cols; j += 8) {
-    tile4x8<S8Narrow>(a, lda, b, groups, c + (<usize>j << 2), ldc, cols - j)
+    narrow4x8(a, lda, b, groups, 0, groups, c + (<usize>j << 2), ldc, cols - j)
     b += panel
   }
 }

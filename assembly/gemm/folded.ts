@@ -10,7 +10,7 @@ import { ceilDiv } from '../units'
 import { copyRows, TILE_ROW } from './columns'
 import { Mac } from './mac'
 import { finishScaled, scaledFlat } from './scaled'
-import { addScaled } from './scaled-sum'
+import { finishColumns } from './shared-sum'
 import { Epilogue, Product, RowParams, Scaled } from './views'
 
 /** Groups whose sum is an int32 for sure: 256 * 255 * 2^15 < 2^31. */
@@ -224,34 +224,6 @@ function tile2x16(
   finishColumns(c + 16, c1 + 16, x0, x1, c01, c11, units + 16, wSum + 16, first)
   finishColumns(c + 32, c1 + 32, x0, x1, c02, c12, units + 32, wSum + 32, first)
   finishColumns(c + 48, c1 + 48, x0, x1, c03, c13, units + 48, wSum + 48, first)
-}
-
-/** Four columns of two rows. */
-// @ts-ignore: decorator
-@inline
-function finishColumns(
-  c0: usize,
-  c1: usize,
-  zero0: v128,
-  zero1: v128,
-  sum0: v128,
-  sum1: v128,
-  units: usize,
-  wSum: usize,
-  first: bool,
-): void {
-  const unit = v128.load(units)
-  let y0: v128, y1: v128
-  if (first) {
-    const sums = v128.load(wSum)
-    y0 = f32x4.mul(zero0, sums)
-    y1 = f32x4.mul(zero1, sums)
-  } else {
-    y0 = v128.load(c0)
-    y1 = v128.load(c1)
-  }
-  v128.store(c0, addScaled(y0, sum0, unit))
-  v128.store(c1, addScaled(y1, sum1, unit))
 }
 
 /**

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Products of narrow weights with a scale per block of K, for hosts whose byte dot adds two products in int16: units as in
- * product.ts, one batch. Such sums are multiplied by shares of scales where dotNarrow multiplies them by ones, so that sums go on in
- * int32 over 1024 k. Fewer than four rows go by the host's dot and by the scales themselves.
+ * product.ts, one batch. Sums go on in int32 over 1024 k, since they are of shares. Fewer than four rows go by the host's dot and by the
+ * scales themselves.
  */
-import { DOT_IS_ONE, dotBytes16, dotPairs } from '../simd/dot'
+import { DOT_IS_ONE } from '../simd/dot'
 import { ceilDiv } from '../units'
+import { TILE_ROW } from './columns'
 import { S8Dot } from './mac'
+import { narrow4x8 } from './narrow-tile'
 import { finishScaled, scaledFlat } from './scaled'
-import { highShares, lowShares, settle, SUMS } from './shared-sum'
+import { settle4x8, SUMS } from './shared-sum'
 import { Epilogue, Product, Shared } from './views'
 
 /** k whose shares allow for a sum in int32 (src/kernels/pack.ts). */
@@ -64,99 +66,12 @@ function narrowTall(
   const step = <usize>(SUMMED / s.block) << 4
   for (let left = groups; ; ) {
     const taken = min(left, SUMMED >> 2)
-    narrow4x8(a, lda, b, taken, shares, s.block >> 2, scratch + SUMS)
-    settle(s, left == groups, scratch, row, 4, col, cols, c, ldc)
+    narrow4x8(a, lda, b, taken, shares, s.block >> 2, scratch + SUMS, TILE_ROW, 8)
+    settle4x8(s, left == groups, scratch, row, col, cols, c, ldc)
     left -= taken
     if (left == 0) return
     a += SUMMED
     b += SUMMED << 3
     shares += step
   }
-}
-
-/** acc + the pairs of w * a, each times its share. */
-// @ts-ignore: decorator
-@inline
-function mac(a: v128, w: v128, share: v128, acc: v128): v128 {
-  return dotPairs(dotBytes16(w, a), share, acc)
-}
-
-/**
- * The int32 of 4 rows x 8 columns, to rows of 32 bytes at `to`; a block has `block` groups, and 16 bytes of shares. A round is two groups,
- * of which the first may be the last: the question keeps the order of sums, as in scaled-tile.ts.
- */
-function narrow4x8(a: usize, lda: usize, b: usize, groups: u32, shares: usize, block: u32, to: usize): void {
-  let a0 = a
-  let a1 = a0 + lda
-  let a2 = a1 + lda
-  let a3 = a2 + lda
-  let c00 = i32x4.splat(0)
-  let c01 = i32x4.splat(0)
-  let c10 = i32x4.splat(0)
-  let c11 = i32x4.splat(0)
-  let c20 = i32x4.splat(0)
-  let c21 = i32x4.splat(0)
-  let c30 = i32x4.splat(0)
-  let c31 = i32x4.splat(0)
-  while (groups != 0) {
-    let left = min(block, groups)
-    groups -= left
-    const all = v128.load(shares)
-    const s0 = lowShares(all)
-    const s1 = highShares(all)
-    shares += 16
-    for (;;) {
-      let low = v128.load(b)
-      let high = v128.load(b, 16)
-      let x = v128.load32_splat(a0)
-      c00 = mac(x, low, s0, c00)
-      c01 = mac(x, high, s1, c01)
-      x = v128.load32_splat(a1)
-      c10 = mac(x, low, s0, c10)
-      c11 = mac(x, high, s1, c11)
-      x = v128.load32_splat(a2)
-      c20 = mac(x, low, s0, c20)
-      c21 = mac(x, high, s1, c21)
-      x = v128.load32_splat(a3)
-      c30 = mac(x, low, s0, c30)
-      c31 = mac(x, high, s1, c31)
-      if (left == 1) {
-        a0 += 4
-        a1 += 4
-        a2 += 4
-        a3 += 4
-        b += 32
-        break
-      }
-      low = v128.load(b, 32)
-      high = v128.load(b, 48)
-      x = v128.load32_splat(a0, 4)
-      c00 = mac(x, low, s0, c00)
-      c01 = mac(x, high, s1, c01)
-      x = v128.load32_splat(a1, 4)
-      c10 = mac(x, low, s0, c10)
-      c11 = mac(x, high, s1, c11)
-      x = v128.load32_splat(a2, 4)
-      c20 = mac(x, low, s0, c20)
-      c21 = mac(x, high, s1, c21)
-      x = v128.load32_splat(a3, 4)
-      c30 = mac(x, low, s0, c30)
-      c31 = mac(x, high, s1, c31)
-      a0 += 8
-      a1 += 8
-      a2 += 8
-      a3 += 8
-      b += 64
-      left -= 2
-      if (left == 0) break
-    }
-  }
-  v128.store(to, c00)
-  v128.store(to, c01, 16)
-  v128.store(to, c10, 32)
-  v128.store(to, c11, 48)
-  v128.store(to, c20, 64)
-  v128.store(to, c21, 80)
-  v128.store(to, c30, 96)
-  v128.store(to, c31, 112)
 }

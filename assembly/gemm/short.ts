@@ -9,7 +9,7 @@ import { dotBytes16 } from '../simd/dot'
 import { ceilDiv } from '../units'
 import { S4Dot } from './mac'
 import { finishScaled, widen } from './scaled'
-import { PANEL, settle, SUMS } from './shared-sum'
+import { PANEL, settle, settle4x8, SUMS } from './shared-sum'
 import { keepZeros, short1x32, short2x8, short4x8 } from './short-tile'
 import { Epilogue, Product, Shared } from './views'
 
@@ -145,7 +145,8 @@ function shortTile(
       shifts += depth >> 3
       shares += whole ? depth >> 1 : 16
     }
-    settle(s, isFirst, scratch, row, rows, col, cols, c, ldc)
+    if (shape == 4) settle4x8(s, isFirst, scratch, row, col, cols, c, ldc)
+    else settle(s, isFirst, scratch, row, rows, col, cols, c, ldc)
     isFirst = false
   } while (b != end)
 }
