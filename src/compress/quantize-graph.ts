@@ -91,7 +91,7 @@ export function quantizeGraph(
     }
     const forms = new Map<string, StoredWeight>()
     for (const weight of weights) {
-      const form = quantizer.store(node, weight)
+      const form = quantizer.store(node, weight, single.has(node))
       forms.set(weight.name, form)
       const { to, bytes: bytesAfter, snr: weightSnr, divisor } = form
       const said = { ...(divisor ? { equalized: true } : {}), ...(single.has(node) ? { weightOnly: true } : {}) }
@@ -116,7 +116,7 @@ export function quantizeGraph(
       attributes: {
         ...Object.fromEntries(attributes),
         ...(block === undefined ? {} : { block }),
-        ...(narrow && roundedOps.includes(node.op) && !single.has(node) ? { narrow: 1 } : {}),
+        ...(narrow && roundedOps.includes(node.op) ? { narrow: 1 } : {}),
       },
       inputs: trimmed(
         inputs.flatMap((name, i) => {

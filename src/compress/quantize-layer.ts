@@ -36,6 +36,11 @@ export const blockOp = 'whittle.Gemm'
  * recogniser, whose output has 1 to 3 dB more signal to noise than with 40, and whose file stays below 28 % of its source.
  */
 const leastSnr = 42.5
+/**
+ * Signal to noise, in dB, below which weights have all codes after all: such a layer is heard above all others, and the 1 to 2 dB that
+ * narrow codes take off it cost more than the time they save (docs/compression.md).
+ */
+const leastNarrowSnr = 36
 /** Block of 'auto': the finest there are kernels for. */
 const autoBlock = 32
 /** Rows that tell what inputs are like; fewer say more of themselves. */
@@ -106,15 +111,18 @@ export class LayerQuantizer {
     return name
   }
 
-  /** @throws GraphError for weights that are not finite */
-  store(node: Node, weight: LayerWeight): StoredWeight {
+  /**
+   * @param isWeightOnly the weights meet float32
+   * @throws GraphError for weights that are not finite
+   */
+  store(node: Node, weight: LayerWeight, isWeightOnly = false): StoredWeight {
     const key = `${node.op === blockOp ? 'blocks' : 'rows'} ${weight.name}`
-    const known = this.#stored.get(key) ?? this.#store(node, weight)
+    const known = this.#stored.get(key) ?? this.#store(node, weight, isWeightOnly)
     this.#stored.set(key, known)
     return known
   }
 
-  #store(node: Node, { name, tensor }: LayerWeight): StoredWeight {
+  #store(node: Node, { name, tensor }: LayerWeight, isWeightOnly: boolean): StoredWeight {
     const weights = tensor.data as Float32Array
     if (!weights.every(Number.isFinite)) {
       throw new GraphError({
@@ -131,13 +139,18 @@ export class LayerQuantizer {
     // convolutions summed by channel compute in float32; embeddings have the codes of the product that reads the same table
     const isByteConv = node.op === 'whittle.Conv' && !isSummedByChannel(node, tensor.dims)
     const canNarrow = bits === 8 && (canBlock || isByteConv || (node.op === 'Gather' && !this.#isOwn(name)))
-    const narrow = recipe.narrow && canNarrow
+    const mayNarrow = recipe.narrow && canNarrow && !isWeightOnly
     const rounded = (
       numbers: Float32Array,
       block?: number,
       how: Pick<QuantizeOptions, 'balanced' | 'compensation' | 'narrow'> = {},
     ) => {
-      const form = quantizeWeights(numbers, shape, { bits, narrow, ...(block === undefined ? {} : { block }), ...how })
+      const form = quantizeWeights(numbers, shape, {
+        bits,
+        narrow: mayNarrow,
+        ...(block === undefined ? {} : { block }),
+        ...how,
+      })
       const after = dequantizeWeights(form, shape.taps * shape.inputs)
       return { form, before: numbers, after, snr: signalToNoise(numbers, after) }
     }
@@ -158,7 +171,10 @@ export class LayerQuantizer {
       : undefined
     if (divisor !== undefined || compensation !== undefined) this.#usesStatistics = true
     const how = compensation === undefined ? {} : { compensation }
-    const { form, before, after, snr } = rounded(multiplied, block, how)
+    const narrowest = rounded(multiplied, block, how)
+    const narrow = mayNarrow && narrowest.snr >= leastNarrowSnr
+    const { form, before, after, snr } =
+      mayNarrow && !narrow ? rounded(multiplied, block, { ...how, narrow }) : narrowest
     const type = `int${bits}` as const
     const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
     const runs = form.scales.length / shape.channels

@@ -8,10 +8,10 @@ import { model, node, tensorRecord, valueInfo } from '../support/onnx.ts'
 
 const random = seededRandom(31)
 
-/** One 3x3 convolution. */
-function convolution(channels: number, group: number, attributes: object): Uint8Array {
+/** One 3x3 convolution; the higher the power of its weights, the more of them are outliers. */
+function convolution(channels: number, group: number, attributes: object, power = 1): Uint8Array {
   const dims = [channels, channels / group, 3, 3]
-  const weights = Array.from({ length: channels * dims[1] * 9 }, () => randomNormal(random))
+  const weights = Array.from({ length: channels * dims[1] * 9 }, () => randomNormal(random) ** power)
   return writeOnnx(
     model({
       inputs: [valueInfo('x', 'float32', [1, channels, 12, 12])],
@@ -38,4 +38,30 @@ describe('codes of a convolution', () => {
     if (narrow) expect(got).toBeLessThan(most)
     else expect(got).toBe(most)
   })
+
+  test('are not narrow where they are coarse anyway', async () => {
+    const file = convolution(32, 1, {}, 3)
+    const [some, all] = [await compress(file, 'int8'), await compress(file, { weights: 'int8', narrow: false })]
+    const layer = fromContainer(some.model).graph.nodes.find(({ op }) => op === 'whittle.DynamicQuantizeConv')
+    expect(layer?.attributes.narrow).toBeUndefined()
+    const [got, most] = [some, all].map(({ report }) => report.layers[0].weightSnr!)
+    expect(most).toBeLessThan(36)
+    expect(got).toBe(most)
+  })
+})
+
+test('codes of products whose inputs stay in float32 are not narrow', async () => {
+  const dims = [64, 64, 1, 1]
+  const weights = Array.from({ length: 64 * 64 }, () => randomNormal(random))
+  const file = writeOnnx(
+    model({
+      inputs: [valueInfo('x', 'float32', [1, 64, 12, 12])],
+      outputs: [valueInfo('y', 'float32', null)],
+      initializers: [tensorRecord('w', 'float32', weights, dims)],
+      nodes: [node('GlobalAveragePool', ['x'], ['mean']), node('Conv', ['mean', 'w'], ['y'])],
+    }),
+  )
+  const [some, all] = [await compress(file, 'int8'), await compress(file, { weights: 'int8', narrow: false })]
+  expect(some.report.layers[0]).toMatchObject({ weightOnly: true })
+  expect(some.report.layers[0].weightSnr).toBe(all.report.layers[0].weightSnr)
 })
