@@ -6,7 +6,8 @@
 import { SpmmS8DotArgs } from '../generated/args'
 import { storeColumns } from '../gemm/columns'
 import { finish } from '../gemm/epilogue'
-import { Mac, S8Narrow } from '../gemm/mac'
+import { Mac } from '../gemm/mac'
+import { dotBytes16 } from '../simd/dot'
 import { Epilogue, RowParams } from '../gemm/views'
 import { ceilDiv } from '../units'
 
@@ -30,7 +31,7 @@ export function multiplyBlocks<M extends Mac>(
   narrow: bool,
 ): void {
   const mac = changetype<M>(0)
-  const tall = narrow ? changetype<S8Narrow>(0).rows : tallRows<M>()
+  const tall: u32 = narrow ? 3 : tallRows<M>()
   const nBlocks = ceilDiv(s.n, s.nb)
   const lda = <usize>s.lda << mac.shift
   const ldc = <usize>s.ldc << 2
@@ -106,7 +107,7 @@ function multiplyPanels<M extends Mac>(
     const places = depths + (first << 2)
     const to = cols >= 8 ? c : tile
     const step = cols >= 8 ? ldc : 32
-    if (mac.shift == 0 && narrow && rows != 1) blocks4x8<S8Narrow>(a, lda, blocks, places, count, to, step)
+    if (mac.shift == 0 && narrow && rows != 1) blocks3x8(a, lda, blocks, places, count, to, step)
     else if (tallRows<M>() == 6 && rows == 6) blocks6x8<M>(a, lda, blocks, places, count, to, step)
     else if (tallRows<M>() == 4 && rows == 4) blocks4x8<M>(a, lda, blocks, places, count, to, step)
     else blocks1x8<M>(a, blocks, places, count, to)
@@ -381,6 +382,59 @@ function blocks4x8<M extends Mac>(
   c += ldc
   v128.store(c, c30)
   v128.store(c, c31, 16)
+}
+
+/**
+ * 3 rows x 8 columns of narrow blocks: the products of both groups are added in int16, which fewer rows leave the registers for.
+ */
+function blocks3x8(
+  a: usize,
+  lda: usize,
+  b: usize,
+  depths: usize,
+  count: u32,
+  c: usize,
+  ldc: usize,
+): void {
+  const ones = i16x8.splat(1)
+  let c00 = i32x4.splat(0)
+  let c01 = i32x4.splat(0)
+  let c10 = i32x4.splat(0)
+  let c11 = i32x4.splat(0)
+  let c20 = i32x4.splat(0)
+  let c21 = i32x4.splat(0)
+  const end = depths + (<usize>count << 2)
+  while (depths != end) {
+    const p0 = a + <usize>load<u32>(depths)
+    const p1 = p0 + lda
+    const p2 = p1 + lda
+    const low = v128.load(b)
+    const high = v128.load(b, 16)
+    const nextLow = v128.load(b, 32)
+    const nextHigh = v128.load(b, 48)
+    let x = v128.load32_splat(p0)
+    let y = v128.load32_splat(p0, 4)
+    c00 = i32x4.add(c00, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(low, x), dotBytes16(nextLow, y)), ones))
+    c01 = i32x4.add(c01, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(high, x), dotBytes16(nextHigh, y)), ones))
+    x = v128.load32_splat(p1)
+    y = v128.load32_splat(p1, 4)
+    c10 = i32x4.add(c10, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(low, x), dotBytes16(nextLow, y)), ones))
+    c11 = i32x4.add(c11, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(high, x), dotBytes16(nextHigh, y)), ones))
+    x = v128.load32_splat(p2)
+    y = v128.load32_splat(p2, 4)
+    c20 = i32x4.add(c20, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(low, x), dotBytes16(nextLow, y)), ones))
+    c21 = i32x4.add(c21, i32x4.dot_i16x8_s(i16x8.add(dotBytes16(high, x), dotBytes16(nextHigh, y)), ones))
+    b += BLOCK
+    depths += 4
+  }
+  v128.store(c, c00)
+  v128.store(c, c01, 16)
+  c += ldc
+  v128.store(c, c10)
+  v128.store(c, c11, 16)
+  c += ldc
+  v128.store(c, c20)
+  v128.store(c, c21, 16)
 }
 
 /** 1 row x 8 columns; even and odd groups apart, for the latency of a step. */

@@ -9,7 +9,7 @@ import { mostByteDepth } from '../ops/lower-gemm.ts'
 import { Tensor, bytesOf } from '../tensor/tensor.ts'
 import { type SparseRows, denseOfBlocks, denseOfRows, pruneBlocks, pruneWeights, rowsOfDense } from './prune-weights.ts'
 import { type LayerReport, layerLine, layerWeights, reasonToKeep, withoutUnused } from './quantize-graph.ts'
-import { quantizeWeights, signalToNoise } from './quantize-weights.ts'
+import { type Narrowness, quantizeWeights, signalToNoise } from './quantize-weights.ts'
 import type { FullRecipe } from './recipe.ts'
 
 interface SparseForm {
@@ -18,8 +18,8 @@ interface SparseForm {
   readonly tensors: Readonly<Record<string, Tensor>>
   /** Share of the weights that are stored. */
   readonly density: number
-  /** Whether int8 weights are narrow (quantize-weights.ts). */
-  readonly narrow: boolean
+  /** How narrow int8 weights are. */
+  readonly narrow: Narrowness
   /** What the stored weights stand for. */
   readonly after: Float32Array
 }
@@ -37,8 +37,9 @@ const crossovers: Readonly<Record<string, number>> = {
 /** The form that the recipe asks for. */
 function sparseForm(weight: Tensor, { sparse, weights, narrow }: FullRecipe): SparseForm {
   const { kind, sparsity } = sparse!
-  if (kind === 'block') return sparseBlocks(weight, sparsity, narrow)
-  return weights === 'float32' ? sparseRows(weight, sparsity) : sparseByteRows(weight, sparsity, narrow)
+  // the two products of a block's column by a pmaddubsw are added in int16 (assembly/sparse/blocks.ts)
+  if (kind === 'block') return sparseBlocks(weight, sparsity, narrow ? 2 : 0)
+  return weights === 'float32' ? sparseRows(weight, sparsity) : sparseByteRows(weight, sparsity, narrow ? 1 : 0)
 }
 
 /** The graph with sparse products where the recipe asks for them, and a line per layer that became one. */
@@ -64,7 +65,7 @@ export function pruneGraph(graph: Graph, recipe: FullRecipe): { graph: Graph; la
     layers.push({ ...layerLine(node, weight), to: form.to, bytesAfter, weightSnr })
     // the choice where the host does not measure
     const choice = form.density > crossovers[form.op] ? 'dense' : 'sparse'
-    const attributes = { ...node.attributes, form: choice, ...(form.narrow ? { narrow: 1 } : {}) }
+    const attributes = { ...node.attributes, form: choice, ...(form.narrow > 0 ? { narrow: form.narrow } : {}) }
     return { ...node, op: form.op, inputs: [x, ...names, ...rest], attributes }
   })
   return { graph: { ...graph, nodes, constants: withoutUnused(constants, nodes, graph) }, layers }
@@ -78,13 +79,13 @@ function sparseRows(weight: Tensor, sparsity: number): SparseForm {
     to: 'float32, sparse rows',
     tensors: { values: new Tensor('float32', rows.values), ...placesOf(rows) },
     density: rows.values.length / (n * k),
-    narrow: false,
+    narrow: 0,
     after: denseOfRows(rows, n, k),
   }
 }
 
 /** Weights that round to zero are not stored either. */
-function sparseByteRows(weight: Tensor, sparsity: number, narrow: boolean): SparseForm {
+function sparseByteRows(weight: Tensor, sparsity: number, narrow: Narrowness): SparseForm {
   const [n, k] = weight.dims
   const kept = denseOfRows(pruneWeights(weight.data as Float32Array, n, sparsity), n, k)
   const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k }, { narrow })
@@ -104,7 +105,7 @@ function placesOf({ depths, starts }: SparseRows): { depths: Tensor; starts: Ten
   return { depths: new Tensor('int32', depths), starts: new Tensor('int32', starts) }
 }
 
-function sparseBlocks(weight: Tensor, sparsity: number, narrow: boolean): SparseForm {
+function sparseBlocks(weight: Tensor, sparsity: number, narrow: Narrowness): SparseForm {
   const [n, k] = weight.dims
   const kept = denseOfBlocks(pruneBlocks(weight.data as Float32Array, n, sparsity), n, k)
   const { codes, scales } = quantizeWeights(kept, { channels: n, taps: 1, inputs: k }, { narrow })

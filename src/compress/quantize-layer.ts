@@ -147,14 +147,14 @@ export class LayerQuantizer {
     ) => {
       const form = quantizeWeights(numbers, shape, {
         bits,
-        narrow: mayNarrow,
+        narrow: mayNarrow ? 1 : 0,
         ...(block === undefined ? {} : { block }),
         ...how,
       })
       const after = dequantizeWeights(form, shape.taps * shape.inputs)
       return { form, before: numbers, after, snr: signalToNoise(numbers, after) }
     }
-    const isCoarse = () => rounded(weights, undefined, { balanced: false, narrow: false }).snr < leastSnr
+    const isCoarse = () => rounded(weights, undefined, { balanced: false, narrow: 0 }).snr < leastSnr
     // of a deep product only the sums of blocks fit
     const wantsBlocks = () => shape.inputs > mostByteDepth || isCoarse()
     const auto = bits === 4 || (recipe.block === 'auto' && canBlock && wantsBlocks()) ? autoBlock : undefined
@@ -174,7 +174,7 @@ export class LayerQuantizer {
     const narrowest = rounded(multiplied, block, how)
     const narrow = mayNarrow && narrowest.snr >= leastNarrowSnr
     const { form, before, after, snr } =
-      mayNarrow && !narrow ? rounded(multiplied, block, { ...how, narrow }) : narrowest
+      mayNarrow && !narrow ? rounded(multiplied, block, { ...how, narrow: 0 }) : narrowest
     const type = `int${bits}` as const
     const codes = new Tensor(type, bits === 4 ? packNibbles(form.codes) : form.codes, tensor.dims)
     const runs = form.scales.length / shape.channels

@@ -12,8 +12,8 @@
  * half a step. No data is needed. Where inputs are known, each weight's rounding is made up for by others instead (compensation.ts).
  *
  * Narrow codes are such that hosts whose byte dot adds two products in int16 are exact (kernels/gemm.ts, pmaddubsw): two
- * neighbours along K of one sign add up to at most 128. What is above that is taken off both, which the choice of the
- * scale weighs like clipping.
+ * neighbours along K of one sign add up to at most 128, or to 64 where two such products are added in int16. What is above that is
+ * taken off both, which the choice of the scale weighs like clipping.
  */
 
 import type { Compensation } from './compensation.ts'
@@ -21,14 +21,18 @@ import type { Compensation } from './compensation.ts'
 /** Largest code of symmetric weights of so many bits. */
 export const largestCode = { 8: 127, 4: 7 } as const
 
-/** Largest sum of two neighbours of one sign, in magnitude: times 255, the largest activation, it is an int16. */
-const narrowSum = 128
+/** How many products of two neighbours by any bytes add up in int16; 0: none for sure. The attribute of operators. */
+export type Narrowness = 0 | 1 | 2
+
+/** Largest sum of two neighbours of one sign, in magnitude, by narrowness: times 255, the largest activation, and that it is an int16. */
+const pairSums = [Infinity, 128, 64] as const
 
 /** Codes that are allowed. */
 interface Range {
   /** Largest magnitude. */
   readonly largest: number
-  readonly narrow: boolean
+  /** Largest sum of two neighbours of one sign, in magnitude. */
+  readonly pairSum: number
 }
 
 export interface QuantizedWeights {
@@ -51,7 +55,7 @@ export interface QuantizeOptions {
   /** Weights along K that share a scale, for layers of one tap, even; left out: one scale per output channel. */
   readonly block?: number
   readonly bits?: keyof typeof largestCode
-  readonly narrow?: boolean
+  readonly narrow?: Narrowness
   /** False: each weight to the nearest, errors as they come. */
   readonly balanced?: boolean
   /** Of layers of one tap: how the rounding of an input's weight is made up for. */
@@ -62,9 +66,9 @@ export interface QuantizeOptions {
 export function quantizeWeights(
   weights: Float32Array,
   shape: WeightShape,
-  { block, bits = 8, narrow = false, balanced = true, compensation }: QuantizeOptions = {},
+  { block, bits = 8, narrow = 0, balanced = true, compensation }: QuantizeOptions = {},
 ): QuantizedWeights {
-  const range = { largest: largestCode[bits], narrow }
+  const range = { largest: Math.min(largestCode[bits], pairSums[narrow]), pairSum: pairSums[narrow] }
   const { channels, taps, inputs } = shape
   const length = taps * inputs
   const run = Math.max(1, Math.min(block ?? length, length))
@@ -112,11 +116,11 @@ function roundTogether(
 }
 
 /** The code nearest to a weight, given in steps, that is allowed beside the one before it. */
-function roundedBeside(weight: number, at: number, codes: Int8Array, { largest, narrow }: Range): number {
+function roundedBeside(weight: number, at: number, codes: Int8Array, { largest, pairSum }: Range): number {
   let [least, most] = [-largest, largest]
-  if (narrow && at % 2 === 1) {
-    least = Math.max(least, -narrowSum - codes[at - 1])
-    most = Math.min(most, narrowSum - codes[at - 1])
+  if (at % 2 === 1) {
+    least = Math.max(least, -pairSum - codes[at - 1])
+    most = Math.min(most, pairSum - codes[at - 1])
   }
   return Math.max(least, Math.min(most, Math.round(weight)))
 }
@@ -127,8 +131,8 @@ const clipping = { steps: 12, share: 0.03 } as const
 function scaleOf(row: Float32Array, range: Range): number {
   let [peak, sum] = [0, 0]
   for (const weight of row) peak = Math.max(peak, Math.abs(weight))
-  if (range.narrow) for (let i = 1; i < row.length; i += 2) sum = Math.max(sum, Math.abs(row[i - 1] + row[i]))
-  const whole = Math.fround(Math.max(peak / range.largest, sum / narrowSum))
+  for (let i = 1; i < row.length; i += 2) sum = Math.max(sum, Math.abs(row[i - 1] + row[i]))
+  const whole = Math.fround(Math.max(peak / range.largest, sum / range.pairSum))
   let [best, least] = [whole, Infinity]
   for (let i = 0; i < clipping.steps; i++) {
     const scale = Math.fround(whole * (1 - clipping.share * i))
@@ -155,15 +159,15 @@ function codesOf(a: number, b: number, range: Range): readonly [number, number] 
   const [x, y] = allowed(a, b, range)
   const first = Math.round(x)
   const second = Math.round(y)
-  if (!range.narrow || Math.abs(first + second) <= narrowSum) return [first, second]
-  return [first, Math.sign(second) * narrowSum - first]
+  if (Math.abs(first + second) <= range.pairSum) return [first, second]
+  return [first, Math.sign(second) * range.pairSum - first]
 }
 
 /** What is rounded: the nearest of what is allowed. */
-function allowed(a: number, b: number, { largest, narrow }: Range): readonly [number, number] {
+function allowed(a: number, b: number, { largest, pairSum }: Range): readonly [number, number] {
   const x = Math.max(-largest, Math.min(largest, a))
   const y = Math.max(-largest, Math.min(largest, b))
-  const excess = narrow ? (Math.abs(x + y) - narrowSum) / 2 : 0
+  const excess = (Math.abs(x + y) - pairSum) / 2
   // both are of one sign where there is any, and larger than it
   return excess > 0 ? [x - Math.sign(x) * excess, y - Math.sign(y) * excess] : [x, y]
 }
@@ -213,16 +217,19 @@ class Rounding {
   }
 
   #isAllowed(place: number, code: number): boolean {
-    const { largest, narrow } = this.#range
-    if (Math.abs(code) > largest) return false
-    return !narrow || Math.abs(code + (this.#codes[place ^ 1] ?? 0)) <= narrowSum
+    const { largest, pairSum } = this.#range
+    return Math.abs(code) <= largest && Math.abs(code + (this.#codes[place ^ 1] ?? 0)) <= pairSum
   }
 }
 
-/** Whether codes of rows of `length` are narrow: two neighbours of one sign add up to at most 128. */
-export function areNarrow(codes: Int8Array, length: number): boolean {
+/** Whether codes of rows of `length` are narrow: none is larger than, and no two neighbours of one sign add up to more than is allowed. */
+export function areNarrow(codes: Int8Array, length: number, narrow: Narrowness = 1): boolean {
+  const most = pairSums[narrow]
   for (let start = 0; start < codes.length; start += length) {
-    for (let i = 1; i < length; i += 2) if (Math.abs(codes[start + i - 1] + codes[start + i]) > narrowSum) return false
+    for (let i = 0; i < length; i += 2) {
+      const [first, second] = [codes[start + i], i + 1 < length ? codes[start + i + 1] : 0]
+      if (Math.max(Math.abs(first), Math.abs(second), Math.abs(first + second)) > most) return false
+    }
   }
   return true
 }

@@ -48,7 +48,10 @@ export const sparse = kernels({
    * C has mb rows. aParams one record per row; scratch: 4 * nb bytes, nb rounded up to 8, per thread, and 192 behind.
    */
   spmm_s8_dot: { args: blockArgs },
-  /** Of narrow weights (kernels/gemm.ts), as the dot with bias 0 does it. */
+  /**
+   * As the dot with bias 0 does it, of weights that are twice as narrow as in kernels/gemm.ts: none is above 64 in magnitude, and w[2i] and
+   * w[2i + 1], where they have one sign, add up to at most 64, so that both groups of a block by any bytes of A add up in int16.
+   */
   spmm_s8_narrow: { args: blockArgs },
   spmm_s8_pairs: { args: blockArgs },
   spread_rows_f32: { args: spreadArgs },

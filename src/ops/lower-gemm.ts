@@ -148,7 +148,7 @@ const leastNarrowDepth = 16
  * @param k depth of the product; the recipes give the same integers
  */
 export function recipeFor(host: HostTraits, { narrow }: Attributes, k: number): ByteRecipe {
-  if (narrow !== 1 || !host.narrow || k < leastNarrowDepth) return byteRecipes[host.int8]
+  if (!narrow || !host.narrow || k < leastNarrowDepth) return byteRecipes[host.int8]
   return { ...byteRecipes.u8, gemm: 'gemm_s8_narrow', conv: 'conv_s8_narrow' }
 }
 

@@ -30,7 +30,7 @@ export interface SparseShape {
   readonly n: number
   readonly k: number
   readonly count: number
-  /** The attribute: 1 where weights are narrow (kernels/gemm.ts). */
+  /** The attribute: 1 where weights are narrow (kernels/gemm.ts), 2 where those of blocks are twice as narrow (kernels/sparse.ts). */
   readonly narrow: number
 }
 
@@ -116,9 +116,14 @@ function emitRows(
   emit.step({ kernel, units: across * down, grain, args } as StepSpec)
 }
 
-/** How all weights are multiplied, and blocks; those of compressed rows are not narrow to each other. */
+/** How all weights are multiplied; those of compressed rows are not narrow to each other. */
 export function recipeOf({ narrow, k }: SparseShape, host: HostTraits): ByteRecipe {
   return recipeFor(host, { narrow }, k)
+}
+
+/** How blocks are multiplied. */
+function blockRecipe(shape: SparseShape, host: HostTraits): ByteRecipe {
+  return shape.narrow === 2 ? recipeOf(shape, host) : byteRecipes[host.int8]
 }
 
 function denseBytes(emit: Emitter, shape: SparseShape, operands: SparseOperands, b: Ref, sums: number) {
@@ -209,14 +214,14 @@ const byteBlocks: SparseFamily = {
   values(shape, host) {
     // blocks one behind the other are columns of `side` k
     const all = { n: side * shape.count, k: side, colStride: side, depthStride: 1 }
-    return packS8(all, recipeOf(shape, host))
+    return packS8(all, blockRecipe(shape, host))
   },
   mostDepth: ({ k }) => Math.ceil(k / side) - 1,
-  depthStep: (shape, host) => side * recipeOf(shape, host).bytes,
+  depthStep: (shape, host) => side * blockRecipe(shape, host).bytes,
   /** k is a multiple of 8 here. */
   sparse(emit, shape, operands, { values, depths, starts }) {
     const { m, n, k, count } = shape
-    const recipe = recipeOf(shape, emit.host)
+    const recipe = blockRecipe(shape, emit.host)
     const { q, params: aParams } = quantizeRows(emit, recipe, { x: operands.x, m, k, ldq: k })
     const perColumn = Math.max(1, (count * side * side) / n)
     const fitting = Math.floor(blockBytes / perColumn / panelColumns) * panelColumns

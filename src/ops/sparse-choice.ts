@@ -41,7 +41,7 @@ export function chooseForm(
     const { k, n, count } = shape
     return {
       rows,
-      key: [family, recipeOf(shape, host).gemm, [rows, k, n].join('x'), count].join(' '),
+      key: [family, `${recipeOf(shape, host).gemm}${shape.narrow}`, [rows, k, n].join('x'), count].join(' '),
       trials: () => trialsOf(family, { ...shape, m: rows }, host),
     }
   })

@@ -12,7 +12,8 @@
  * starts[p + 1], is values[i], [output][k], of k from 8 * depths[i] on; 0 where outputs or k end before it does. x is
  * quantised by rows as for whittle.DynamicQuantizeGemm. Inputs x, values int8 [B, 8, 8], depths int32 [B], starts int32
  * [ceil(N / 8) + 1], wScale [N], bias?, residual?.
- * The attribute `narrow` of the last two says that int8 weights are, zeros among them (kernels/gemm.ts).
+ * The attribute `narrow` of the last two says that int8 weights are, zeros among them (kernels/gemm.ts); 2, of blocks, that they are twice as narrow
+ * (kernels/sparse.ts).
  */
 import { roundUp } from '../kernels/blocks.ts'
 import { type Dim, add, isKnown } from '../ir/dim.ts'
@@ -324,7 +325,15 @@ function blockSample(random: Random, x: number[], n: number, attributes: Attribu
   const k = x[x.length - 1]
   const { count, depths, starts } = placesOf(random, Math.ceil(n / side), Math.ceil(k / side))
   const dims = [count, side, side]
-  const values = attributes.narrow === 1 ? narrowWeights(random, dims, side) : integers(random, dims, -127, 127, 'int8')
+  const narrow = narrowWeights(random, dims, side)
+  const twice = new Tensor(
+    'int8',
+    (narrow.data as Int8Array).map((code) => Math.trunc(code / 2)),
+    dims,
+  )
+  const values = [integers(random, dims, -127, 127, 'int8'), narrow, twice][
+    (attributes.narrow as number | undefined) ?? 0
+  ]
   const more = [floats(random, [n]), residual ? floats(random, [...x.slice(0, -1), n]) : null]
   return { inputs: [floats(random, x), values, depths, starts, floats(random, [n], 0.001, 0.02), ...more], attributes }
 }
@@ -348,8 +357,9 @@ export const samples = {
   'whittle.BlockSparseGemm': (random) => [
     blockSample(random, [9, 52], 21, { form: 'dense' }, true),
     blockSample(random, [1, 64], 16, {}),
-    blockSample(random, [13, 50], 21, { narrow: 1 }),
-    blockSample(random, [9, 48], 24, { narrow: 1, form: 'dense' }),
+    blockSample(random, [13, 50], 21, { narrow: 2 }),
+    blockSample(random, [5, 40], 9, { narrow: 1 }),
+    blockSample(random, [9, 48], 24, { narrow: 2, form: 'dense' }),
     blockSample(random, [7, 40], 24, { activation: 'Relu' }),
     blockSample(random, [2, 31, 64], 144, { activation: 'Gelu', post_scale: 2, post_shift: -1 }, true),
     blockSample(random, [0, 32], 16, {}),

@@ -48,7 +48,7 @@ describe('compensation', () => {
     ['int8', { bits: 8 }, [48]],
     ['int8 in blocks of 32', { bits: 8, block: 32 }, [96]],
     ['int4 in blocks of 32', { bits: 4, block: 32 }, [96]],
-    ['narrow int8', { bits: 8, narrow: true }, [48]],
+    ['narrow int8', { bits: 8, narrow: 1 }, [48]],
     ['blocks of inputs', { bits: 8 }, [32, 16]],
   ] as const)('leaves less error where inputs go together: %s', (_, options, blocks) => {
     const width = blocks.reduce((a: number, b) => a + b, 0)

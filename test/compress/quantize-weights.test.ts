@@ -64,33 +64,38 @@ describe('quantizeWeights', () => {
   })
 
   test.each([
-    [{ channels: 8, taps: 1, inputs: 64 }, 32],
-    [{ channels: 8, taps: 1, inputs: 129 }, undefined],
-    [{ channels: 5, taps: 9, inputs: 7 }, undefined],
-    [{ channels: 3, taps: 1, inputs: 2 }, undefined],
-  ])('makes narrow codes, which cost little and still cancel: %o, block %o', (shape, block) => {
-    const length = shape.taps * shape.inputs
-    const weights = normal(shape.channels * length)
-    const options = block === undefined ? {} : { block }
-    const wide = quantizeWeights(weights, shape, options)
-    const narrow = quantizeWeights(weights, shape, { ...options, narrow: true })
-    expect(areNarrow(narrow.codes, length)).toBe(true)
-    const [before, after] = [wide, narrow].map((form) => signalToNoise(weights, dequantizeWeights(form, length)))
-    expect(after).toBeGreaterThan(before - 3)
-    const run = block ?? length
-    for (let start = 0; start < weights.length; start += run) {
-      const scale = narrow.scales[start / run]
-      let sum = 0
-      for (let i = start; i < start + run; i++) sum += narrow.codes[i] - weights[i] / scale
-      // what is taken off large neighbours does not cancel
-      const cut = block === undefined && shape.inputs > 100 ? 12 : 6
-      expect(Math.abs(sum)).toBeLessThan(cut)
-    }
-  })
+    [{ channels: 8, taps: 1, inputs: 64 }, 32, 1, 3],
+    [{ channels: 8, taps: 1, inputs: 129 }, undefined, 1, 3],
+    [{ channels: 5, taps: 9, inputs: 7 }, undefined, 1, 3],
+    [{ channels: 3, taps: 1, inputs: 2 }, undefined, 1, 3],
+    [{ channels: 8, taps: 1, inputs: 64 }, undefined, 2, 9],
+    [{ channels: 3, taps: 1, inputs: 5 }, undefined, 2, 9],
+  ] as const)(
+    'makes narrow codes, which cost little and still cancel: %o, block %o, narrow %i',
+    (shape, block, degree, cost) => {
+      const length = shape.taps * shape.inputs
+      const weights = normal(shape.channels * length)
+      const options = block === undefined ? {} : { block }
+      const wide = quantizeWeights(weights, shape, options)
+      const narrow = quantizeWeights(weights, shape, { ...options, narrow: degree })
+      expect(areNarrow(narrow.codes, length, degree)).toBe(true)
+      const [before, after] = [wide, narrow].map((form) => signalToNoise(weights, dequantizeWeights(form, length)))
+      expect(after).toBeGreaterThan(before - cost)
+      const run = block ?? length
+      for (let start = 0; start < weights.length; start += run) {
+        const scale = narrow.scales[start / run]
+        let sum = 0
+        for (let i = start; i < start + run; i++) sum += narrow.codes[i] - weights[i] / scale
+        // what is taken off large neighbours does not cancel
+        const cut = block === undefined && shape.inputs > 100 ? 12 : 6
+        expect(Math.abs(sum)).toBeLessThan(cut)
+      }
+    },
+  )
 
   test('takes as much off each of two large neighbours', () => {
     const weights = Float32Array.from([100, 90, -100, -90, 100, -90, 127, 1], (code) => code / 64)
-    const { codes, scales } = quantizeWeights(weights, { channels: 1, taps: 1, inputs: 8 }, { narrow: true })
+    const { codes, scales } = quantizeWeights(weights, { channels: 1, taps: 1, inputs: 8 }, { narrow: 1 })
     const [a, b, c, d, e, f] = codes
     expect(a + b).toBe(128)
     expect(c + d).toBe(-128)

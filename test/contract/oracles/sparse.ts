@@ -276,7 +276,10 @@ function blocksCase(
   const { starts, depths, stored, w, lda } = sparseBlocks(random, n, k, density, (codes) => {
     if (options.extreme) makeWeightsExtreme(codes, 64)
     if (options.wide) makeWide(kind, random, a, codes, 8)
-    if (kind === 's8_narrow') makeNarrow(codes, 8)
+    if (kind === 's8_narrow') {
+      makeNarrow(codes, 8)
+      codes.set(codes.map((code) => Math.trunc(code / 2)))
+    }
   })
   const blocks = depths.length
   if (options.extreme) makeRowsExtreme(a, lda, k)
