@@ -35,20 +35,19 @@ export function sparseNode(
   ]
   const x = { dtype: 'float32' as const, dims: [m, k], constant: false }
   const perOutput = { dtype: 'float32' as const, dims: [n], constant: true }
-  // no two of them add up to more than 128
-  const codes = (values: ArrayLike<number>) =>
-    Int8Array.from(values, (one) => Math.round(Math.max(-4, Math.min(4, one)) * 16))
-  const attributes = { narrow: 1 }
+  // as narrow as compress makes them: no two add up to more than twice as much
+  const codes = (values: ArrayLike<number>, most: number) =>
+    Int8Array.from(values, (one) => Math.round((Math.max(-4, Math.min(4, one)) * most) / 4))
   if (kind === 'int8 blocks') {
     const blocks = pruneBlocks(weights, n, share)
-    const values = new Tensor('int8', codes(blocks.values), [blocks.depths.length, 8, 8])
+    const values = new Tensor('int8', codes(blocks.values, 32), [blocks.depths.length, 8, 8])
     const inputs = [x, constant(values), ...places(blocks), perOutput, perOutput]
-    return { op: 'whittle.BlockSparseGemm', attributes, inputs }
+    return { op: 'whittle.BlockSparseGemm', attributes: { narrow: 2 }, inputs }
   }
   const rows = pruneWeights(weights, n, share)
   if (kind === 'int8 rows') {
-    const inputs = [x, constant(new Tensor('int8', codes(rows.values))), ...places(rows), perOutput, perOutput]
-    return { op: 'whittle.DynamicQuantizeSparseGemm', attributes, inputs }
+    const inputs = [x, constant(new Tensor('int8', codes(rows.values, 64))), ...places(rows), perOutput, perOutput]
+    return { op: 'whittle.DynamicQuantizeSparseGemm', attributes: { narrow: 1 }, inputs }
   }
   const values = new Tensor('float32', rows.values)
   return { op: 'whittle.SparseGemm', attributes: {}, inputs: [x, constant(values), ...places(rows), perOutput] }
