@@ -20,6 +20,8 @@ const leastColumns = 64
 const mostColumns = 512
 /** Gathered rows of a convolution: they are read where they were written, which is a first-level cache of 32 KB. */
 const gatheredBytes = 24 * 1024
+/** The same where one panel reads them, once: what a unit costs beside that counts more. */
+const oncePanelBytes = 96 * 1024
 /** Multiply-adds of a large unit: a fraction of a millisecond. */
 const unitWork = 4 * 1024 * 1024
 /** Units that a step is cut into for several threads where its size allows: enough for eight. */
@@ -78,7 +80,7 @@ export function blocksOf(shape: BlockShape, { weightBytes, threads, gathers = fa
   const most = m < 4 ? columns : Math.min(mostColumns, Math.max(cached, gathers ? 256 : leastColumns))
   let nb = roundUp(n / count(n, Math.min(columns, most)), tile)
   const rows = gathers
-    ? floorTo(gatheredBytes / (k * 4), tileRows)
+    ? floorTo((n <= panelColumns ? oncePanelBytes : gatheredBytes) / (k * 4), tileRows)
     : widens
       ? Math.max(widenedRows, widenedBytes / (k * widens))
       : Math.min(unitWork / (nb * k), m)
