@@ -4,7 +4,7 @@
  * lanes, and one group of 8 columns of a panel of B, as two vectors of 4 columns. Accumulators are v128, so the loop
  * nests of tile.ts do not know whether they hold float32 or int32.
  */
-import { DOT_IS_ONE, dotNarrow, dotPairs, dotU8 } from '../simd/dot'
+import { DOT_IS_ONE, dotPairs, dotU8 } from '../simd/dot'
 import { MADD_IS_ONE, madd } from '../simd/madd'
 
 @unmanaged
@@ -129,20 +129,6 @@ export class S8Dot extends Bytes {
   @inline
   mac(a: v128, b: v128, acc: v128): v128 {
     return dotU8(b, a, acc)
-  }
-}
-
-/** Narrow weights on hosts whose dot adds two products in int16: tall tiles only, dotU8 is exact there too. */
-@unmanaged
-@final
-export class S8Narrow extends Bytes {
-  @inline
-  get rows(): u32 {
-    return 4
-  }
-  @inline
-  mac(a: v128, b: v128, acc: v128): v128 {
-    return dotNarrow(b, a, acc)
   }
 }
 

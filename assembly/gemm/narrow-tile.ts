@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The loop nest of narrow weights on hosts whose byte dot adds two products in int16: what is dotNarrow, but that pairs of such sums are
- * multiplied by shares of scales, which costs no more than ones.
+ * The loop nest of narrow weights on hosts whose byte dot adds two products in int16, exactly where weights are narrow (kernels/gemm.ts). Pairs of
+ * such sums are multiplied by ones or by shares of scales as they are added up in int32, which costs the same: three instructions for 16
+ * products, where the host's own dot takes five.
  */
 import { dotBytes16, dotPairs } from '../simd/dot'
 import { storeColumns } from './columns'

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Products of narrow weights with a scale per block of K, for hosts whose byte dot adds two products in int16: units as in
- * product.ts, one batch. Sums go on in int32 over 1024 k, since they are of shares. Fewer than four rows go by the host's dot and by the
+ * product.ts, one batch. Sums go on in int32 over 512 k, since they are of shares. Fewer than four rows go by the host's dot and by the
  * scales themselves.
  */
 import { DOT_IS_ONE } from '../simd/dot'
@@ -14,7 +14,7 @@ import { settle4x8, SUMS } from './shared-sum'
 import { Epilogue, Product, Shared } from './views'
 
 /** k whose shares allow for a sum in int32 (src/kernels/pack.ts). */
-const SUMMED: u32 = 1024
+const SUMMED: u32 = 512
 
 /** Units [from, to). */
 export function multiplyNarrow(p: Product, s: Shared, epilogue: Epilogue, from: u32, to: u32, thread: u32): void {

@@ -18,14 +18,14 @@ export function block_sums_s4(args: usize, from: u32, to: u32, thread: u32): voi
   blockSums(4, changetype<BlockSumsS4Args>(args), from, to)
 }
 
-/** Most that a sum of bytes times weights times shares comes to before these are rounded, which adds 4096 * 15 * 255 / 2 at most. */
+/** Most that a sum of bytes times weights times shares comes to before these are rounded, which adds 512 * 128 * 255 / 2 at most. */
 const MOST_SUM: f64 = 2 ** 31 - 2 ** 25
 
 /** The arguments of 8 bits are the first of those of 4. */
 function blockSums(bits: u32, s: BlockSumsS4Args, from: u32, to: u32): void {
   const k = s.k
   const blocks = ceilDiv(k, s.block)
-  const summed: u32 = (bits == 8 ? 1024 : 4096) / max<u32>(s.block, 1)
+  const summed: u32 = (bits == 8 ? 512 : 4096) / max<u32>(s.block, 1)
   for (let col = from * 8; col < to * 8; ++col) {
     const first = <usize>col * s.colStride
     const scales = s.scales + (<usize>(col * blocks) << 2)
@@ -71,7 +71,7 @@ function blockSums(bits: u32, s: BlockSumsS4Args, from: u32, to: u32): void {
         total += <f64>(<i32>load<i16>(to) * share) * unit
         store<i16>(to, <i16>share)
         if (s.dst) store<f32>(dst + (<usize>at << 5), <f32>share * unit)
-        if (bits == 4 && s.zeros) store<i16>(to - s.shares + s.words, <i16>(share * (8 - zeroOf(s, col, at))))
+        if (bits == 4 && s.zeros) store<i16>(to - s.shares + s.words, share ? <i16>(share * (8 - zeroOf(s, col, at))) : 0)
       }
     }
     store<f32>(s.sums + (<usize>col << 2), <f32>total)

@@ -59,16 +59,6 @@ export function dotBytes16(w: v128, a: v128): v128 {
 }
 
 /**
- * What dotU8 gives with unsigned `a`, by sums of two products in int16: exact where weights are narrow (kernels/gemm.ts).
- * On hosts with pmaddubsw it is three instructions, and dotU8 five.
- */
-// @ts-ignore: decorator
-@inline
-export function dotNarrow(w: v128, a: v128, acc: v128): v128 {
-  return i32x4.add(i32x4.dot_i16x8_s(dotBytes16(w, a), i16x8.splat(1)), acc)
-}
-
-/**
  * The 32 four-bit weights of `w` (0..15) against two vectors of activations: acc + all their products, lane by lane.
  * Relaxed: bytes, the nibbles as second operand, where every host is exact for any signed activation. Simd: `a` holds
  * int16, and each nibble position is a pair step with it.

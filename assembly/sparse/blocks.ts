@@ -18,7 +18,7 @@ const SUMS: usize = 32
 const FINISHED: u32 = 24
 
 /**
- * Units [from, to). `narrow`: of bytes, tall tiles may sum pairs in int16 (S8Narrow). Scratch holds the column sums of the
+ * Units [from, to). `narrow`: of bytes, tall tiles sum four products in int16. Scratch holds the column sums of the
  * unit's panels, then a tile. The rows of a tile go through all panels before the next ones do: they stay in the first-level
  * cache, where a block finds its place of them, and so do the blocks where nb is chosen for it.
  */
@@ -70,7 +70,7 @@ export function multiplyBlocks<M extends Mac>(
   }
 }
 
-/** Rows of the tallest tile. Relaxed builds multiply narrow blocks instead of pairs: those are complete there, not fast. */
+/** Rows of the tallest tile of others. Relaxed builds have faster ways than pairs on all hosts: those are complete there, not fast. */
 // @ts-ignore: decorator
 @inline
 function tallRows<M extends Mac>(): u32 {

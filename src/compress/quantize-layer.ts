@@ -116,7 +116,7 @@ export class LayerQuantizer {
    * @throws GraphError for weights that are not finite
    */
   store(node: Node, weight: LayerWeight, isWeightOnly = false): StoredWeight {
-    const key = `${node.op === blockOp ? 'blocks' : 'rows'} ${weight.name}`
+    const key = `${node.op === blockOp ? 'blocks' : 'rows'} ${isWeightOnly} ${weight.name}`
     const known = this.#stored.get(key) ?? this.#store(node, weight, isWeightOnly)
     this.#stored.set(key, known)
     return known

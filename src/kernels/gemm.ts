@@ -16,7 +16,8 @@
  * signed; builds without relaxed SIMD read it as unsigned. k <= 65,000: the sums are int32.
  * Narrow weights:     w[2i] and w[2i + 1] of a column, where they have one sign, add up to at most 128 in magnitude, so that
  *                     with any unsigned bytes of A they give an int16: pmaddubsw, which saturates there, is exact then.
- *                     The narrow kernels do what those of the dot do with bias 0, by that instruction where rows are four.
+ *                     The narrow kernels do what those of the dot do with bias 0, by that instruction where rows are four, with scales in
+ *                     blocks by shares of them then.
  *
  * Quantised C = (aScale[i] * wScale[j]) * (acc - aZero[i] * wSum[j]) + bias[j], where `aParams` is {f32 scale, i32 zero}
  * per row, `aParamsStride` rows apart (0: one for all rows; one per batch: `batchParams` apart). Where B has batches
@@ -84,7 +85,8 @@ const quantArgs = {
  * block_sums_s8, _s4). 4-bit weights are stored as 0..15; what they mean is that less 8, or less the zero point of the
  * block where wZeros is not null: words {8 - zero, 0 or -1} of two int16. They need rowSums [m][ceil(k / block)], words
  * {sum of a over the block, 0} (pack: row_sums_u8); for int8 weights that and wZeros are null.
- * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum; scales of blocks of zeros are 0 (pack: block_sums_s8, _s4).
+ * wScale and wZeros are [n/8][ceil(k / block)][8], columns past n 0, as in wSum; scales of blocks of zeros are 0 where there are
+ * neither shares nor float32 rows (pack: block_sums_s8, _s4).
  *
  * The kernels of pairs, where m >= 16 (4 bits in relaxed builds: always), fold scales into weights of int16: each is then off by at
  * most the 256th (4 bits: 2048th) part of the largest scale of its column, and the sum is exact over 256 k. They read no

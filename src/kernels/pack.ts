@@ -42,7 +42,7 @@ export const pack = kernels({
    * in columns past n. A unit is one panel of 8 columns.
    *
    * Where `units` is not null, a float32 per column of n rounded up to 8, scales become shares of a unit of their column, to the nearest:
-   * shares [n/8][blocks][8] int16. The unit is the least that keeps shares in int16 and sums over 1024 k (4 bits: 4096), from a multiple
+   * shares [n/8][blocks][8] int16. The unit is the least that keeps shares in int16 and sums over 512 k (4 bits: 4096), from a multiple
    * of that on, of any byte times weight times share in int32. Sums and dst, which may be null, are of share * unit then.
    */
   block_sums_s8: { args: blockSumsArgs },

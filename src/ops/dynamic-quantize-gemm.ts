@@ -231,7 +231,12 @@ const quantizedSamples: Samples = (random) => [
 ]
 
 export const samples = {
-  'whittle.DynamicQuantizeGemm': quantizedSamples,
+  'whittle.DynamicQuantizeGemm': (random) => [
+    ...quantizedSamples(random),
+    // deep enough for shares of few bits, and for sums that are begun anew
+    sample(random, [9, 1100], 19, { narrow: 1, block: 32 }),
+    sample(random, [5, 4200], 11, { block: 64 }, { type: 'uint4', zero: true }),
+  ],
   'whittle.WeightOnlyGemm': (random) => [
     ...quantizedSamples(random),
     sample(random, [5, 40], 9, { block: 16, activation: 'Silu' }, { residual: true }),

@@ -121,9 +121,10 @@ export function recipeOf({ narrow, k }: SparseShape, host: HostTraits): ByteReci
   return recipeFor(host, { narrow }, k)
 }
 
-/** How blocks are multiplied. */
+/** How blocks are multiplied: by the kernel of narrow ones where they are twice as narrow as all weights have to be for it, else by the dot. */
 function blockRecipe(shape: SparseShape, host: HostTraits): ByteRecipe {
-  return shape.narrow === 2 ? recipeOf(shape, host) : byteRecipes[host.int8]
+  const recipe = recipeOf(shape, host)
+  return shape.narrow === 1 && recipe.gemm === 'gemm_s8_narrow' ? byteRecipes.u8 : recipe
 }
 
 function denseBytes(emit: Emitter, shape: SparseShape, operands: SparseOperands, b: Ref, sums: number) {

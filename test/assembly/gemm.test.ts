@@ -90,6 +90,17 @@ for (const name of buildNames) {
       expect(product(build, 'dot', 128, x, v)).toEqual(product(build, 'dot', 0, x, v))
     })
 
+    test('zero points at the end of memory are not read past, where the last panel has fewer columns', () => {
+      const [n, k, block] = [1, 1024, 32]
+      const end = build.memory.buffer.byteLength
+      expect(() =>
+        call(build, 'block_sums_s4', 1, {
+          src: place.w, scales: place.wScale, sums: place.sums, shares: place.panels, units: place.q, n, k, block,
+          colStride: k, zeros: end - k / block / 2, zeroStride: k / block, words: place.c,
+        }),
+      ).not.toThrow()
+    })
+
     test('a block that ends inside a panel leaves the columns of its neighbours alone', () => {
       const x = new Float32Array(M * K).fill(1)
       product(build, 'pairs', 0, x, w)

@@ -4,7 +4,7 @@
 /** Sums of bytes times weights times shares stay below 2^31, shares rounded. */
 const mostSum = 2 ** 31 - 2 ** 25
 /** k that are summed up, by the bits of weights. */
-const summed = { 4: 4096, 8: 1024 } as const
+const summed = { 4: 4096, 8: 512 } as const
 
 export interface ShareOptions {
   readonly bits: 4 | 8
