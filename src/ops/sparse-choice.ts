@@ -41,7 +41,12 @@ export function chooseForm(
     const { k, n, count } = shape
     return {
       rows,
-      key: [family, `${recipeOf(shape, host).gemm}${shape.narrow}`, [rows, k, n].join('x'), count].join(' '),
+      key: [
+        family,
+        recipeOf(shape, host).gemm + (shape.narrow > 1 ? shape.narrow : ''),
+        [rows, k, n].join('x'),
+        count,
+      ].join(' '),
       trials: () => trialsOf(family, { ...shape, m: rows }, host),
     }
   })
