@@ -38,11 +38,12 @@ const foldedTileBytes = 128 + 64
 /** Widened panels of gemm_s4_scaled_short. */
 const shortPanelBytes = 16384
 
+const dot = { s8: 'gemm_s8_scaled_dot', s4: 'gemm_s4_scaled_dot', pack: 'pack_s4_x8c4', sums: 'row_sums_u8' } as const
 /** By HostTraits.int8, and for HostTraits.int4. */
 const kernels = {
-  dot: { s8: 'gemm_s8_scaled_dot', s4: 'gemm_s4_scaled_dot', pack: 'pack_s4_x8c4', sums: 'row_sums_u8' },
+  dot,
   pairs: { s8: 'gemm_s8_scaled_pairs', s4: 'gemm_s4_scaled_pairs', pack: 'pack_s4_x8c2', sums: 'row_sums_i16' },
-  short: { s8: 'gemm_s8_scaled_dot', s4: 'gemm_s4_scaled_short', pack: 'pack_s4_x8c4', sums: 'row_sums_u8' },
+  short: { ...dot, s4: 'gemm_s4_scaled_short' },
 } as const
 
 /** Where the weights of a product in blocks are, and how they lie there. */
