@@ -33,6 +33,8 @@ export interface Sample {
   /** Number of outputs asked for; 1 where left out. */
   readonly outputs?: number
   readonly opset?: number
+  /** What it promises, where that is not what the operator does. */
+  readonly numerics?: Numerics
 }
 
 /** Uniform numbers in [0, 1), seeded. */

@@ -52,7 +52,7 @@ export async function casesOf(evaluator: Evaluator, op: string, constants: Const
     const { graph, feeds } = graphOf(op, title, sample, constants)
     const values = evaluateGraph(evaluator, graph, feeds)
     const outputs = graph.outputs.map((output, k) => ({ ...output, dtype: values[k].type, dims: values[k].dims }))
-    const numerics = evaluator.ops.get(op)!.numerics ?? 'exact'
+    const numerics = sample.numerics ?? evaluator.ops.get(op)!.numerics ?? 'exact'
     return { op, title, graph: { ...graph, outputs }, feeds, expected: values, numerics }
   })
 }
